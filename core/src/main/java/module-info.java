@@ -1,0 +1,4 @@
+/// Public API, routing reference, number formats, protocol state and SPI. No native code.
+module io.crossdock.core {
+  exports io.crossdock.core;
+}

@@ -1,0 +1,2 @@
+/// Native boundary: library loading, downcalls, and the only code that may reinterpret memory.
+module io.crossdock.ffi {}
