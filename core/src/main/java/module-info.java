@@ -1,4 +1,11 @@
 /// Public API, routing reference, number formats, protocol state and SPI. No native code.
 module io.crossdock.core {
   exports io.crossdock.core;
+  exports io.crossdock.core.group;
+  exports io.crossdock.core.protocol to
+      io.crossdock.host;
+  exports io.crossdock.core.spi to
+      io.crossdock.host;
+
+  uses io.crossdock.core.spi.EngineProvider;
 }

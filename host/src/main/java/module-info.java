@@ -2,4 +2,8 @@
 module io.crossdock.host {
   requires io.crossdock.core;
   requires io.crossdock.ffi;
+  requires static jdk.incubator.vector;
+
+  provides io.crossdock.core.spi.EngineProvider with
+      io.crossdock.host.HostEngineProvider;
 }

@@ -1,0 +1,146 @@
+package io.crossdock.core;
+
+import java.time.Duration;
+
+/// What a buffer must be able to carry. Equal on all ranks of a group; [EpBuffer#open] compares.
+///
+/// Safe for any thread.
+///
+/// @param numMaxTokensPerRank most token rows a rank may dispatch in one call
+/// @param hidden H, elements of a row; a multiple of 8 (of 128 for FP8 rows)
+/// @param topk K, most choices of a token, 1 to 32
+/// @param numExperts E, experts over all ranks; a multiple of the number of ranks
+/// @param dtype widest row type to be dispatched: BF16, FP16 or F32 (FP8 rows always fit)
+/// @param numReceiveWindows receive windows a rank owns, each holds one live borrowed result
+/// @param numOutputWindows expert-output windows a rank owns
+/// @param capacityRows rows a window holds; 0 picks the worst case, numRanks x numMaxTokensPerRank
+/// @param mode what the buffer is opened for
+/// @param numQpsPerRank queue pairs per peer; handed to the scale-out transport
+/// @param hostTimeout bound of every wait on the host
+/// @param gpuTimeout bound of every wait on a GPU
+public record BufferSpec(
+    int numMaxTokensPerRank,
+    int hidden,
+    int topk,
+    int numExperts,
+    DType dtype,
+    int numReceiveWindows,
+    int numOutputWindows,
+    long capacityRows,
+    Mode mode,
+    int numQpsPerRank,
+    Duration hostTimeout,
+    Duration gpuTimeout) {
+
+  /// Largest K.
+  public static final int MAX_TOPK = 32;
+
+  /// Most experts of one rank.
+  public static final int MAX_EXPERTS_PER_RANK = 1024;
+
+  /// Channels that share one FP8 scale.
+  public static final int CHANNELS_PER_SCALE = 128;
+
+  /// Checks everything that does not depend on the group.
+  public BufferSpec {
+    require(numMaxTokensPerRank >= 0, "numMaxTokensPerRank", numMaxTokensPerRank, ">= 0");
+    require(hidden >= 8 && hidden % 8 == 0, "hidden", hidden, "a multiple of 8, >= 8");
+    require(topk >= 1 && topk <= MAX_TOPK, "topk", topk, "1 to " + MAX_TOPK);
+    require(numExperts >= 1, "numExperts", numExperts, ">= 1");
+    require(topk <= numExperts, "topk", topk, "<= numExperts=" + numExperts);
+    require(numReceiveWindows >= 1, "numReceiveWindows", numReceiveWindows, ">= 1");
+    require(numOutputWindows >= 1, "numOutputWindows", numOutputWindows, ">= 1");
+    require(capacityRows >= 0, "capacityRows", capacityRows, ">= 0");
+    require(numQpsPerRank >= 1, "numQpsPerRank", numQpsPerRank, ">= 1");
+    if (dtype != DType.BF16 && dtype != DType.FP16 && dtype != DType.F32) {
+      throw new InvalidInputException("row dtype must be BF16, FP16 or F32: dtype=" + dtype);
+    }
+    requirePositive(hostTimeout, "hostTimeout");
+    requirePositive(gpuTimeout, "gpuTimeout");
+  }
+
+  /// Starts a spec with the defaults: BF16, two windows of each kind, worst-case capacity.
+  ///
+  /// @return a builder
+  public static BufferSpecBuilder builder() {
+    return new BufferSpecBuilder();
+  }
+
+  /// {@return rows one window holds in a group of the given size}
+  /// @param numRanks R
+  public long windowRows(int numRanks) {
+    return capacityRows > 0
+        ? capacityRows
+        : Math.multiplyExact((long) numRanks, Math.max(1, numMaxTokensPerRank));
+  }
+
+  /// {@return bytes of the widest token row}
+  public long maxRowBytes() {
+    return (long) hidden * dtype.bytes();
+  }
+
+  /// {@return float32 scales of one FP8 row, in bytes}
+  public long maxScaleBytes() {
+    return 4L * ((hidden + CHANNELS_PER_SCALE - 1) / CHANNELS_PER_SCALE);
+  }
+
+  /// Bytes of registered memory that a rank needs, for deciding whether an open buffer is large enough.
+  /// Normal mode on one node needs nothing in the scale-out domain.
+  ///
+  /// @param mode what the buffer is used for
+  /// @param domain where the bytes travel
+  /// @param numRanks R
+  /// @return bytes per rank; control pages are not counted
+  public long sizeHint(Mode mode, Domain domain, int numRanks) {
+    if (mode == Mode.LOW_LATENCY) {
+      return lowLatencyHint(domain, numRanks);
+    }
+    if (domain == Domain.SCALE_OUT) {
+      return 0;
+    }
+    long rows = windowRows(numRanks);
+    long receive = maxRowBytes() + maxScaleBytes() + topk * 12L + 4;
+    long output = hidden * 2L + topk * 4L;
+    return Math.multiplyExact(
+        rows, Math.addExact(receive * numReceiveWindows, output * numOutputWindows));
+  }
+
+  private long lowLatencyHint(Domain domain, int numRanks) {
+    if (domain == Domain.SCALE_UP) {
+      return 0;
+    }
+    long slots = Math.multiplyExact((long) numExperts / numRanks * numRanks, numMaxTokensPerRank);
+    long dispatchSlot = Math.max(hidden * 2L, hidden + maxScaleBytes()) + 16;
+    long combineSlot = hidden * 2L;
+    return Math.multiplyExact(slots, 2 * (dispatchSlot + combineSlot));
+  }
+
+  /// Checks the spec against a group.
+  ///
+  /// @param numRanks R
+  /// @throws InvalidInputException if R does not divide E or a rank would own too many experts
+  public void checkGroup(int numRanks) {
+    if (numExperts % numRanks != 0) {
+      throw new InvalidInputException(
+          "numRanks must divide numExperts: numExperts=" + numExperts + ", numRanks=" + numRanks);
+    }
+    if (numExperts / numRanks > MAX_EXPERTS_PER_RANK) {
+      throw new InvalidInputException(
+          "too many experts per rank: numExperts=" + numExperts + ", numRanks=" + numRanks
+              + ", max=" + MAX_EXPERTS_PER_RANK);
+    }
+  }
+
+  private static void require(boolean holds, String name, long value, String wanted) {
+    if (!holds) {
+      throw new InvalidInputException(
+          "buffer spec is invalid: " + name + "=" + value + ", expected=" + wanted);
+    }
+  }
+
+  private static void requirePositive(Duration timeout, String name) {
+    if (timeout.isZero() || timeout.isNegative()) {
+      throw new InvalidInputException("timeout must be positive: " + name + "=" + timeout);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+package io.crossdock.core;
+
+/// How dispatch uses the machine. Works for any number of ranks.
+///
+/// Safe for any thread.
+///
+/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the engine choose
+///     from measured rates
+/// @param stages GPU: row stages of a ring; host: pieces a row is cut into, so that a piece stays in cache while it is stored to every destination
+/// @param chunkRows token rows a worker takes at a time
+public record DispatchConfig(int numSms, int stages, int chunkRows) {
+
+  /// Checks ranges.
+  public DispatchConfig {
+    if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64) {
+      throw new InvalidInputException(
+          "dispatch config is invalid: numSms=" + numSms + ", stages=" + stages
+              + ", chunkRows=" + chunkRows);
+    }
+  }
+
+  /// The recommended values for a group of any size.
+  ///
+  /// Measured on the host engine (see docs/benchmarks.md): chunks large enough to amortise the
+  /// hand-out of work, small enough to balance ranks with many workers.
+  ///
+  /// @param numRanks R
+  /// @return the config; numSms is 0, the engine's choice
+  public static DispatchConfig recommended(int numRanks) {
+    return new DispatchConfig(0, 1, numRanks <= 8 ? 32 : 16);
+  }
+
+  /// {@return this config with another number of workers}
+  /// @param sms see [#numSms()]
+  public DispatchConfig withNumSms(int sms) {
+    return new DispatchConfig(sms, stages, chunkRows);
+  }
+}

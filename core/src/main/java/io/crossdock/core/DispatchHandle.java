@@ -1,0 +1,116 @@
+package io.crossdock.core;
+
+import io.crossdock.core.protocol.HandleData;
+import java.util.Arrays;
+
+/// What a dispatch remembers, for combine and cached dispatch. Plain data that outlives the result.
+///
+/// Closing a handle lets its arrays be reused by a later dispatch; a handle that is never closed is simply
+/// garbage-collected.
+///
+/// Safe for any thread to read once the dispatch is complete.
+public final class DispatchHandle implements AutoCloseable {
+  private final EpBuffer owner;
+  private final HandleData data;
+  private boolean closed;
+
+  DispatchHandle(EpBuffer owner, HandleData data) {
+    this.owner = owner;
+    this.data = data;
+  }
+
+  /// {@return the epoch of the dispatch, equal on all ranks}
+  public long epoch() {
+    return open().epoch;
+  }
+
+  /// {@return tokens this rank sent}
+  public int numTokens() {
+    return open().plan.numTokens();
+  }
+
+  /// {@return rows this rank received}
+  public long numRecvTokens() {
+    return open().numRecvRows();
+  }
+
+  /// {@return rows of expert outputs that combine expects: `numWorstTokens` if given, else the received rows}
+  public long numOutputRows() {
+    HandleData handle = open();
+    return handle.worstRows > 0 ? handle.worstRows : handle.numRecvRows();
+  }
+
+  /// {@return K of the dispatch; 0 if it had no top-k}
+  public int topk() {
+    return open().topk;
+  }
+
+  /// {@return E of the dispatch}
+  public int numExperts() {
+    return open().numExperts;
+  }
+
+  /// Rank prefix matrix: rows that ranks 0 to `source` send to `destination`. The rows from `source` lie
+  /// from `rankPrefix(source - 1, destination)` to `rankPrefix(source, destination)`.
+  ///
+  /// @param source source rank
+  /// @param destination destination rank
+  /// @return rows
+  public long rankPrefix(int source, int destination) {
+    return open().prefix(source, destination);
+  }
+
+  /// {@return the source token index of a received row}
+  /// @param row 0 to [#numRecvTokens()] - 1
+  public int sourceTokenIdx(long row) {
+    checkRow(row);
+    return data.sourceTokenIdx[Math.toIntExact(row)];
+  }
+
+  /// {@return the rank a received row came from}
+  /// @param row 0 to [#numRecvTokens()] - 1
+  public int sourceRank(long row) {
+    checkRow(row);
+    int source = 0;
+    while (data.prefix(source, data.rank) <= row) {
+      source++;
+    }
+    return source;
+  }
+
+  /// {@return rows of each local expert, rounded up to the alignment; empty with `numWorstTokens`}
+  public int[] tokensPerLocalExpert() {
+    int[] counts = open().tokensPerLocalExpert;
+    return Arrays.copyOf(counts, counts.length);
+  }
+
+  /// Lets the arrays be reused. Idempotent; the handle must not be used any more.
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      owner.recycle(data);
+    }
+  }
+
+  HandleData data(EpBuffer user) {
+    if (user != owner) {
+      throw new InvalidInputException("handle belongs to another buffer: epoch=" + data.epoch);
+    }
+    return open();
+  }
+
+  private HandleData open() {
+    if (closed) {
+      throw new InvalidInputException("handle is closed: epoch=" + data.epoch);
+    }
+    return data;
+  }
+
+  private void checkRow(long row) {
+    if (row < 0 || row >= open().numRecvRows()) {
+      throw new InvalidInputException(
+          "row out of range: row=" + row + ", numRecvTokens=" + data.numRecvRows());
+    }
+  }
+}

@@ -1,0 +1,28 @@
+package io.crossdock.core;
+
+import io.crossdock.core.spi.EngineBackend;
+
+/// An engine that was found and can run here. Buffers are opened on it with [EpBuffer#open].
+///
+/// Safe for any thread.
+public final class Engine {
+  private final EngineBackend backend;
+
+  Engine(EngineBackend backend) {
+    this.backend = backend;
+  }
+
+  /// {@return the name used on the command line, for example `host`}
+  public String name() {
+    return backend.name();
+  }
+
+  /// {@return how ranks of a node reach each other, for example `shm`}
+  public String transport() {
+    return backend.transport();
+  }
+
+  EngineBackend backend() {
+    return backend;
+  }
+}

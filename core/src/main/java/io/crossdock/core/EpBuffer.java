@@ -1,0 +1,476 @@
+package io.crossdock.core;
+
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.spi.CombineCall;
+import io.crossdock.core.spi.DispatchCall;
+import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.OutputPlace;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicReference;
+
+/// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts and
+/// brings the results back.
+///
+/// ```java
+/// try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group)) {
+///   Layout layout = buffer.layout(topkIdx, spec.numExperts());
+///   try (DispatchResult got = buffer.dispatch(DispatchInput.of(x, topkIdx, w), layout)) {
+///     Tensor y = runExperts(got);
+///     Tensor home = buffer.combine(CombineInput.of(y), got.handle()).combinedX();
+///   }
+/// }
+/// ```
+///
+/// Dispatch and combine are collective: every rank of the group makes the same calls in the same order.
+/// A call that is invalid on one rank throws on all of them and leaves the buffer usable; a rank that does
+/// not arrive within the timeout aborts the buffer everywhere until [#reset()].
+///
+/// Used by one thread at a time; a second one gets a [ConcurrentUseException].
+public final class EpBuffer implements AutoCloseable {
+  private final BufferSpec spec;
+  private final ProcessGroup group;
+  private final EngineSession session;
+  private final CallValidator validator;
+  private final ExecutionStream commStream;
+  private final AtomicReference<Thread> user = new AtomicReference<>();
+  private final ConcurrentLinkedDeque<HandleData> spareHandles = new ConcurrentLinkedDeque<>();
+  private final DispatchCall syncDispatch = new DispatchCall();
+  private final CombineCall syncCombine = new CombineCall();
+  private DispatchConfig dispatchConfig;
+  private CombineConfig combineConfig;
+  private volatile boolean closed;
+
+  private EpBuffer(BufferSpec spec, ProcessGroup group, EngineSession session) {
+    this.spec = spec;
+    this.group = group;
+    this.session = session;
+    this.validator = new CallValidator(spec, group.size());
+    this.commStream = ExecutionStream.create("comm-" + group.rank());
+    this.dispatchConfig = DispatchConfig.recommended(group.size());
+    this.combineConfig = CombineConfig.recommended(group.size());
+  }
+
+  /// Opens a buffer. Collective: every rank calls it with an equal spec.
+  ///
+  /// @param engine where rows are moved
+  /// @param spec what the buffer must carry
+  /// @param group the ranks; stays open as long as the buffer
+  /// @return the buffer
+  /// @throws InvalidInputException if the spec does not fit the group, or differs between ranks
+  /// @throws WindowAllocationException if the windows do not fit into shared memory
+  public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
+    spec.checkGroup(group.size());
+    checkSpecs(spec, group);
+    return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
+  }
+
+  private static void checkSpecs(BufferSpec spec, ProcessGroup group) {
+    byte[][] all = group.allGather(spec.toString().getBytes(StandardCharsets.UTF_8));
+    for (int peer = 0; peer < all.length; peer++) {
+      String theirs = new String(all[peer], StandardCharsets.UTF_8);
+      if (!theirs.equals(spec.toString())) {
+        throw new InvalidInputException(
+            "buffer specs differ between ranks: rank=" + group.rank() + ", peer=" + peer
+                + ", spec=" + spec + ", peerSpec=" + theirs);
+      }
+    }
+  }
+
+  /// {@return what the buffer carries}
+  public BufferSpec spec() {
+    return spec;
+  }
+
+  /// {@return the ranks}
+  public ProcessGroup group() {
+    return group;
+  }
+
+  /// {@return what the buffer was opened for}
+  public Mode mode() {
+    return spec.mode();
+  }
+
+  /// {@return registered window bytes of this rank}
+  /// @param domain which domain
+  public long windowBytes(Domain domain) {
+    return session.windowBytes(domain);
+  }
+
+  /// {@return what the last call did on this rank}
+  public CallStats lastCall() {
+    return session.lastCall();
+  }
+
+  /// Sets the workers of later calls that bring no config of their own.
+  ///
+  /// @param numSms GPU: streaming multiprocessors; host: threads; 0 lets the engine choose
+  public void setNumSms(int numSms) {
+    dispatchConfig = dispatchConfig.withNumSms(numSms);
+    combineConfig = combineConfig.withNumSms(numSms);
+  }
+
+  /// Records an event on the current stream: complete when the work submitted to it so far is. On a plain
+  /// thread, whose work is done when its calls return, the event is complete at once.
+  ///
+  /// @return the event
+  public static EventOverlap capture() {
+    return ExecutionStream.current().map(ExecutionStream::capture).orElse(EventOverlap.COMPLETED);
+  }
+
+  /// Allocates a layout that fits any call of this buffer.
+  ///
+  /// @param allocator where its tensors come from
+  /// @param numExperts E
+  /// @return an empty layout
+  public Layout allocateLayout(SegmentAllocator allocator, int numExperts) {
+    int numNodes = group.size() / group.localSize();
+    return Layout.allocate(
+        allocator,
+        new Layout.Sizes(spec.numMaxTokensPerRank(), group.size(), numNodes, numExperts));
+  }
+
+  /// Counts where tokens go. Not collective.
+  ///
+  /// @param topkIdx I64 or I32 [tokens, K], global expert ids, -1 for no route
+  /// @param numExperts E
+  /// @return the layout
+  /// @throws InvalidInputException on a bad shape, an id out of range or an expert repeated in a token
+  public Layout layout(Tensor topkIdx, int numExperts) {
+    validator.layout(topkIdx, numExperts);
+    Layout target = allocateLayout(Arena.ofAuto(), numExperts);
+    layoutInto(topkIdx, target);
+    return target;
+  }
+
+  /// Counts where tokens go, into a layout made before.
+  ///
+  /// @param topkIdx as for [#layout]
+  /// @param target is overwritten
+  public void layoutInto(Tensor topkIdx, Layout target) {
+    claim();
+    try {
+      validator.layout(topkIdx, target.numExperts());
+      session.layout(topkIdx, target);
+    } finally {
+      release();
+    }
+  }
+
+  /// Dispatches synchronously with the default options.
+  ///
+  /// @param input rows with their choices
+  /// @param layout of the choices
+  /// @return what this rank received
+  public DispatchResult dispatch(DispatchInput input, Layout layout) {
+    return dispatch(input, layout, DispatchOptions.DEFAULT);
+  }
+
+  /// Sends each row to every rank that owns one of its experts. Collective.
+  ///
+  /// @param input rows, choices and weights; without choices the layout alone decides
+  /// @param layout of the same tokens
+  /// @param options ordering, placement, alignment, sizes
+  /// @return what this rank received
+  /// @throws InvalidInputException if the input is wrong; every other rank gets a [RefusedException]
+  /// @throws LeaseException if all receive windows hold live results
+  /// @throws CapacityException if more rows would arrive than fit
+  /// @throws WaitTimeoutException if a peer does not arrive
+  public DispatchResult dispatch(DispatchInput input, Layout layout, DispatchOptions options) {
+    DispatchCall call = callFor(input, options);
+    call.layout = layout;
+    call.handle = takeHandle();
+    return run(call, options);
+  }
+
+  /// Sends rows along an earlier dispatch: no layout, no choices, no wait for counts. This is the backward
+  /// of combine. Collective.
+  ///
+  /// @param input rows only
+  /// @param handle of the earlier dispatch
+  /// @param options as for [#dispatch]
+  /// @return rows in the same order as the earlier dispatch
+  public DispatchResult dispatch(
+      DispatchInput input, DispatchHandle handle, DispatchOptions options) {
+    HandleData data = handle.data(this);
+    DispatchCall call = callFor(input, options);
+    call.handle = data;
+    call.cached = true;
+    call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
+    return run(call, options);
+  }
+
+  private DispatchCall callFor(DispatchInput input, DispatchOptions options) {
+    boolean async = options.call().completion() == Completion.ASYNC_FINISH;
+    DispatchCall call = async ? new DispatchCall() : syncDispatch;
+    fill(call, input, options);
+    return call;
+  }
+
+  private void fill(DispatchCall call, DispatchInput input, DispatchOptions options) {
+    claim();
+    call.clear();
+    call.x = input.x();
+    call.scales = input.scales().orElse(null);
+    call.topkIdx = input.topkIdx().orElse(null);
+    call.topkWeights = input.topkWeights().orElse(null);
+    call.config = options.config().orElse(dispatchConfig);
+    call.owned = options.placement() instanceof Placement.Owned;
+    call.expertAlignment = options.expertAlignment();
+    call.numWorstTokens = options.numWorstTokens();
+    call.outputRows = call.numWorstTokens > 0 ? call.numWorstTokens : Long.MAX_VALUE;
+  }
+
+  private DispatchResult run(DispatchCall call, DispatchOptions options) {
+    try {
+      admit(() -> validator.dispatch(call), () -> session.reserve(call));
+      return new DispatchFlow(this, call, options).run();
+    } finally {
+      release();
+    }
+  }
+
+  /// Dispatches synchronously into preallocated outputs; allocates nothing.
+  ///
+  /// @param input rows, choices and weights
+  /// @param layout of the same tokens
+  /// @param options placement is ignored, the outputs are the place
+  /// @param outputs overwritten
+  public void dispatchInto(
+      DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
+    DispatchCall call = syncDispatch;
+    fill(call, input, options);
+    call.layout = layout;
+    call.handle = outputs.data();
+    call.owned = true;
+    call.outputRows = outputs.recvX().size(0);
+    call.recvRows = outputs.recvX().segment();
+    call.recvScales = outputs.recvScales().map(Tensor::segment).orElse(null);
+    call.recvTopkIdx = outputs.recvTopkIdx().map(Tensor::segment).orElse(null);
+    call.recvTopkWeights = outputs.recvTopkWeights().map(Tensor::segment).orElse(null);
+    try {
+      validateInto(call);
+      awaitCommStream();
+      session.enter(call);
+      session.place(call);
+    } finally {
+      release();
+    }
+  }
+
+  private void validateInto(DispatchCall call) {
+    try {
+      validator.dispatch(call);
+      session.reserve(call);
+    } catch (CrossdockException e) {
+      session.refuse(e.getMessage());
+      throw e;
+    }
+  }
+
+  /// Allocates outputs for [#dispatchInto].
+  ///
+  /// @param allocator where the tensors come from
+  /// @param dtype of the rows
+  /// @param scalesDtype F32 or I32 with FP8 rows; empty otherwise
+  /// @param capacityRows most rows a call may bring
+  /// @return the outputs, with I64 indices
+  public DispatchOutputs allocateOutputs(
+      SegmentAllocator allocator, DType dtype, Optional<DType> scalesDtype, long capacityRows) {
+    int perRow = spec.hidden() / BufferSpec.CHANNELS_PER_SCALE;
+    DispatchResult.Outputs tensors =
+        new DispatchResult.Outputs(
+            Tensor.allocate(allocator, dtype, capacityRows, spec.hidden()),
+            scalesDtype.map(
+                t ->
+                    Tensor.allocate(
+                        allocator, t, capacityRows, t == DType.I32 ? (perRow + 3) / 4 : perRow)),
+            Optional.of(Tensor.allocate(allocator, DType.I64, capacityRows, spec.topk())),
+            Optional.of(Tensor.allocate(allocator, DType.F32, capacityRows, spec.topk())));
+    return new DispatchOutputs(tensors, this, session.newHandle());
+  }
+
+  /// Hands out the zero-copy place for the expert outputs of a dispatch. Waits, bounded, until the peers
+  /// pulled what was there before. Not collective.
+  ///
+  /// @param handle of the dispatch
+  /// @return a place that [#combine] reads without staging
+  /// @throws LeaseException if every place is handed out
+  public CombineBuffer combineBuffer(DispatchHandle handle) {
+    claim();
+    try {
+      awaitCommStream();
+      HandleData data = handle.data(this);
+      long rows = handle.numOutputRows();
+      OutputPlace place = session.lendOutput(data);
+      Tensor tensor = Tensor.of(place.rows(), DType.BF16, rows, spec.hidden());
+      Optional<Tensor> weights =
+          data.topk == 0
+              ? Optional.empty()
+              : Optional.of(Tensor.of(place.weights(), DType.F32, rows, data.topk));
+      return new CombineBuffer(
+          tensor, weights, () -> session.endOutputLease(place.window(), place.ticket()));
+    } finally {
+      release();
+    }
+  }
+
+  /// Combines synchronously with the default options.
+  ///
+  /// @param input expert outputs
+  /// @param handle of the dispatch
+  /// @return the sums
+  public CombineResult combine(CombineInput input, DispatchHandle handle) {
+    return combine(input, handle, CombineOptions.DEFAULT);
+  }
+
+  /// Brings expert outputs home: for each token the unweighted float32 sum of its rows over ranks, in
+  /// ascending rank order, rounded once to BF16. Collective. This is also the backward of dispatch.
+  ///
+  /// @param input expert outputs, weights to sum, biases
+  /// @param handle of the dispatch
+  /// @param options ordering, allocator
+  /// @return the sums; tokens with no route give the bias, or zero
+  public CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
+    boolean async = options.call().completion() == Completion.ASYNC_FINISH;
+    CombineCall call = fill(async ? new CombineCall() : syncCombine, input, handle, options);
+    try {
+      admit(() -> validator.combine(call), () -> {});
+      return new CombineFlow(this, call, options).run();
+    } finally {
+      release();
+    }
+  }
+
+  private CombineCall fill(
+      CombineCall call, CombineInput input, DispatchHandle handle, CombineOptions options) {
+    HandleData data = handle.data(this);
+    claim();
+    call.clear();
+    call.y = input.y();
+    call.topkWeights = input.topkWeights().orElse(null);
+    call.bias0 = input.bias().isEmpty() ? null : input.bias().get(0);
+    call.bias1 = input.bias().size() < 2 ? null : input.bias().get(1);
+    call.handle = data;
+    call.config = options.config().orElse(combineConfig);
+    return call;
+  }
+
+  /// Combines synchronously into preallocated outputs; allocates nothing.
+  ///
+  /// @param input expert outputs, weights to sum, biases
+  /// @param handle of the dispatch
+  /// @param options ordering and allocator are ignored
+  /// @param combinedX BF16 [tokens, H], overwritten
+  /// @param combinedTopkWeights F32 [tokens, K], overwritten; null without weights
+  public void combineInto(
+      CombineInput input,
+      DispatchHandle handle,
+      CombineOptions options,
+      Tensor combinedX,
+      Tensor combinedTopkWeights) {
+    CombineCall call = fill(syncCombine, input, handle, options);
+    call.combinedX = combinedX;
+    call.combinedTopkWeights = combinedTopkWeights;
+    try {
+      validateInto(call);
+      awaitCommStream();
+      session.combine(call);
+    } finally {
+      release();
+    }
+  }
+
+  private void validateInto(CombineCall call) {
+    try {
+      validator.combine(call);
+      validator.combineOutputs(call);
+    } catch (CrossdockException e) {
+      session.refuse(e.getMessage());
+      throw e;
+    }
+  }
+
+  /// Makes an aborted buffer usable again. Collective; live leases end.
+  public void reset() {
+    claim();
+    try {
+      awaitCommStream();
+      session.reset();
+    } finally {
+      release();
+    }
+  }
+
+  /// Tells the peers, waits, bounded, for calls in flight and for peers still reading, and releases the
+  /// windows. Idempotent and safe after a failure.
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    try (session) {
+      commStream.close();
+    }
+  }
+
+  EngineSession session() {
+    return session;
+  }
+
+  ExecutionStream commStream() {
+    return commStream;
+  }
+
+  void recycle(HandleData data) {
+    spareHandles.push(data);
+  }
+
+  private HandleData takeHandle() {
+    HandleData spare = spareHandles.poll();
+    return spare != null ? spare : session.newHandle();
+  }
+
+  /// Runs the checks of a call; what they throw is published as a refusal, in call order.
+  private void admit(Runnable check, Runnable reserve) {
+    try {
+      check.run();
+      reserve.run();
+    } catch (CrossdockException e) {
+      awaitCommStream();
+      session.refuse(e.getMessage());
+      throw e;
+    }
+  }
+
+  private void awaitCommStream() {
+    if (!commStream.isIdle()) {
+      commStream.capture().currentStreamWait();
+    }
+  }
+
+  private void claim() {
+    if (closed) {
+      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
+    }
+    Thread caller = Thread.currentThread();
+    Thread other = user.compareAndExchange(null, caller);
+    if (other != null) {
+      throw new ConcurrentUseException(
+          "buffer is in use by another thread: rank=" + group.rank() + ", caller="
+              + caller.getName() + ", user=" + other.getName());
+    }
+  }
+
+  private void release() {
+    user.set(null);
+  }
+}

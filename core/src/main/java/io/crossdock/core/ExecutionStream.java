@@ -1,0 +1,127 @@
+package io.crossdock.core;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// A stream of the host engine: an executor that runs its work in the order of submission.
+///
+/// Safe for any thread.
+public final class ExecutionStream implements AutoCloseable {
+  private static final ThreadLocal<ExecutionStream> CURRENT = new ThreadLocal<>();
+  private static final int MAX_PENDING = 1024;
+  private static final Duration BOUND = Duration.ofSeconds(600);
+
+  private final String name;
+  private final BlockingQueue<Runnable> queue = new ArrayBlockingQueue<>(MAX_PENDING);
+  private final AtomicInteger pending = new AtomicInteger();
+  private Thread thread;
+  private volatile boolean closed;
+
+  private ExecutionStream(String name) {
+    this.name = name;
+  }
+
+  /// Creates a stream. Its thread starts with the first work submitted.
+  ///
+  /// @param name appears in thread dumps
+  /// @return the stream
+  public static ExecutionStream create(String name) {
+    return new ExecutionStream(name);
+  }
+
+  /// {@return the stream whose work the calling thread runs; empty on any other thread}
+  public static Optional<ExecutionStream> current() {
+    return Optional.ofNullable(CURRENT.get());
+  }
+
+  /// Appends work.
+  ///
+  /// @param work runs after everything submitted before
+  /// @return complete when the work is, with its exception if it threw
+  public EventOverlap submit(Runnable work) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    enqueue(() -> complete(work, done));
+    return new EventOverlap(done, BOUND);
+  }
+
+  /// {@return an event that is complete when all work submitted so far is}
+  public EventOverlap capture() {
+    return isIdle() ? EventOverlap.COMPLETED : submit(() -> {});
+  }
+
+  /// {@return true if no work is waiting or running}
+  public boolean isIdle() {
+    return pending.get() == 0;
+  }
+
+  /// Lets work already submitted finish, then stops the thread. Bounded.
+  @Override
+  public void close() {
+    Thread worker;
+    synchronized (this) {
+      closed = true;
+      worker = thread;
+    }
+    if (worker == null || worker == Thread.currentThread()) {
+      return;
+    }
+    try {
+      if (!worker.join(BOUND)) {
+        throw new CrossdockException("stream did not drain: name=" + name);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CrossdockException("interrupted while closing a stream: name=" + name, e);
+    }
+  }
+
+  private void enqueue(Runnable task) {
+    synchronized (this) {
+      if (closed) {
+        throw new BufferClosedException("stream is closed: name=" + name);
+      }
+      if (thread == null) {
+        thread = Thread.ofPlatform().daemon().name("crossdock-" + name).start(this::run);
+      }
+    }
+    pending.incrementAndGet();
+    if (!offer(task)) {
+      pending.decrementAndGet();
+      throw new CrossdockException("stream is full: name=" + name + ", pending=" + MAX_PENDING);
+    }
+  }
+
+  private boolean offer(Runnable task) {
+    return queue.offer(task);
+  }
+
+  private void run() {
+    CURRENT.set(this);
+    while (!(closed && isIdle())) {
+      try {
+        Runnable task = queue.poll(20, TimeUnit.MILLISECONDS);
+        if (task != null) {
+          task.run();
+        }
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
+  }
+
+  private void complete(Runnable work, CompletableFuture<Void> done) {
+    try {
+      work.run();
+      pending.decrementAndGet();
+      done.complete(null);
+    } catch (RuntimeException | Error e) {
+      pending.decrementAndGet();
+      done.completeExceptionally(e);
+    }
+  }
+}

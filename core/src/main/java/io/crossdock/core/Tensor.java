@@ -1,0 +1,214 @@
+package io.crossdock.core;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
+import java.util.Arrays;
+
+/// A view of memory as a dense array of elements: where it lies, its element type, shape and strides.
+///
+/// A tensor owns nothing. Memory is given as a [MemorySegment] (native or heap) or as a raw address
+/// whose lifetime the caller vouches for. Strides count elements, not bytes. The last dimension must be
+/// contiguous; outer dimensions may be strided, so a slice of columns is a legal row tensor.
+///
+/// Safe for any thread; the memory itself is not guarded.
+public final class Tensor {
+  private static final long ALIGNMENT_BYTES = 64;
+
+  private final MemorySegment segment;
+  private final DType dtype;
+  private final long[] shape;
+  private final long[] strides;
+
+  private Tensor(MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+    this.segment = segment;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.strides = strides;
+  }
+
+  /// Views a segment as a contiguous tensor starting at its first byte.
+  ///
+  /// @param segment memory of at least the tensor's bytes
+  /// @param dtype element type
+  /// @param shape sizes, outermost first; a size may be 0
+  /// @return the view
+  /// @throws InvalidInputException if a size is negative or the segment is too small
+  public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
+    return strided(segment, dtype, shape, contiguousStrides(shape));
+  }
+
+  /// Views a segment as a strided tensor.
+  ///
+  /// @param segment memory that holds every element the strides reach
+  /// @param dtype element type
+  /// @param shape sizes, outermost first
+  /// @param strides distance in elements between neighbours of each dimension; the last is 1
+  /// @return the view
+  /// @throws InvalidInputException if sizes and strides do not fit each other or the segment
+  public static Tensor strided(MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+    Tensor tensor = new Tensor(segment, dtype, shape.clone(), strides.clone());
+    tensor.checkShape();
+    long bytes = tensor.spanBytes();
+    boolean addressOnly = segment.isNative() && segment.byteSize() == 0;
+    if (bytes > 0 && !addressOnly && segment.byteSize() < bytes) {
+      throw new InvalidInputException(
+          "segment is too small for the tensor: "
+              + tensor.describe()
+              + ", neededBytes="
+              + bytes
+              + ", segmentBytes="
+              + segment.byteSize());
+    }
+    return tensor;
+  }
+
+  /// Views raw native memory. The caller vouches that the memory lives as long as a call uses it.
+  ///
+  /// @param address first byte; 0 only for an empty tensor
+  /// @param dtype element type
+  /// @param shape sizes, outermost first
+  /// @return the view
+  public static Tensor ofAddress(long address, DType dtype, long... shape) {
+    Tensor tensor = of(MemorySegment.ofAddress(address), dtype, shape);
+    if (address == 0 && tensor.numElements() > 0) {
+      throw new InvalidInputException("tensor address is null: " + tensor.describe());
+    }
+    return tensor;
+  }
+
+  /// Allocates a contiguous tensor, aligned to 64 bytes.
+  ///
+  /// @param allocator where the memory comes from, for example an arena
+  /// @param dtype element type
+  /// @param shape sizes, outermost first
+  /// @return the tensor; its content is what the allocator hands out
+  public static Tensor allocate(SegmentAllocator allocator, DType dtype, long... shape) {
+    long bytes = Math.multiplyExact(product(shape), dtype.bytes());
+    return of(allocator.allocate(bytes, ALIGNMENT_BYTES), dtype, shape);
+  }
+
+  /// {@return the memory; zero-length when the tensor was given as a raw address}
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  /// {@return the element type}
+  public DType dtype() {
+    return dtype;
+  }
+
+  /// {@return the number of dimensions}
+  public int numDims() {
+    return shape.length;
+  }
+
+  /// {@return the size of a dimension in elements}
+  /// @param dimension 0 is the outermost
+  public long size(int dimension) {
+    return shape[dimension];
+  }
+
+  /// {@return the stride of a dimension in elements}
+  /// @param dimension 0 is the outermost
+  public long stride(int dimension) {
+    return strides[dimension];
+  }
+
+  /// {@return a copy of the shape}
+  public long[] shape() {
+    return shape.clone();
+  }
+
+  /// {@return the product of all sizes}
+  public long numElements() {
+    return product(shape);
+  }
+
+  /// {@return bytes of one entry of the last dimension's row, without padding}
+  public long rowBytes() {
+    return shape[shape.length - 1] * dtype.bytes();
+  }
+
+  /// {@return distance in bytes between two neighbours of the outermost dimension}
+  public long pitchBytes() {
+    return strides[0] * dtype.bytes();
+  }
+
+  /// {@return true if the elements lie without gaps in row-major order}
+  public boolean isContiguous() {
+    return numElements() == 0 || Arrays.equals(strides, contiguousStrides(shape));
+  }
+
+  /// {@return true if only an address is known, so that an engine must resolve it}
+  public boolean isAddressOnly() {
+    return segment.isNative() && segment.byteSize() == 0 && numElements() > 0;
+  }
+
+  /// {@return bytes from the first to behind the last element}
+  public long spanBytes() {
+    if (numElements() == 0) {
+      return 0;
+    }
+    long last = 0;
+    for (int i = 0; i < shape.length; i++) {
+      last = Math.addExact(last, Math.multiplyExact(shape[i] - 1, strides[i]));
+    }
+    return Math.multiplyExact(last + 1, dtype.bytes());
+  }
+
+  /// {@return the first rows of this tensor as a tensor}
+  /// @param numRows rows to keep; at most the outermost size
+  public Tensor firstRows(long numRows) {
+    if (numRows < 0 || numRows > shape[0]) {
+      throw new InvalidInputException("rows out of range: numRows=" + numRows + ", " + describe());
+    }
+    long[] part = shape.clone();
+    part[0] = numRows;
+    return new Tensor(segment, dtype, part, strides);
+  }
+
+  /// {@return dtype and shape as `key=value` facts}
+  public String describe() {
+    return "dtype=" + dtype + ", shape=" + Arrays.toString(shape);
+  }
+
+  @Override
+  public String toString() {
+    return "Tensor[" + describe() + ", strides=" + Arrays.toString(strides) + "]";
+  }
+
+  private void checkShape() {
+    if (shape.length == 0 || shape.length != strides.length) {
+      throw new InvalidInputException(
+          "tensor needs one stride per dimension: numDims=" + shape.length
+              + ", numStrides=" + strides.length);
+    }
+    for (int i = 0; i < shape.length; i++) {
+      if (shape[i] < 0 || strides[i] < 0) {
+        throw new InvalidInputException(
+            "tensor sizes and strides must not be negative: " + this);
+      }
+    }
+    if (strides[shape.length - 1] != 1 && numElements() > 0) {
+      throw new InvalidInputException("last dimension must be contiguous: " + this);
+    }
+  }
+
+  private static long[] contiguousStrides(long[] shape) {
+    long[] strides = new long[shape.length];
+    long stride = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      strides[i] = stride;
+      stride = Math.multiplyExact(stride, Math.max(1, shape[i]));
+    }
+    return strides;
+  }
+
+  private static long product(long[] shape) {
+    long elements = 1;
+    for (long size : shape) {
+      elements = Math.multiplyExact(elements, size);
+    }
+    return elements;
+  }
+}

@@ -1,0 +1,101 @@
+package io.crossdock.core.protocol;
+
+import java.util.Arrays;
+
+/// Everything combine and cached dispatch need of an earlier dispatch. Plain data, reused.
+///
+/// Confined to the thread that runs the call until complete; then safe for any thread to read.
+public final class HandleData {
+  /// This rank.
+  public final int rank;
+
+  /// R.
+  public final int numRanks;
+
+  /// Where this rank's tokens go.
+  public final SendPlan plan = new SendPlan();
+
+  /// The epoch of the dispatch: equal on all ranks, so it names the handle across the group.
+  public long epoch;
+
+  /// K of the dispatch, 0 without top-k.
+  public int topk;
+
+  /// E of the dispatch.
+  public int numExperts;
+
+  /// Output rows when the dispatch had `numWorstTokens`, else 0.
+  public long worstRows;
+
+  /// Source token index of each received row; the first [#numRecvRows()] entries count.
+  public int[] sourceTokenIdx = new int[0];
+
+  /// Rows of each local expert, rounded up to the alignment; empty when unknown to the host.
+  public int[] tokensPerLocalExpert = new int[0];
+
+  private final long[] prefix;
+
+  /// Creates an empty handle.
+  ///
+  /// @param rank this rank
+  /// @param numRanks R
+  public HandleData(int rank, int numRanks) {
+    this.rank = rank;
+    this.numRanks = numRanks;
+    this.prefix = new long[numRanks * numRanks];
+  }
+
+  /// Sets one row of the count matrix; call for sources in ascending order.
+  ///
+  /// @param source source rank
+  /// @param counts rows the source sends to each rank
+  public void setCounts(int source, long[] counts) {
+    for (int dst = 0; dst < numRanks; dst++) {
+      long before = source == 0 ? 0 : prefix[(source - 1) * numRanks + dst];
+      prefix[source * numRanks + dst] = Math.addExact(before, counts[dst]);
+    }
+  }
+
+  /// {@return rows that ranks up to and including `source` send to `destination`}
+  /// @param source source rank
+  /// @param destination destination rank
+  public long prefix(int source, int destination) {
+    return prefix[source * numRanks + destination];
+  }
+
+  /// {@return index of the first row from `source` at `destination`}
+  /// @param source source rank
+  /// @param destination destination rank
+  public long base(int source, int destination) {
+    return source == 0 ? 0 : prefix(source - 1, destination);
+  }
+
+  /// {@return all rows that arrive at a rank}
+  /// @param destination destination rank
+  public long totalRows(int destination) {
+    return prefix(numRanks - 1, destination);
+  }
+
+  /// {@return rows that arrive here}
+  public long numRecvRows() {
+    return totalRows(rank);
+  }
+
+  /// Makes room for the source indices of all received rows.
+  public void ensureSourceIndices() {
+    int rows = Math.toIntExact(numRecvRows());
+    if (sourceTokenIdx.length < rows) {
+      sourceTokenIdx = new int[Math.max(rows, sourceTokenIdx.length * 2)];
+    }
+  }
+
+  /// Makes room for the counts of local experts.
+  ///
+  /// @param experts experts of this rank; 0 when unknown
+  public void ensureExperts(int experts) {
+    if (tokensPerLocalExpert.length != experts) {
+      tokensPerLocalExpert = new int[experts];
+    }
+    Arrays.fill(tokensPerLocalExpert, 0);
+  }
+}

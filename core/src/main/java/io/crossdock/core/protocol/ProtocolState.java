@@ -1,0 +1,259 @@
+package io.crossdock.core.protocol;
+
+import java.util.Arrays;
+
+/// The rules of a buffer on one rank, as pure state: no I/O, no waiting, no clock. Engines drive it, and so
+/// does a test scheduler that tries all interleavings.
+///
+/// One collective call is one epoch (rounds take one each). The life of an epoch:
+///
+/// 1. [#begin()] once [#canBegin()]: every entry of the epoch before was seen, so no entry slot that a peer
+///    may still read is overwritten (two slots, used in turn).
+/// 2. The rank publishes its [Entry] with a window of its own choice, or a refusal.
+/// 3. [#observe] for every peer's entry, in any order; with the last one [#verdict()] is the same on all ranks.
+/// 4. PROCEED: write to the windows the peers named and publish [#epoch()] as finished; a dispatch is
+///    complete when every peer's finished mark reached the epoch. A combine pulls and publishes
+///    [#epoch()] as pulled.
+///
+/// Windows are claimed and freed by [WindowSet], which any thread may call.
+///
+/// Confined to the thread that runs the call.
+public final class ProtocolState {
+  private final int rank;
+  private final int numRanks;
+  private final WindowSet receive;
+  private final WindowSet output;
+  private final Entry[] entries;
+  private final boolean[] seen;
+  private final long[] pulled;
+  private final long[] finished;
+  private final PeerState[] states;
+  private int numSeen;
+  private long epoch;
+
+  /// Creates the state of a fresh buffer, at epoch 0 with everything seen.
+  ///
+  /// @param rank this rank
+  /// @param entries one reusable entry per rank; this rank's own is the one it publishes
+  /// @param receive receive windows
+  /// @param output expert-output windows
+  public ProtocolState(int rank, Entry[] entries, WindowSet receive, WindowSet output) {
+    this.rank = rank;
+    this.numRanks = entries.length;
+    this.entries = entries;
+    this.receive = receive;
+    this.output = output;
+    this.seen = new boolean[numRanks];
+    this.pulled = new long[numRanks];
+    this.finished = new long[numRanks];
+    this.states = new PeerState[numRanks];
+    Arrays.fill(states, PeerState.RUNNING);
+    Arrays.fill(seen, true);
+    numSeen = numRanks;
+  }
+
+  /// {@return the epoch of the current or last call}
+  public long epoch() {
+    return epoch;
+  }
+
+  /// {@return this rank's receive windows}
+  public WindowSet receive() {
+    return receive;
+  }
+
+  /// {@return this rank's expert-output windows}
+  public WindowSet output() {
+    return output;
+  }
+
+  /// {@return the entry of a rank in the current epoch}
+  /// @param peer a rank; this rank's own entry is filled before it is published
+  public Entry entry(int peer) {
+    return entries[peer];
+  }
+
+  /// {@return true if every entry of the last epoch was seen, so the next may begin}
+  public boolean canBegin() {
+    return numSeen == numRanks;
+  }
+
+  /// Begins the next epoch.
+  ///
+  /// @return its number
+  public long begin() {
+    if (!canBegin()) {
+      throw new IllegalStateException("epoch not over: epoch=" + epoch + ", numSeen=" + numSeen);
+    }
+    Arrays.fill(seen, false);
+    numSeen = 0;
+    return ++epoch;
+  }
+
+  /// {@return true if a peer's entry of the current epoch was taken in}
+  /// @param peer a rank
+  public boolean hasSeen(int peer) {
+    return seen[peer];
+  }
+
+  /// Takes in that a peer entered the current epoch; [#entry] of the peer holds its content.
+  ///
+  /// @param peer a rank, this one included
+  public void observe(int peer) {
+    if (!seen[peer]) {
+      seen[peer] = true;
+      numSeen++;
+    }
+  }
+
+  /// {@return what all ranks conclude; defined once [#canBegin()]}
+  public Verdict verdict() {
+    if (culprit(Verdict.REFUSED) >= 0) {
+      return Verdict.REFUSED;
+    }
+    if (culprit(Verdict.MISMATCH) >= 0) {
+      return Verdict.MISMATCH;
+    }
+    return culprit(Verdict.OVER_CAPACITY) >= 0 ? Verdict.OVER_CAPACITY : Verdict.PROCEED;
+  }
+
+  /// {@return the lowest rank that causes a verdict, or -1}
+  /// @param verdict REFUSED, MISMATCH or OVER_CAPACITY
+  public int culprit(Verdict verdict) {
+    for (int peer = 0; peer < numRanks; peer++) {
+      if (causes(peer, verdict)) {
+        return peer;
+      }
+    }
+    return -1;
+  }
+
+  private boolean causes(int peer, Verdict verdict) {
+    Entry entry = entries[peer];
+    return switch (verdict) {
+      case REFUSED -> entry.kind == CallKind.REFUSED;
+      case MISMATCH -> !entries[0].agrees(entry);
+      case OVER_CAPACITY -> isOverCapacity(peer);
+      case PROCEED -> false;
+    };
+  }
+
+  private boolean isOverCapacity(int peer) {
+    Entry entry = entries[peer];
+    if (entry.kind != CallKind.FRESH_DISPATCH && entry.kind != CallKind.CACHED_DISPATCH) {
+      return false;
+    }
+    long total = announcedTotal(peer);
+    return total > entry.outputRows || (entry.canRound == 0 && total > entry.capacityRows);
+  }
+
+  /// {@return rows that the dispatch of this epoch sends to a rank}
+  /// @param destination a rank
+  public long announcedTotal(int destination) {
+    long total = 0;
+    for (Entry entry : entries) {
+      total = Math.addExact(total, entry.rankCounts[destination]);
+    }
+    return total;
+  }
+
+  /// Rounds a call takes: the most over all ranks, so equal on all of them.
+  ///
+  /// @param handle counts of the dispatch
+  /// @return at least 1
+  public int rounds(HandleData handle) {
+    long rounds = 1;
+    for (int peer = 0; peer < numRanks; peer++) {
+      long capacity = Math.max(1, entries[peer].capacityRows);
+      rounds = Math.max(rounds, (handle.totalRows(peer) + capacity - 1) / capacity);
+    }
+    return Math.toIntExact(rounds);
+  }
+
+  /// Takes in a peer's finished mark.
+  ///
+  /// @param peer a rank
+  /// @param mark the epoch it finished placing
+  /// @return true if the peer finished the current epoch
+  public boolean observeFinished(int peer, long mark) {
+    finished[peer] = Math.max(finished[peer], mark);
+    return finished[peer] >= epoch;
+  }
+
+  /// Takes in a peer's pulled mark.
+  ///
+  /// @param peer a rank
+  /// @param mark the epoch of its last complete pull
+  public void observePulled(int peer, long mark) {
+    pulled[peer] = Math.max(pulled[peer], mark);
+  }
+
+  /// {@return true if every reader pulled what was published in the given epoch}
+  /// @param published the epoch an output window was published in
+  public boolean allPulled(long published) {
+    for (long mark : pulled) {
+      if (mark < published) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// {@return the peer with the oldest pulled mark: whom to name when a wait expires}
+  public int slowestReader() {
+    int slowest = rank;
+    for (int peer = 0; peer < numRanks; peer++) {
+      if (pulled[peer] < pulled[slowest]) {
+        slowest = peer;
+      }
+    }
+    return slowest;
+  }
+
+  /// Takes in what a peer says of itself. Aborting is final until [#reset]; so is leaving.
+  ///
+  /// @param peer a rank, this one included
+  /// @param state what it published
+  public void observeState(int peer, PeerState state) {
+    if (states[peer].ordinal() < state.ordinal()) {
+      states[peer] = state;
+    }
+  }
+
+  /// {@return what a peer said of itself last}
+  /// @param peer a rank
+  public PeerState state(int peer) {
+    return states[peer];
+  }
+
+  /// {@return the lowest rank that aborted, or -1: while there is one, every call is refused}
+  public int abortOrigin() {
+    for (int peer = 0; peer < numRanks; peer++) {
+      if (states[peer] == PeerState.ABORTED) {
+        return peer;
+      }
+    }
+    return -1;
+  }
+
+  /// {@return true if a wait on a peer is in vain: it left, and what it published before leaving is not
+  /// what is waited for}
+  /// @param peer a rank
+  public boolean isGone(int peer) {
+    return states[peer] == PeerState.LEAVING;
+  }
+
+  /// Starts anew after an abort, at an epoch above all used.
+  ///
+  /// @param start equal on all ranks
+  public void reset(long start) {
+    epoch = start;
+    Arrays.fill(seen, true);
+    numSeen = numRanks;
+    Arrays.fill(pulled, start);
+    Arrays.fill(finished, start);
+    Arrays.fill(states, PeerState.RUNNING);
+    receive.clear();
+    output.clear();
+  }
+}

@@ -1,0 +1,22 @@
+package io.crossdock.core.spi;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.group.ProcessGroup;
+
+/// Moves and sums rows on one kind of processor.
+///
+/// Safe for any thread.
+public interface EngineBackend {
+  /// {@return the name used on the command line}
+  String name();
+
+  /// {@return how ranks of a node reach each other, for example `shm`}
+  String transport();
+
+  /// Registers windows and exchanges them with the group. Collective.
+  ///
+  /// @param spec equal on all ranks
+  /// @param group the ranks; stays open as long as the session
+  /// @return the session of this rank
+  EngineSession openSession(BufferSpec spec, ProcessGroup group);
+}

@@ -1,0 +1,85 @@
+package io.crossdock.core.spi;
+
+import io.crossdock.core.CallStats;
+import io.crossdock.core.Domain;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.HandleData;
+
+/// One rank's side of a buffer in an engine. The caller has validated shapes and dtypes.
+///
+/// Confined to one call at a time, except [#endLease], [#endOutputLease] and [#abort], which are safe for
+/// any thread.
+public interface EngineSession extends AutoCloseable {
+  /// Computes a layout. Not collective.
+  ///
+  /// @param topkIdx [tokens, K]
+  /// @param target filled
+  void layout(Tensor topkIdx, Layout target);
+
+  /// Claims a receive window and checks leases, before anything is sent. If it throws, nothing is claimed
+  /// and [#refuse] must follow.
+  ///
+  /// @param call the dispatch
+  void reserve(DispatchCall call);
+
+  /// Enters the epoch and learns all counts. Afterwards `call.numRecvRows` is known.
+  ///
+  /// @param call a reserved dispatch
+  void enter(DispatchCall call);
+
+  /// Places all rows and waits for all peers'. Afterwards the outputs are complete.
+  ///
+  /// @param call an entered dispatch
+  void place(DispatchCall call);
+
+  /// Runs a combine from staging to the last row.
+  ///
+  /// @param call the combine
+  void combine(CombineCall call);
+
+  /// Publishes that this rank's call was invalid: every rank throws, the buffer stays usable.
+  ///
+  /// @param reason the error message
+  void refuse(String reason);
+
+  /// Hands out a place for expert outputs. Waits, bounded, until readers are done with it.
+  ///
+  /// @param handle of the dispatch to be combined
+  /// @return the place
+  OutputPlace lendOutput(HandleData handle);
+
+  /// Ends the lease of an expert-output window that was never combined.
+  ///
+  /// @param window index
+  /// @param ticket the lease's
+  void endOutputLease(int window, long ticket);
+
+  /// Ends the lease of a borrowed result.
+  ///
+  /// @param window index
+  /// @param ticket the lease's
+  void endLease(int window, long ticket);
+
+  /// {@return an empty handle to be filled by a dispatch}
+  HandleData newHandle();
+
+  /// {@return registered window bytes of this rank}
+  /// @param domain which domain
+  long windowBytes(Domain domain);
+
+  /// {@return what the last call did}
+  CallStats lastCall();
+
+  /// Tells all peers that this rank gives up.
+  ///
+  /// @param reason why
+  void abort(String reason);
+
+  /// Makes an aborted buffer usable again. Collective.
+  void reset();
+
+  /// Tells peers that this rank leaves, waits, bounded, for their pulls, and releases the windows. Idempotent.
+  @Override
+  void close();
+}

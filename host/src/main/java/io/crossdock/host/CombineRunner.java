@@ -1,0 +1,149 @@
+package io.crossdock.host;
+
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.protocol.CallKind;
+import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.spi.CombineCall;
+
+/// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
+///
+/// Confined to the thread that runs the call.
+final class CombineRunner {
+  private final HostContext context;
+  private final OutputWindows windows;
+  private final SumKernel kernel;
+  private final WindowRows windowRows;
+  private final PullTask pull;
+  private final CopyTask copy = new CopyTask();
+  private final long rowBytes;
+
+  CombineRunner(HostContext context, OutputWindows windows, SumKernel kernel) {
+    this.context = context;
+    this.windows = windows;
+    this.kernel = kernel;
+    this.windowRows = new WindowRows(context);
+    this.pull = new PullTask(context, kernel, windowRows);
+    this.rowBytes = context.spec.hidden() * 2L;
+  }
+
+  void combine(CombineCall call) {
+    int rounds = rounds(call.handle);
+    int workers = context.workers(call.config.numSms());
+    context.stats.start(workers, Math.min(4, call.config.stages()), rounds);
+    if (rounds == 1) {
+      combineAtOnce(call, workers);
+    } else {
+      combineInRounds(call, rounds, workers);
+    }
+    count(call);
+  }
+
+  private int rounds(HandleData handle) {
+    long rounds = 1;
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      long capacity = context.layout.rows;
+      rounds = Math.max(rounds, (handle.totalRows(peer) + capacity - 1) / capacity);
+    }
+    return Math.toIntExact(rounds);
+  }
+
+  private void combineAtOnce(CombineCall call, int workers) {
+    int lent = windows.lentAt(call.y);
+    int window = lent >= 0 ? lent : acquireOrRefuse();
+    try {
+      stage(call, window, 0, workers);
+      enter(call, window, 0);
+    } catch (RuntimeException e) {
+      windows.takeBack(window);
+      throw e;
+    }
+    windowRows.prepare(call.handle);
+    pull.prepare(call, workers);
+    context.pool.run(pull, pull.numChunks(), workers);
+    context.stats.numChunks += pull.numChunks();
+    windows.publish(window);
+    context.board.publishPulled(context.protocol.epoch());
+    pull.clear();
+    windowRows.clear();
+  }
+
+  private int acquireOrRefuse() {
+    try {
+      return windows.acquire();
+    } catch (CrossdockException e) {
+      if (context.protocol.abortOrigin() < 0) {
+        context.mine().refuse(e.getMessage());
+        context.publish();
+      }
+      throw e;
+    }
+  }
+
+  /// Copies this round's rows, and the weights, into the window, unless they are there already.
+  private void stage(CombineCall call, int window, int round, int workers) {
+    long first = round * context.layout.rows;
+    long rows = Math.clamp(call.handle.numRecvRows() - first, 0, context.layout.rows);
+    long at = context.layout.output(window);
+    if (windows.lentAt(call.y) != window) {
+      copy.from(Memory.of(call.y), first * call.y.pitchBytes(), call.y.pitchBytes())
+          .to(context.pages[context.rank], at)
+          .copy(rows, rowBytes, context.pool, workers);
+    }
+    long weightsAt = context.pages[context.rank].address() + at + context.layout.outputWeights;
+    boolean staged =
+        call.topkWeights == null || call.topkWeights.segment().address() == weightsAt;
+    if (!staged) {
+      long pitch = call.topkWeights.pitchBytes();
+      copy.from(Memory.of(call.topkWeights), first * pitch, pitch)
+          .to(context.pages[context.rank], at + context.layout.outputWeights)
+          .copy(rows, call.topkWeights.rowBytes(), context.pool, 1);
+    }
+  }
+
+  private void enter(CombineCall call, int window, int round) {
+    Entry entry = context.mine();
+    entry.kind = round == 0 ? CallKind.COMBINE : CallKind.COMBINE_ROUND;
+    entry.window = window;
+    entry.capacityRows = context.layout.rows;
+    entry.outputRows = Long.MAX_VALUE;
+    entry.canRound = 1;
+    entry.round = round;
+    entry.rowBytes = rowBytes;
+    entry.dtype = call.y.dtype().ordinal();
+    entry.scaleBytes = 0;
+    entry.topk = call.handle.topk;
+    entry.indexBytes = 0;
+    entry.weights = call.topkWeights == null ? 0 : 1;
+    entry.numExperts = call.handle.numExperts;
+    entry.handleEpoch = call.handle.epoch;
+    context.enter();
+  }
+
+  private void combineInRounds(CombineCall call, int rounds, int workers) {
+    int window = acquireOrRefuse();
+    try (GatheredRows gathered = new GatheredRows(context, call.handle)) {
+      for (int round = 0; round < rounds; round++) {
+        stage(call, window, round, workers);
+        enter(call, window, round);
+        gathered.gather(round);
+        windows.publish(window);
+        context.board.publishPulled(context.protocol.epoch());
+        window = round + 1 < rounds ? windows.acquire() : window;
+      }
+      PullTask sum = new PullTask(context, kernel, gathered);
+      sum.prepare(call, workers);
+      context.pool.run(sum, sum.numChunks(), workers);
+      context.stats.numChunks += sum.numChunks();
+    } finally {
+      windows.takeBack(window);
+    }
+  }
+
+  private void count(CombineCall call) {
+    long entries = call.handle.plan.numEntries();
+    context.stats.bytesRead = entries * rowBytes;
+    context.stats.bytesWritten = call.handle.plan.numTokens() * rowBytes;
+    context.stats.wireBytes = (entries - call.handle.plan.count(context.rank)) * rowBytes;
+  }
+}

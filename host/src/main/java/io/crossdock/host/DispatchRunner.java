@@ -1,0 +1,268 @@
+package io.crossdock.host;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.LeaseException;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.CallKind;
+import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.protocol.SendPlan;
+import io.crossdock.core.protocol.WindowSet;
+import io.crossdock.core.spi.DispatchCall;
+import java.lang.foreign.MemorySegment;
+
+/// Runs dispatches: reserve a window, enter, place, finish; in rounds when the windows are too small.
+///
+/// Confined to the thread that runs the call; [#reserve] may run ahead on the caller's thread.
+final class DispatchRunner {
+  private final HostContext context;
+  private final PlaceTask place;
+  private final CopyTask copy = new CopyTask();
+
+  DispatchRunner(HostContext context) {
+    this.context = context;
+    this.place = new PlaceTask(context);
+  }
+
+  void reserve(DispatchCall call) {
+    long rows = context.layout.rows;
+    if (!call.owned && call.numWorstTokens > rows) {
+      throw new InvalidInputException(
+          "numWorstTokens does not fit the window: numWorstTokens=" + call.numWorstTokens
+              + ", windowRows=" + rows + ", remedy=owned placement or larger capacityRows");
+    }
+    WindowSet windows = context.protocol.receive();
+    call.window = windows.acquire();
+    if (call.window < 0) {
+      throw new LeaseException(
+          "every receive window is held: rank=" + context.rank + ", windows=" + windows.describe()
+              + ", remedy=close a result, or open the buffer with more windows");
+    }
+    call.ticket = windows.ticket(call.window);
+    if (!call.owned) {
+      lendViews(call, rows);
+    }
+  }
+
+  private void lendViews(DispatchCall call, long rows) {
+    MemorySegment page = context.pages[context.rank];
+    WindowLayout layout = context.layout;
+    long at = layout.receive(call.window);
+    call.recvRows = page.asSlice(at, rows * call.x.rowBytes());
+    call.recvScales = slice(page, at + layout.recvScales, rows, call.scales);
+    call.recvTopkIdx = slice(page, at + layout.recvTopkIdx, rows, call.topkIdx);
+    call.recvTopkWeights = slice(page, at + layout.recvTopkWeights, rows, call.topkWeights);
+  }
+
+  private static MemorySegment slice(MemorySegment page, long at, long rows, Tensor like) {
+    return like == null ? null : page.asSlice(at, rows * like.rowBytes());
+  }
+
+  /// Enters the epoch. On any failure the window is free again.
+  void enter(DispatchCall call) {
+    try {
+      if (!call.cached) {
+        planOrRefuse(call);
+      }
+      fillEntry(call);
+      context.enter();
+      takeCounts(call);
+    } catch (RuntimeException e) {
+      context.protocol.receive().free(call.window);
+      throw e;
+    }
+  }
+
+  private void planOrRefuse(DispatchCall call) {
+    try {
+      SendPlan plan = call.handle.plan;
+      if (call.topkIdx == null) {
+        context.planner.plan(call.layout, plan);
+      } else {
+        context.planner.plan(call.topkIdx, call.layout.numExperts(), plan);
+        context.planner.checkLayout(call.layout, plan);
+      }
+    } catch (CrossdockException e) {
+      context.mine().refuse(e.getMessage());
+      context.publish();
+      throw e;
+    }
+  }
+
+  private void fillEntry(DispatchCall call) {
+    Entry entry = context.mine();
+    HandleData handle = call.handle;
+    entry.kind = call.cached ? CallKind.CACHED_DISPATCH : CallKind.FRESH_DISPATCH;
+    entry.window = call.window;
+    entry.capacityRows = context.layout.rows;
+    entry.outputRows = call.outputRows;
+    entry.canRound = call.owned ? 1 : 0;
+    entry.round = 0;
+    entry.rowBytes = call.x.rowBytes();
+    entry.dtype = call.x.dtype().ordinal();
+    entry.scaleBytes = call.scales == null ? 0 : call.scales.rowBytes();
+    entry.topk = call.topkIdx == null ? 0 : (int) call.topkIdx.size(1);
+    entry.indexBytes = call.topkIdx == null ? 0 : call.topkIdx.dtype().bytes();
+    entry.weights = call.topkWeights == null ? 0 : 1;
+    entry.numExperts = call.cached ? handle.numExperts : call.layout.numExperts();
+    entry.handleEpoch = call.cached ? handle.epoch : 0;
+    for (int dst = 0; dst < context.numRanks; dst++) {
+      entry.rankCounts[dst] = handle.plan.count(dst);
+    }
+    if (!call.cached) {
+      fillExpertCounts(call, entry);
+    }
+  }
+
+  private void fillExpertCounts(DispatchCall call, Entry entry) {
+    if (call.topkIdx == null) {
+      MemorySegment.copy(
+          call.layout.tokensPerExpert().segment(), JAVA_INT_UNALIGNED, 0,
+          entry.expertCounts, 0, entry.numExperts);
+    } else {
+      System.arraycopy(
+          context.planner.expertCounts(), 0, entry.expertCounts, 0, entry.numExperts);
+    }
+  }
+
+  private void takeCounts(DispatchCall call) {
+    HandleData handle = call.handle;
+    if (!call.cached) {
+      handle.epoch = context.protocol.epoch();
+      handle.numExperts = call.layout.numExperts();
+      handle.topk = context.mine().topk;
+      handle.worstRows = call.numWorstTokens;
+      for (int source = 0; source < context.numRanks; source++) {
+        handle.setCounts(source, context.protocol.entry(source).rankCounts);
+      }
+      handle.ensureSourceIndices();
+      takeExpertCounts(call);
+    }
+    call.numRecvRows = handle.numRecvRows();
+  }
+
+  private void takeExpertCounts(DispatchCall call) {
+    HandleData handle = call.handle;
+    boolean known = call.numWorstTokens == 0;
+    int local = handle.numExperts / context.numRanks;
+    handle.ensureExperts(known ? local : 0);
+    for (int j = 0; known && j < local; j++) {
+      int count = 0;
+      for (int source = 0; source < context.numRanks; source++) {
+        count += context.protocol.entry(source).expertCounts[context.rank * local + j];
+      }
+      int alignment = call.expertAlignment;
+      handle.tokensPerLocalExpert[j] = (count + alignment - 1) / alignment * alignment;
+    }
+  }
+
+  /// Places all rows and waits for all peers'. The window becomes a lease (borrowed) or free (owned).
+  void place(DispatchCall call) {
+    int rounds = context.protocol.rounds(call.handle);
+    int workers = context.workers(call.config.numSms());
+    place.prepare(call);
+    context.stats.start(workers, place.numPieces(), rounds);
+    for (int round = 0; round < rounds; round++) {
+      if (round > 0) {
+        context.mine().kind = CallKind.DISPATCH_ROUND;
+        context.mine().round = round;
+        context.enter();
+      }
+      placeRound(round, workers);
+      if (call.owned) {
+        copyOut(call, round, workers);
+      }
+      if (!call.cached) {
+        copySource(call, round);
+      }
+    }
+    count(call);
+    finish(call);
+    place.clear();
+  }
+
+  private void placeRound(int round, int workers) {
+    place.round(round);
+    context.pool.run(place, place.numChunks(), workers);
+    context.stats.numChunks += place.numChunks();
+    context.board.publishFinished(context.protocol.epoch());
+    context.awaitFinished();
+  }
+
+  private long firstRow(int round) {
+    return round * context.layout.rows;
+  }
+
+  private long rowsOf(DispatchCall call, int round) {
+    return Math.clamp(call.numRecvRows - firstRow(round), 0, context.layout.rows);
+  }
+
+  private void copyOut(DispatchCall call, int round, int workers) {
+    WindowLayout layout = context.layout;
+    copyOut(call, round, workers, 0, call.x.rowBytes(), call.recvRows);
+    copySide(call, round, layout.recvScales, call.scales, call.recvScales);
+    copySide(call, round, layout.recvTopkIdx, call.topkIdx, call.recvTopkIdx);
+    copySide(call, round, layout.recvTopkWeights, call.topkWeights, call.recvTopkWeights);
+  }
+
+  private void copySide(
+      DispatchCall call, int round, long area, Tensor like, MemorySegment target) {
+    if (like != null) {
+      copyOut(call, round, 1, area, like.rowBytes(), target);
+    }
+  }
+
+  private void copyOut(
+      DispatchCall call, int round, int workers, long area, long bytes, MemorySegment target) {
+    long at = context.layout.receive(call.window) + area;
+    copy.from(context.pages[context.rank], at, bytes)
+        .to(target, firstRow(round) * bytes)
+        .copy(rowsOf(call, round), bytes, context.pool, workers);
+  }
+
+  private void copySource(DispatchCall call, int round) {
+    long at = context.layout.receive(call.window) + context.layout.recvSource;
+    MemorySegment.copy(
+        context.pages[context.rank], JAVA_INT, at,
+        call.handle.sourceTokenIdx, Math.toIntExact(firstRow(round)), (int) rowsOf(call, round));
+  }
+
+  private void finish(DispatchCall call) {
+    if (call.numWorstTokens > 0) {
+      fillTail(call);
+    }
+    WindowSet windows = context.protocol.receive();
+    if (call.owned) {
+      windows.free(call.window);
+    } else {
+      windows.hand(call.window, WindowSet.Holder.LEASE, context.protocol.epoch());
+    }
+  }
+
+  private static void fillTail(DispatchCall call) {
+    if (call.topkIdx != null) {
+      fillRows(call, call.recvTopkIdx, call.topkIdx, (byte) -1);
+    }
+    if (call.topkWeights != null) {
+      fillRows(call, call.recvTopkWeights, call.topkWeights, (byte) 0);
+    }
+  }
+
+  private static void fillRows(DispatchCall call, MemorySegment area, Tensor like, byte value) {
+    long bytes = like.rowBytes();
+    long rows = call.numWorstTokens - call.numRecvRows;
+    area.asSlice(call.numRecvRows * bytes, rows * bytes).fill(value);
+  }
+
+  private void count(DispatchCall call) {
+    long rowBytes = call.x.rowBytes() + (call.scales == null ? 0 : call.scales.rowBytes());
+    SendPlan plan = call.handle.plan;
+    context.stats.bytesRead = plan.numTokens() * rowBytes;
+    context.stats.bytesWritten = plan.numEntries() * rowBytes;
+    context.stats.wireBytes = (plan.numEntries() - plan.count(context.rank)) * rowBytes;
+  }
+}

@@ -1,0 +1,138 @@
+package io.crossdock.host;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.BufferClosedException;
+import io.crossdock.core.CapacityException;
+import io.crossdock.core.CollectiveMismatchException;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.RefusedException;
+import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.ProtocolState;
+import io.crossdock.core.protocol.Verdict;
+import java.lang.foreign.MemorySegment;
+
+/// What the runners of one session share, and the step they have in common: entering an epoch.
+///
+/// Confined to the thread that runs the call.
+final class HostContext {
+  final int rank;
+  final int numRanks;
+  final BufferSpec spec;
+  final WindowLayout layout;
+  final MemorySegment[] pages;
+  final Board board;
+  final ProtocolState protocol;
+  final Waiter waiter;
+  final WorkerPool pool;
+  final RoutePlanner planner;
+  final Stats stats = new Stats();
+  private final int autoWorkers;
+
+  HostContext(BufferSpec spec, Mapping mapping, ProtocolState protocol, Waiter waiter) {
+    this.rank = mapping.rank();
+    this.numRanks = mapping.pages().length;
+    this.spec = spec;
+    this.layout = mapping.board().layout();
+    this.pages = mapping.pages();
+    this.board = mapping.board();
+    this.protocol = protocol;
+    this.waiter = waiter;
+    this.pool = new WorkerPool("crossdock-" + rank);
+    this.planner = new RoutePlanner(numRanks);
+    this.autoWorkers = mapping.autoWorkers();
+  }
+
+  /// The mapped memory of all ranks.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param rank this rank
+  /// @param pages one per rank
+  /// @param board cells in them
+  /// @param autoWorkers workers when a config leaves the choice to the engine
+  record Mapping(int rank, MemorySegment[] pages, Board board, int autoWorkers) {}
+
+  int workers(int numSms) {
+    return numSms > 0 ? numSms : autoWorkers;
+  }
+
+  /// This rank's entry, to be filled before [#enter].
+  Entry mine() {
+    return protocol.entry(rank);
+  }
+
+  /// Begins an epoch, publishes this rank's entry and waits for those of all peers.
+  ///
+  /// @throws CrossdockException the verdict, if it is not to proceed: the same kind on every rank
+  void enter() {
+    publish();
+    awaitEntries();
+    Verdict verdict = protocol.verdict();
+    if (verdict != Verdict.PROCEED) {
+      throw failure(verdict);
+    }
+  }
+
+  /// Begins an epoch and publishes this rank's entry. An epoch before that ended in this rank's refusal may
+  /// still have entries to be seen; then they are awaited first.
+  void publish() {
+    awaitEntries();
+    board.publishEntry(protocol.begin(), mine());
+    protocol.observe(rank);
+  }
+
+  private void awaitEntries() {
+    if (protocol.canBegin()) {
+      return;
+    }
+    long epoch = protocol.epoch();
+    long slot = layout.slot(epoch);
+    for (int peer = 0; peer < numRanks; peer++) {
+      if (!protocol.hasSeen(peer)) {
+        waiter.awaitAtLeast(peer, slot, epoch, Phase.ENTER);
+        board.readEntry(peer, epoch, protocol.entry(peer));
+        protocol.observe(peer);
+      }
+    }
+  }
+
+  /// Waits until every peer placed its rows of this epoch.
+  void awaitFinished() {
+    long epoch = protocol.epoch();
+    for (int peer = 0; peer < numRanks; peer++) {
+      waiter.awaitAtLeast(peer, layout.finished, epoch, Phase.FINISH);
+      protocol.observeFinished(peer, board.load(peer, layout.finished));
+    }
+  }
+
+  /// Throws if the buffer was aborted by any rank.
+  void checkUsable() {
+    for (int peer = 0; peer < numRanks; peer++) {
+      protocol.observeState(peer, board.state(peer));
+    }
+    int origin = protocol.abortOrigin();
+    if (origin >= 0) {
+      throw new BufferClosedException(
+          "buffer was aborted and not reset: origin=" + origin + ", reason=" + board.reason(origin));
+    }
+  }
+
+  private CrossdockException failure(Verdict verdict) {
+    int culprit = protocol.culprit(verdict);
+    Entry entry = protocol.entry(culprit);
+    return switch (verdict) {
+      case REFUSED -> new RefusedException(culprit, entry.reason);
+      case MISMATCH ->
+          new CollectiveMismatchException(
+              "ranks made different calls: rank=0, peer=" + culprit + ", difference="
+                  + protocol.entry(0).mismatch(entry));
+      default ->
+          new CapacityException(
+              "more rows would arrive than fit: rank=" + culprit
+                  + ", rows=" + protocol.announcedTotal(culprit)
+                  + ", windowRows=" + entry.capacityRows
+                  + (entry.outputRows == Long.MAX_VALUE ? "" : ", outputRows=" + entry.outputRows)
+                  + ", remedy=larger capacityRows, owned placement or more numWorstTokens");
+    };
+  }
+}

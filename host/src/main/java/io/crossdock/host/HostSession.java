@@ -1,0 +1,159 @@
+package io.crossdock.host;
+
+import io.crossdock.core.CallStats;
+import io.crossdock.core.CapacityException;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.Domain;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.protocol.PeerState;
+import io.crossdock.core.protocol.SendPlan;
+import io.crossdock.core.spi.CombineCall;
+import io.crossdock.core.spi.DispatchCall;
+import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.OutputPlace;
+import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/// One rank's side of a buffer on the host engine.
+///
+/// Confined to one call at a time, as [EngineSession] says.
+final class HostSession implements EngineSession {
+  private final HostContext context;
+  private final ProcessGroup group;
+  private final Arena arena;
+  private final DispatchRunner dispatches;
+  private final OutputWindows outputs;
+  private final CombineRunner combines;
+  private final SendPlan layoutPlan = new SendPlan();
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  HostSession(HostContext context, ProcessGroup group, Arena arena) {
+    this.context = context;
+    this.group = group;
+    this.arena = arena;
+    this.dispatches = new DispatchRunner(context);
+    this.outputs = new OutputWindows(context);
+    this.combines = new CombineRunner(context, outputs, SumKernel.pick());
+  }
+
+  @Override
+  public void layout(Tensor topkIdx, Layout target) {
+    context.planner.plan(topkIdx, target.numExperts(), layoutPlan);
+    context.planner.fillLayout(layoutPlan, target, group.localSize());
+  }
+
+  @Override
+  public void reserve(DispatchCall call) {
+    dispatches.reserve(call);
+  }
+
+  @Override
+  public void enter(DispatchCall call) {
+    context.checkUsable();
+    guarded(() -> dispatches.enter(call));
+  }
+
+  @Override
+  public void place(DispatchCall call) {
+    guarded(() -> dispatches.place(call));
+  }
+
+  @Override
+  public void combine(CombineCall call) {
+    context.checkUsable();
+    guarded(() -> combines.combine(call));
+  }
+
+  /// What a call throws on purpose left every rank in order, or was published by whoever threw it. Anything
+  /// else (memory of the caller that vanished, say) leaves peers waiting: they are told.
+  private void guarded(Runnable step) {
+    try {
+      step.run();
+    } catch (CrossdockException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      context.waiter.abort("call failed: rank=" + context.rank + ", cause=" + e);
+      throw e;
+    }
+  }
+
+  @Override
+  public void refuse(String reason) {
+    context.checkUsable();
+    context.mine().refuse(reason);
+    context.publish();
+  }
+
+  @Override
+  public OutputPlace lendOutput(HandleData handle) {
+    context.checkUsable();
+    if (handle.numRecvRows() > context.layout.rows) {
+      throw new CapacityException(
+          "expert outputs do not fit one window: rows=" + handle.numRecvRows()
+              + ", windowRows=" + context.layout.rows + ", remedy=combine from other memory");
+    }
+    return outputs.lend(handle.topk);
+  }
+
+  @Override
+  public void endOutputLease(int window, long ticket) {
+    context.protocol.output().endLease(window, ticket);
+  }
+
+  @Override
+  public void endLease(int window, long ticket) {
+    context.protocol.receive().endLease(window, ticket);
+  }
+
+  @Override
+  public HandleData newHandle() {
+    return new HandleData(context.rank, context.numRanks);
+  }
+
+  @Override
+  public long windowBytes(Domain domain) {
+    return domain == Domain.SCALE_UP ? context.layout.byteSize : 0;
+  }
+
+  @Override
+  public CallStats lastCall() {
+    return context.stats.snapshot();
+  }
+
+  @Override
+  public void abort(String reason) {
+    context.board.publishState(PeerState.ABORTED, reason);
+  }
+
+  @Override
+  public void reset() {
+    byte[] mine = ByteBuffer.allocate(8).putLong(context.protocol.epoch()).array();
+    long start = 0;
+    for (byte[] theirs : group.allGather(mine)) {
+      start = Math.max(start, ByteBuffer.wrap(theirs).getLong());
+    }
+    start += WindowLayout.NUM_SLOTS;
+    context.board.publishState(PeerState.RUNNING, "");
+    context.board.publishFinished(start);
+    context.board.publishPulled(start);
+    group.barrier();
+    context.protocol.reset(start);
+  }
+
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    try (arena) {
+      if (context.board.state(context.rank) == PeerState.RUNNING) {
+        context.board.publishState(PeerState.LEAVING, "");
+      }
+      context.pool.close();
+    }
+  }
+}

@@ -1,0 +1,107 @@
+package io.crossdock.host;
+
+import io.crossdock.core.LeaseException;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.WindowSet;
+import io.crossdock.core.spi.OutputPlace;
+
+/// This rank's expert-output windows: handed out for zero-copy, published to readers, free again once
+/// every reader pulled.
+///
+/// Confined to the thread that runs the call, except ending a lease.
+final class OutputWindows {
+  private final HostContext context;
+  private final WindowSet windows;
+
+  OutputWindows(HostContext context) {
+    this.context = context;
+    this.windows = context.protocol.output();
+  }
+
+  /// Hands out a place.
+  OutputPlace lend(int topk) {
+    int window = acquire();
+    long ticket = windows.ticket(window);
+    windows.hand(window, WindowSet.Holder.LEASE, context.protocol.epoch());
+    WindowLayout layout = context.layout;
+    long at = layout.output(window);
+    return new OutputPlace(
+        window,
+        ticket,
+        context.pages[context.rank].asSlice(at, layout.rows * context.spec.hidden() * 2L),
+        context.pages[context.rank].asSlice(at + layout.outputWeights, layout.rows * topk * 4L));
+  }
+
+  /// {@return the window that was handed out and that a tensor lies at the start of, or -1}
+  int lentAt(Tensor y) {
+    long start = context.pages[context.rank].address();
+    for (int window = 0; window < windows.size(); window++) {
+      boolean here = y.segment().address() == start + context.layout.output(window);
+      if (here && y.isContiguous() && windows.holder(window) == WindowSet.Holder.LEASE) {
+        return window;
+      }
+    }
+    return -1;
+  }
+
+  /// Takes a free window, waiting, bounded, for readers of an earlier combine.
+  ///
+  /// @throws LeaseException if all are handed out
+  int acquire() {
+    reclaim();
+    int window = windows.acquire();
+    if (window >= 0) {
+      return window;
+    }
+    int busy = oldestRead();
+    if (busy < 0) {
+      throw new LeaseException(
+          "every expert-output window is handed out: rank=" + context.rank
+              + ", windows=" + windows.describe() + ", remedy=combine or close a CombineBuffer");
+    }
+    awaitReaders(windows.epoch(busy));
+    windows.free(busy);
+    return windows.acquire();
+  }
+
+  private void reclaim() {
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      context.protocol.observePulled(peer, context.board.load(peer, context.layout.pulled));
+    }
+    for (int window = 0; window < windows.size(); window++) {
+      boolean read = windows.holder(window) == WindowSet.Holder.READERS;
+      if (read && context.protocol.allPulled(windows.epoch(window))) {
+        windows.free(window);
+      }
+    }
+  }
+
+  private int oldestRead() {
+    int oldest = -1;
+    for (int window = 0; window < windows.size(); window++) {
+      if (windows.holder(window) == WindowSet.Holder.READERS
+          && (oldest < 0 || windows.epoch(window) < windows.epoch(oldest))) {
+        oldest = window;
+      }
+    }
+    return oldest;
+  }
+
+  private void awaitReaders(long epoch) {
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      context.waiter.awaitAtLeast(peer, context.layout.pulled, epoch, Phase.PULL);
+    }
+  }
+
+  /// Passes a window to its readers, as of this epoch.
+  void publish(int window) {
+    windows.hand(window, WindowSet.Holder.READERS, context.protocol.epoch());
+  }
+
+  /// Takes a staged window back that nobody will read: the call was given up on every rank.
+  void takeBack(int window) {
+    if (windows.holder(window) == WindowSet.Holder.CALL) {
+      windows.free(window);
+    }
+  }
+}

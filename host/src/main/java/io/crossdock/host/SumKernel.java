@@ -1,0 +1,41 @@
+package io.crossdock.host;
+
+import java.lang.foreign.MemorySegment;
+
+/// Sums BF16 rows in float32 and rounds once.
+///
+/// Safe for any thread.
+interface SumKernel {
+  /// Columns summed at a time, so that the float32 block stays in the first-level cache.
+  int BLOCK = 1024;
+
+  /// Writes `out[c] = bf16(start + rows[0][c] + rows[1][c] ...)`, plain float32 adds in the order of the
+  /// set, where start is +0.0 or the first row.
+  ///
+  /// @param rows what to add
+  /// @param out receives the row
+  /// @param outOffset byte offset of the row
+  /// @param work hidden size, rows per pass and the float32 block
+  void sum(RowSet rows, MemorySegment out, long outOffset, Work work);
+
+  /// Scratch and shape of a sum. Confined to one worker.
+  final class Work {
+    final int hidden;
+    final float[] block = new float[BLOCK];
+    int rowsPerPass = 4;
+
+    Work(int hidden) {
+      this.hidden = hidden;
+    }
+  }
+
+  /// {@return what runs, for `doctor`}
+  String describe();
+
+  /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar twin}
+  static SumKernel pick() {
+    boolean wanted = !"scalar".equals(System.getProperty("crossdock.host.kernels"));
+    boolean present = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+    return wanted && present ? new VectorSumKernel() : new ScalarSumKernel();
+  }
+}

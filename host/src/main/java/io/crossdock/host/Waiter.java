@@ -1,0 +1,127 @@
+package io.crossdock.host;
+
+import io.crossdock.core.AbortedException;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.PeerState;
+import io.crossdock.core.protocol.ProtocolState;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+
+/// Waits for a peer's cell: spins briefly, then yields, then parks, never longer than the buffer's timeout.
+/// Every wait polls the abort state of all ranks, and ends early when the peer left or its process died.
+///
+/// Confined to the thread that runs the call.
+final class Waiter {
+  private static final int SPINS = 200;
+  private static final int YIELDS = 2_000;
+  private static final int YIELDS_PER_POLL = 16;
+  private static final long PARK_NANOS = 50_000;
+  private static final long LIFE_CHECK_NANOS = 100_000_000;
+
+  private final Board board;
+  private final ProtocolState protocol;
+  private final int rank;
+  private final long[] pids;
+  private final long timeoutNanos;
+
+  Waiter(Board board, ProtocolState protocol, int rank, long[] pids, Duration timeout) {
+    this.board = board;
+    this.protocol = protocol;
+    this.rank = rank;
+    this.pids = pids;
+    this.timeoutNanos = timeout.toNanos();
+  }
+
+  /// Returns once the peer's cell holds at least the expected epoch; pairs with the board's publish methods.
+  void awaitAtLeast(int peer, long offset, long expected, Phase phase) {
+    for (int spin = 0; spin < SPINS; spin++) {
+      if (board.load(peer, offset) >= expected) {
+        return;
+      }
+      Thread.onSpinWait();
+    }
+    awaitSlowly(peer, offset, expected, phase);
+  }
+
+  private void awaitSlowly(int peer, long offset, long expected, Phase phase) {
+    long start = System.nanoTime();
+    long nextLifeCheck = LIFE_CHECK_NANOS;
+    for (int turn = 0; board.load(peer, offset) < expected; turn++) {
+      if (turn % YIELDS_PER_POLL == 0) {
+        long waited = System.nanoTime() - start;
+        pollPeers(peer, offset, expected);
+        if (waited > timeoutNanos) {
+          throw timeout(peer, board.load(peer, offset), expected, phase, waited);
+        }
+        if (waited > nextLifeCheck) {
+          nextLifeCheck = waited + LIFE_CHECK_NANOS;
+          checkAlive(peer, offset, expected, phase);
+        }
+      }
+      pause(turn);
+    }
+  }
+
+  private void pause(int turn) {
+    if (turn < YIELDS) {
+      Thread.yield();
+    } else {
+      LockSupport.parkNanos(PARK_NANOS);
+      if (Thread.currentThread().isInterrupted()) {
+        throw abort("interrupted while waiting for a peer: rank=" + rank);
+      }
+    }
+  }
+
+  /// Takes in what the ranks say of themselves; throws if the wait is in vain.
+  private void pollPeers(int awaited, long offset, long expected) {
+    for (int peer = 0; peer < pids.length; peer++) {
+      protocol.observeState(peer, board.state(peer));
+    }
+    checkUsable();
+    if (protocol.isGone(awaited) && board.load(awaited, offset) < expected) {
+      String what = "peer left during a call: rank=" + rank + ", peer=" + awaited;
+      board.publishState(PeerState.ABORTED, what);
+      protocol.observeState(rank, PeerState.ABORTED);
+      throw new PeerLeftException(what);
+    }
+  }
+
+  /// Throws if any rank aborted.
+  void checkUsable() {
+    int origin = protocol.abortOrigin();
+    if (origin >= 0) {
+      throw new AbortedException(origin, board.reason(origin));
+    }
+  }
+
+  private void checkAlive(int peer, long offset, long expected, Phase phase) {
+    boolean alive = ProcessHandle.of(pids[peer]).map(ProcessHandle::isAlive).orElse(false);
+    if (!alive && board.load(peer, offset) < expected) {
+      String what =
+          "peer process died: rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer]
+              + ", phase=" + phase + ", expected=" + expected + ", seen=" + board.load(peer, offset);
+      board.publishState(PeerState.ABORTED, what);
+      protocol.observeState(rank, PeerState.ABORTED);
+      throw new PeerLeftException(what);
+    }
+  }
+
+  private WaitTimeoutException timeout(
+      int peer, long seen, long expected, Phase phase, long waited) {
+    WaitTimeoutException failure =
+        new WaitTimeoutException(
+            new WaitTimeoutException.Facts(rank, peer, phase.name(), expected, seen, waited));
+    abort(failure.getMessage());
+    return failure;
+  }
+
+  /// Publishes that this rank gives up and takes the buffer down.
+  CrossdockException abort(String reason) {
+    board.publishState(PeerState.ABORTED, reason);
+    protocol.observeState(rank, PeerState.ABORTED);
+    return new CrossdockException(reason);
+  }
+}
