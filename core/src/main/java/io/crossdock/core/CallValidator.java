@@ -9,6 +9,9 @@ import io.crossdock.core.spi.DispatchCall;
 ///
 /// Safe for any thread.
 final class CallValidator {
+  /// Never started: stands for any thread but the caller's.
+  private static final Thread ANOTHER_THREAD = Thread.ofPlatform().unstarted(() -> {});
+
   private final BufferSpec spec;
   private final int numRanks;
 
@@ -24,6 +27,10 @@ final class CallValidator {
 
   void dispatch(DispatchCall call) {
     checkRows(call.x);
+    checkMemory("x", call.x);
+    checkMemory("scales", call.scales);
+    checkMemory("topkIdx", call.topkIdx);
+    checkMemory("topkWeights", call.topkWeights);
     checkScales(call.x, call.scales);
     if (call.cached) {
       checkCached(call);
@@ -126,10 +133,29 @@ final class CallValidator {
     }
   }
 
+  /// Rows are moved by several threads, so memory must be alive and open to all of them.
+  private static void checkMemory(String name, Tensor tensor) {
+    if (tensor == null) {
+      return;
+    }
+    if (!tensor.segment().scope().isAlive()) {
+      throw new InvalidInputException(name + " lies in memory that was freed: " + tensor.describe());
+    }
+    if (!tensor.segment().isAccessibleBy(ANOTHER_THREAD)) {
+      throw new InvalidInputException(
+          name + " lies in memory confined to one thread: " + tensor.describe()
+              + ", remedy=Arena.ofShared() or Arena.ofAuto()");
+    }
+  }
+
   void combine(CombineCall call) {
     HandleData handle = call.handle;
     long rows = handle.worstRows > 0 ? handle.worstRows : handle.numRecvRows();
     expect("y", call.y, DType.BF16, rows, spec.hidden());
+    checkMemory("y", call.y);
+    checkMemory("topkWeights", call.topkWeights);
+    checkMemory("bias0", call.bias0);
+    checkMemory("bias1", call.bias1);
     if (call.topkWeights != null) {
       if (handle.topk == 0) {
         throw new InvalidInputException("dispatch had no top-k: epoch=" + handle.epoch);
@@ -148,6 +174,8 @@ final class CallValidator {
   void combineOutputs(CombineCall call) {
     long tokens = call.handle.plan.numTokens();
     expect("combinedX", call.combinedX, DType.BF16, tokens, spec.hidden());
+    checkMemory("combinedX", call.combinedX);
+    checkMemory("combinedTopkWeights", call.combinedTopkWeights);
     if (call.topkWeights != null) {
       if (call.combinedTopkWeights == null) {
         throw new InvalidInputException("weights are summed but have no output: tokens=" + tokens);

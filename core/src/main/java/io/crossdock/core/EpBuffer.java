@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 
 /// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts and
 /// brings the results back.
@@ -32,6 +33,8 @@ import java.util.concurrent.atomic.AtomicReference;
 ///
 /// Used by one thread at a time; a second one gets a [ConcurrentUseException].
 public final class EpBuffer implements AutoCloseable {
+  private static final long CLOSE_POLL_NANOS = 100_000;
+
   private final BufferSpec spec;
   private final ProcessGroup group;
   private final EngineSession session;
@@ -419,6 +422,15 @@ public final class EpBuffer implements AutoCloseable {
     }
     try (session) {
       commStream.close();
+      awaitUser();
+    }
+  }
+
+  /// Calls in flight are bounded by the timeout, and so is this wait for them.
+  private void awaitUser() {
+    long deadline = System.nanoTime() + spec.hostTimeout().toNanos();
+    while (user.get() != null && System.nanoTime() < deadline) {
+      LockSupport.parkNanos(CLOSE_POLL_NANOS);
     }
   }
 

@@ -3,7 +3,6 @@ package io.crossdock.host;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
-import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.Tensor;
@@ -86,8 +85,8 @@ final class DispatchRunner {
         context.planner.plan(call.topkIdx, call.layout.numExperts(), plan);
         context.planner.checkLayout(call.layout, plan);
       }
-    } catch (CrossdockException e) {
-      context.mine().refuse(e.getMessage());
+    } catch (RuntimeException e) {
+      context.mine().refuse(String.valueOf(e.getMessage()));
       context.publish();
       throw e;
     }
@@ -165,7 +164,7 @@ final class DispatchRunner {
     int rounds = context.protocol.rounds(call.handle);
     int workers = context.workers(call.config.numSms());
     place.prepare(call);
-    context.stats.start(workers, place.numPieces(), rounds);
+    context.stats.start(Math.min(workers, place.numChunks()), place.numPieces(), rounds);
     for (int round = 0; round < rounds; round++) {
       if (round > 0) {
         context.mine().kind = CallKind.DISPATCH_ROUND;

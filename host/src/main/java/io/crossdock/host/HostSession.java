@@ -53,31 +53,41 @@ final class HostSession implements EngineSession {
 
   @Override
   public void enter(DispatchCall call) {
-    context.checkUsable();
-    guarded(() -> dispatches.enter(call));
+    try {
+      context.checkUsable();
+      dispatches.enter(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
   }
 
   @Override
   public void place(DispatchCall call) {
-    guarded(() -> dispatches.place(call));
+    try {
+      dispatches.place(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
   }
 
   @Override
   public void combine(CombineCall call) {
-    context.checkUsable();
-    guarded(() -> combines.combine(call));
+    try {
+      context.checkUsable();
+      combines.combine(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
   }
 
   /// What a call throws on purpose left every rank in order, or was published by whoever threw it. Anything
-  /// else (memory of the caller that vanished, say) leaves peers waiting: they are told.
-  private void guarded(Runnable step) {
-    try {
-      step.run();
-    } catch (CrossdockException e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      context.waiter.abort("call failed: rank=" + context.rank + ", cause=" + e);
-      throw e;
+  /// else (memory of the caller that vanished, say) would leave peers waiting: they are told.
+  private void tellPeers(Throwable failure) {
+    if (!(failure instanceof CrossdockException)) {
+      context.waiter.abort("call failed: rank=" + context.rank + ", cause=" + failure);
     }
   }
 
@@ -91,9 +101,10 @@ final class HostSession implements EngineSession {
   @Override
   public OutputPlace lendOutput(HandleData handle) {
     context.checkUsable();
-    if (handle.numRecvRows() > context.layout.rows) {
+    long rows = Math.max(handle.numRecvRows(), handle.worstRows);
+    if (rows > context.layout.rows) {
       throw new CapacityException(
-          "expert outputs do not fit one window: rows=" + handle.numRecvRows()
+          "expert outputs do not fit one window: rows=" + rows
               + ", windowRows=" + context.layout.rows + ", remedy=combine from other memory");
     }
     return outputs.lend(handle.topk);
