@@ -14,7 +14,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class ExecutionStream implements AutoCloseable {
   private static final ThreadLocal<ExecutionStream> CURRENT = new ThreadLocal<>();
   private static final int MAX_PENDING = 1024;
-  private static final Duration BOUND = Duration.ofSeconds(600);
+  private static final long POLL_MILLIS = 20;
+
+  /// Work on a stream is bounded itself; this is only the last resort.
+  private static final Duration BOUND = Duration.ofHours(24);
 
   private final String name;
   private final BlockingQueue<Runnable> queue = new ArrayBlockingQueue<>(MAX_PENDING);
@@ -88,23 +91,19 @@ public final class ExecutionStream implements AutoCloseable {
       if (thread == null) {
         thread = Thread.ofPlatform().daemon().name("crossdock-" + name).start(this::run);
       }
+      pending.incrementAndGet();
+      if (!queue.offer(task)) {
+        pending.decrementAndGet();
+        throw new CrossdockException("stream is full: name=" + name + ", pending=" + MAX_PENDING);
+      }
     }
-    pending.incrementAndGet();
-    if (!offer(task)) {
-      pending.decrementAndGet();
-      throw new CrossdockException("stream is full: name=" + name + ", pending=" + MAX_PENDING);
-    }
-  }
-
-  private boolean offer(Runnable task) {
-    return queue.offer(task);
   }
 
   private void run() {
     CURRENT.set(this);
     while (!(closed && isIdle())) {
       try {
-        Runnable task = queue.poll(20, TimeUnit.MILLISECONDS);
+        Runnable task = queue.poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
         if (task != null) {
           task.run();
         }
