@@ -1,2 +1,4 @@
 /// Native boundary: library loading, downcalls, and the only code that may reinterpret memory.
-module io.crossdock.ffi {}
+module io.crossdock.ffi {
+  exports io.crossdock.ffi;
+}
