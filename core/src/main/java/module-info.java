@@ -1,4 +1,6 @@
 /// Public API, routing reference, number formats, protocol state and SPI. No native code.
+// Qualified exports name modules that are built after this one.
+@SuppressWarnings("module")
 module io.crossdock.core {
   exports io.crossdock.core;
   exports io.crossdock.core.group;

@@ -16,7 +16,7 @@ public final class BufferSpecBuilder {
   private long capacityRows;
   private Mode mode = Mode.NORMAL;
   private int numQpsPerRank = 1;
-  private Duration hostTimeout = Duration.ofSeconds(300);
+  private Duration hostTimeout = Duration.ofMinutes(5);
   private Duration gpuTimeout = Duration.ofSeconds(100);
 
   BufferSpecBuilder() {}

@@ -17,7 +17,7 @@ public final class ExecutionStream implements AutoCloseable {
   private static final long POLL_MILLIS = 20;
 
   /// Work on a stream is bounded itself; this is only the last resort.
-  private static final Duration BOUND = Duration.ofHours(24);
+  private static final Duration BOUND = Duration.ofDays(1);
 
   private final String name;
   private final BlockingQueue<Runnable> queue = new ArrayBlockingQueue<>(MAX_PENDING);

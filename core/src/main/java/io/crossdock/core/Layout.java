@@ -69,17 +69,17 @@ public final class Layout {
     return Math.toIntExact(tokensPerExpert.size(0));
   }
 
-  /// {@return I32 [R], tokens that go to each rank}
+  /// {@return I32 `[R]`, tokens that go to each rank}
   public Tensor tokensPerRank() {
     return tokensPerRank;
   }
 
-  /// {@return I32 [nodes], tokens that go to each node; absent on one node}
+  /// {@return I32 `[nodes]`, tokens that go to each node; absent on one node}
   public Optional<Tensor> tokensPerNode() {
     return numNodes == 1 ? Optional.empty() : Optional.of(tokensPerNode);
   }
 
-  /// {@return I32 [E], choices of each expert}
+  /// {@return I32 `[E]`, choices of each expert}
   public Tensor tokensPerExpert() {
     return tokensPerExpert;
   }

@@ -215,7 +215,7 @@ public final class ProtocolState {
   /// @param peer a rank, this one included
   /// @param state what it published
   public void observeState(int peer, PeerState state) {
-    if (states[peer].ordinal() < state.ordinal()) {
+    if (states[peer].compareTo(state) < 0) {
       states[peer] = state;
     }
   }

@@ -17,6 +17,9 @@ public final class SendPlan {
   private int[] positions = new int[0];
   private long[] counts = new long[0];
 
+  /// Makes an empty plan.
+  public SendPlan() {}
+
   /// Starts a plan of the given size.
   ///
   /// @param tokens tokens to come

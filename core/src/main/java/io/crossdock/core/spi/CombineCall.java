@@ -32,6 +32,9 @@ public final class CombineCall {
   /// Output F32 [tokens, K], or null without weights.
   public Tensor combinedTopkWeights;
 
+  /// Makes an empty combine; the caller fills the fields.
+  public CombineCall() {}
+
   /// Forgets the last call.
   public void clear() {
     y = null;

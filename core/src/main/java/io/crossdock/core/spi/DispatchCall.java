@@ -68,6 +68,9 @@ public final class DispatchCall {
   /// Set likewise: received weights, or null.
   public MemorySegment recvTopkWeights;
 
+  /// Makes an empty dispatch; the caller fills the fields.
+  public DispatchCall() {}
+
   /// Forgets the last call.
   public void clear() {
     x = null;
