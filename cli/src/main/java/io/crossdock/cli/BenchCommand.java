@@ -1,0 +1,161 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.Domain;
+import io.crossdock.core.EngineUnavailableException;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.Mode;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/// Measures dispatch and combine.
+///
+/// Confined to one thread.
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Checks, then measures dispatch and combine.",
+      "Times are the maximum over ranks from a common start. The copy limit is memcpy of as many bytes"
+          + " by as many threads in the same run. In the JSON, ratios are bytes written by dispatch (read"
+          + " by combine) per second over all ranks, divided by that limit."
+    })
+final class BenchCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+  @Mixin private EngineChoice engine;
+
+  @Parameters(index = "0", paramLabel = "WHAT", description = "intranode, internode or low-latency.")
+  private String what;
+
+  @Option(names = "--ranks", defaultValue = "4", description = "Ranks (default: ${DEFAULT-VALUE}).")
+  private int ranks;
+
+  @Option(
+      names = "--tokens",
+      defaultValue = "512",
+      description = "Tokens of a rank (default: ${DEFAULT-VALUE}).")
+  private int tokens;
+
+  @Option(names = "--hidden", defaultValue = "7168", description = "H (default: ${DEFAULT-VALUE}).")
+  private int hidden;
+
+  @Option(names = "--experts", defaultValue = "64", description = "E (default: ${DEFAULT-VALUE}).")
+  private int experts;
+
+  @Option(names = "--topk", defaultValue = "8", description = "K (default: ${DEFAULT-VALUE}).")
+  private int topk;
+
+  @Option(
+      names = "--groups",
+      defaultValue = "0",
+      description = "Expert groups; half of them are kept, 4 of 8 (default: none).")
+  private int groups;
+
+  @Option(names = "--dtype", defaultValue = "bf16", description = "bf16 or fp8.")
+  private ReplayTask.RowType dtype;
+
+  @Option(names = "--sms", defaultValue = "0", description = "Workers of a rank; 0: the engine's choice.")
+  private int sms;
+
+  @Option(names = "--skew", defaultValue = "uniform", description = "uniform or zipf:S.")
+  private String skew;
+
+  @Option(
+      names = "--iterations",
+      defaultValue = "50",
+      description = "Timed iterations (default: ${DEFAULT-VALUE}).")
+  private int iterations;
+
+  @Option(
+      names = "--verify",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Check against the routing reference first (default: on).")
+  private boolean verify;
+
+  @Option(names = "--seed", defaultValue = "1", description = "Of rows and routing.")
+  private long seed;
+
+  @Option(names = "--json", description = "Where results are written.")
+  private Path json;
+
+  @Option(names = "--report", description = "Where an HTML page is written.")
+  private Path report;
+
+  @Override
+  public Integer call() {
+    if (what.equals("internode") || what.equals("low-latency")) {
+      throw new EngineUnavailableException(
+          what, List.of("this build measures normal mode on one node: bench=" + what));
+    }
+    if (!what.equals("intranode")) {
+      throw new InvalidInputException(
+          "unknown benchmark: bench=" + what + ", known=[intranode, internode, low-latency]");
+    }
+    BenchTask task = task(engine.resolve(spec.commandLine().getErr()));
+    checkMemory(task.spec());
+    PrintWriter out = spec.commandLine().getOut();
+    try (Job job = new Job();
+        Progress progress = Progress.start("measuring " + what)) {
+      List<BenchTask.Report> reports =
+          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
+      progress.finish();
+      Summary summary = new Summary(task, reports);
+      BenchJson document = new BenchJson(summary, engine.launch(), job.pids());
+      BenchTable.print(summary, out);
+      if (json != null) {
+        Json.write(json, document.toMap());
+      }
+      if (report != null) {
+        writeReport(summary, document);
+      }
+    }
+    return ExitCode.DONE.code;
+  }
+
+  private BenchTask task(String name) {
+    if (ranks < 1 || iterations < 1 || tokens < 1) {
+      throw new InvalidInputException(
+          "option out of range: ranks=" + ranks + ", iterations=" + iterations + ", tokens=" + tokens);
+    }
+    if (dtype == ReplayTask.RowType.fp8 && hidden % BufferSpec.CHANNELS_PER_SCALE != 0) {
+      throw new InvalidInputException("FP8 rows need a multiple of 128: hidden=" + hidden);
+    }
+    BenchTask task =
+        new BenchTask(
+            name, tokens, hidden, experts, topk, groups, skew, dtype, sms, iterations, verify, seed);
+    task.spec().checkGroup(ranks);
+    task.sampler();
+    return task;
+  }
+
+  private void checkMemory(BufferSpec buffer) {
+    long needed =
+        Math.multiplyExact(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
+    long usable = SystemFacts.sharedMemoryUsableBytes();
+    if (needed > usable) {
+      throw new InvalidInputException(
+          "windows do not fit into shared memory: neededBytes=" + needed
+              + ", usableBytes=" + usable + ", remedy=fewer --tokens or --ranks");
+    }
+  }
+
+  private void writeReport(Summary summary, BenchJson document) {
+    try {
+      Files.writeString(report, BenchHtml.page(summary, document));
+    } catch (IOException e) {
+      throw new InvalidInputException("report cannot be written: file=" + report + ", cause=" + e);
+    }
+  }
+}

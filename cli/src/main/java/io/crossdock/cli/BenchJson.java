@@ -1,0 +1,77 @@
+package io.crossdock.cli;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// A benchmark as the document `crossdock.bench/1`.
+///
+/// Safe for any thread.
+///
+/// @param summary what was measured
+/// @param launch threads or processes
+/// @param pids by rank
+record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
+
+  Map<String, Object> toMap() {
+    BenchTask task = summary.task();
+    BenchTask.Report first = summary.reports().getFirst();
+    Summary.Phase dispatch = summary.dispatch(BenchTask.Times::dispatchBorrowed);
+    Summary.Phase combine = summary.combine(BenchTask.Times::combineZeroCopy);
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("schema", "crossdock.bench/1");
+    map.put("mode", "intranode");
+    map.put("engine", task.engine());
+    map.put("transport", first.transport());
+    map.put("launch", launch.name());
+    map.put("ranks", summary.reports().size());
+    map.put("nodes", 1);
+    map.put("tokens", task.tokens());
+    map.put("hidden", task.hidden());
+    map.put("experts", task.experts());
+    map.put("topk", task.topk());
+    map.put("dtype", task.dtype().name());
+    map.put("sms", first.workers());
+    map.put("placement", "borrowed,zero-copy");
+    map.put("iterations", task.iterations());
+    map.put("verified", task.verify());
+    map.put("pids", pids);
+    map.put("window_bytes", first.windowBytes());
+    map.put("dispatch", phase(dispatch));
+    map.put("combine", phase(combine));
+    map.put("limit", limit(dispatch, combine));
+    map.put("placements", placements());
+    map.put("host", SystemFacts.host());
+    return map;
+  }
+
+  private Map<String, Object> limit(Summary.Phase dispatch, Summary.Phase combine) {
+    Map<String, Object> limit = new LinkedHashMap<>();
+    limit.put("copy_gbps", summary.copyDispatchGbps());
+    limit.put("copy_combine_gbps", summary.copyCombineGbps());
+    limit.put("dispatch_ratio", dispatch.ratio());
+    limit.put("combine_ratio", combine.ratio());
+    return limit;
+  }
+
+  private Map<String, Object> placements() {
+    Map<String, Object> all = new LinkedHashMap<>();
+    all.put("dispatch_borrowed", phase(summary.dispatch(BenchTask.Times::dispatchBorrowed)));
+    all.put("dispatch_with_layout", phase(summary.dispatch(BenchTask.Times::layoutDispatch)));
+    all.put("dispatch_owned", phase(summary.dispatch(BenchTask.Times::dispatchOwned)));
+    all.put("combine_zero_copy", phase(summary.combine(BenchTask.Times::combineZeroCopy)));
+    all.put("combine_staged", phase(summary.combine(BenchTask.Times::combineStaged)));
+    return all;
+  }
+
+  private static Map<String, Object> phase(Summary.Phase phase) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("us_median", phase.usMedian());
+    map.put("us_p99", phase.usP99());
+    map.put("gbps_nvl", phase.gbpsNvl());
+    map.put("gbps_rdma", 0.0);
+    map.put("gbps_wire", phase.gbpsWire());
+    map.put("ratio", phase.ratio());
+    return map;
+  }
+}

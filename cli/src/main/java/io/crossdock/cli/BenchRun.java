@@ -1,0 +1,160 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.CombineBuffer;
+import io.crossdock.core.CombineInput;
+import io.crossdock.core.CombineOptions;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchHandle;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.DispatchOutputs;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise hits
+/// them alike. Each phase starts on all ranks at the same instant.
+///
+/// Confined to one thread.
+final class BenchRun {
+  private static final int MAX_WARM_UPS = 150;
+  private static final int MIN_WARM_UPS = 10;
+  private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
+
+  private final BenchTask task;
+  private final EpBuffer buffer;
+  private final StartLine line;
+  private final DispatchInput input;
+  private final BenchInputs inputs;
+  private final Layout layout;
+  private final Layout otherLayout;
+  private final DispatchOutputs outputs;
+  private final Tensor home;
+  private final Tensor staged;
+  private final MemorySegment copyFrom;
+  private final MemorySegment copyTo;
+  private final long sentRows;
+  private final long recvRows;
+  private final long remoteRows;
+  private final int workers;
+
+  BenchRun(BenchTask task, EpBuffer buffer, Arena arena) {
+    this.task = task;
+    this.buffer = buffer;
+    this.line = new StartLine(buffer.group());
+    this.inputs = BenchInputs.make(task, buffer.group().rank(), task.tokens(), arena);
+    this.input = inputs.dispatchInput();
+    this.layout = buffer.layout(inputs.topkIdx(), task.experts());
+    this.otherLayout = buffer.allocateLayout(arena, task.experts());
+    try (DispatchResult first = buffer.dispatch(input, layout)) {
+      recvRows = first.numRecvTokens();
+      workers = buffer.lastCall().numWorkers();
+    }
+    long sent = 0;
+    for (int rank = 0; rank < buffer.group().size(); rank++) {
+      sent += layout.tokensToRank(rank);
+    }
+    sentRows = sent;
+    remoteRows = sent - layout.tokensToRank(buffer.group().rank());
+    DType dtype = inputs.codes().dtype();
+    Optional<DType> scales = inputs.scales() == null ? Optional.empty() : Optional.of(DType.F32);
+    this.outputs = buffer.allocateOutputs(arena, dtype, scales, recvRows);
+    this.home = Tensor.allocate(arena, DType.BF16, task.tokens(), task.hidden());
+    this.staged = Tensor.allocate(arena, DType.BF16, recvRows, task.hidden());
+    long copied = sentRows * Math.max(rowBytes(), task.hidden() * 2L);
+    this.copyFrom = arena.allocate(Math.max(64, copied), 4096).fill((byte) 1);
+    this.copyTo = arena.allocate(Math.max(64, copied), 4096).fill((byte) 2);
+  }
+
+  private long rowBytes() {
+    return inputs.codes().rowBytes() + (inputs.scales() == null ? 0 : inputs.scales().rowBytes());
+  }
+
+  BenchTask.Times measure() {
+    warmUp();
+    BenchTask.Times times = BenchTask.Times.ofSize(task.iterations());
+    for (int i = 0; i < task.iterations(); i++) {
+      iterate(times, i);
+    }
+    return times;
+  }
+
+  /// The compiler needs many rounds; rank 0 decides when it is enough.
+  private void warmUp() {
+    BenchTask.Times ignored = BenchTask.Times.ofSize(1);
+    long start = System.nanoTime();
+    boolean more = true;
+    for (int round = 0; more; round++) {
+      iterate(ignored, 0);
+      boolean enough =
+          round >= MAX_WARM_UPS
+              || round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS;
+      more = line.agree(enough ? 1 : 0) == 0;
+    }
+  }
+
+  private void iterate(BenchTask.Times times, int i) {
+    DispatchOptions options = DispatchOptions.DEFAULT;
+    long start = line.await();
+    try (DispatchResult result = buffer.dispatch(input, layout, options)) {
+      times.dispatchBorrowed()[i] = micros(start);
+      combine(result.handle(), times, i);
+      result.handle().close();
+    }
+    start = line.await();
+    buffer.layoutInto(inputs.topkIdx(), otherLayout);
+    try (DispatchResult result = buffer.dispatch(input, otherLayout, options)) {
+      times.layoutDispatch()[i] = micros(start);
+      result.handle().close();
+    }
+    start = line.await();
+    buffer.dispatchInto(input, layout, options, outputs);
+    times.dispatchOwned()[i] = micros(start);
+    times.copyDispatch()[i] = copy(sentRows * rowBytes());
+    times.copyCombine()[i] = copy(sentRows * task.hidden() * 2L);
+  }
+
+  private void combine(DispatchHandle handle, BenchTask.Times times, int i) {
+    CombineOptions options = CombineOptions.DEFAULT;
+    try (CombineBuffer place = buffer.combineBuffer(handle)) {
+      CombineInput rows = CombineInput.of(place.tensor());
+      long start = line.await();
+      buffer.combineInto(rows, handle, options, home, null);
+      times.combineZeroCopy()[i] = micros(start);
+    }
+    CombineInput rows = CombineInput.of(staged);
+    long start = line.await();
+    buffer.combineInto(rows, handle, options, home, null);
+    times.combineStaged()[i] = micros(start);
+  }
+
+  /// The yard-stick: as many bytes, copied by as many threads of all ranks at once.
+  private double copy(long bytes) {
+    CopyProbe probe = new CopyProbe(copyFrom, copyTo, bytes);
+    long start = line.await();
+    probe.run(workers);
+    return micros(start);
+  }
+
+  private static double micros(long start) {
+    return (System.nanoTime() - start) / 1e3;
+  }
+
+  BenchTask.Report report(
+      BenchTask.Times times, long checkedBytes, String transport, long windowBytes) {
+    return new BenchTask.Report(
+        transport,
+        windowBytes,
+        workers,
+        recvRows,
+        sentRows,
+        remoteRows,
+        rowBytes(),
+        checkedBytes,
+        times);
+  }
+}

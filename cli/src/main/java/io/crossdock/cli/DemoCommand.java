@@ -1,0 +1,96 @@
+package io.crossdock.cli;
+
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// The main job on what this machine has.
+///
+/// Confined to one thread.
+@Command(
+    name = "demo",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Runs expert-parallel dispatch, experts and combine over several ranks of this machine,"
+          + " checks every byte against the reference and prints one table."
+    })
+final class DemoCommand implements Callable<Integer> {
+  private static final int TOKENS = 128;
+  private static final int HIDDEN = 2048;
+  private static final int EXPERTS = 64;
+  private static final int TOPK = 8;
+  private static final int ITERATIONS = 20;
+  private static final String ROW = "%-8s %-28s %9d %12d %10.0f %8.2f  %s%n";
+
+  @Spec private CommandSpec spec;
+  @Mixin private EngineChoice engine;
+
+  @Option(names = "--ranks", defaultValue = "4", description = "Ranks (default: ${DEFAULT-VALUE}).")
+  private int ranks;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    String name = engine.resolve(spec.commandLine().getErr());
+    out.printf(
+        "%d ranks as %s, %d tokens a rank, H=%d, top-%d of %d experts%n",
+        ranks, engine.launch(), TOKENS, HIDDEN, TOPK, EXPERTS);
+    out.printf(
+        "%-8s %-28s %9s %12s %10s %8s  %s%n",
+        "rows", "step", "rows", "bytes", "median us", "GB/s", "check");
+    for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
+      print(out, run(name, type));
+    }
+    out.println(
+        "Every byte equals the reference. Low-latency mode and other engines: not in this build.");
+    out.flush();
+    return ExitCode.DONE.code;
+  }
+
+  private Summary run(String name, ReplayTask.RowType type) {
+    BenchTask task =
+        new BenchTask(
+            name, TOKENS, HIDDEN, EXPERTS, TOPK, 0, "uniform", type, 0, ITERATIONS, true, 1);
+    task.spec().checkGroup(ranks);
+    try (Job job = new Job();
+        Progress progress = Progress.start("running " + type)) {
+      List<BenchTask.Report> reports =
+          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
+      progress.finish();
+      return new Summary(task, reports);
+    }
+  }
+
+  private static void print(PrintWriter out, Summary summary) {
+    long rows = summary.reports().stream().mapToLong(BenchTask.Report::recvRows).sum();
+    long rowBytes = summary.reports().getFirst().rowBytes();
+    Summary.Phase dispatch = summary.dispatch(BenchTask.Times::dispatchBorrowed);
+    Summary.Phase combine = summary.combine(BenchTask.Times::combineZeroCopy);
+    String type = summary.task().dtype().name();
+    line(out, type, "dispatch, borrowed", new Line(rows, rows * rowBytes, dispatch));
+    line(out, "bf16", "combine, zero-copy", new Line(rows, rows * HIDDEN * 2L, combine));
+    out.flush();
+  }
+
+  /// One line of the table.
+  private record Line(long rows, long bytes, Summary.Phase phase) {}
+
+  private static void line(PrintWriter out, String type, String step, Line line) {
+    out.printf(
+        Locale.ROOT,
+        ROW,
+        type,
+        step,
+        line.rows,
+        line.bytes,
+        line.phase.usMedian(),
+        line.phase.gbpsNvl(),
+        "exact");
+  }
+}

@@ -1,0 +1,101 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.EngineInfo;
+import io.crossdock.core.Engines;
+import io.crossdock.ffi.NativeLibrary;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/// Says what works here and why the rest does not.
+///
+/// Confined to one thread.
+@Command(
+    name = "doctor",
+    mixinStandardHelpOptions = true,
+    description = "Says what works on this machine, and why the rest does not.")
+final class DoctorCommand implements Callable<Integer> {
+  private static final long MIB = 1 << 20;
+  private static final Path MEMORY = Path.of("/proc/meminfo");
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    machine(out);
+    engines(out);
+    others(out);
+    out.flush();
+    return ExitCode.DONE.code;
+  }
+
+  private static void machine(PrintWriter out) {
+    fact(out, "cpu", SystemFacts.cpuModel());
+    fact(out, "cores", Runtime.getRuntime().availableProcessors() + " usable");
+    fact(out, "memory", SystemFacts.lineValue(MEMORY, "MemTotal").orElse("unknown"));
+    fact(out, "memory free", SystemFacts.lineValue(MEMORY, "MemAvailable").orElse("unknown"));
+    fact(
+        out,
+        "shared memory",
+        SystemFacts.sharedMemory() + ", " + SystemFacts.sharedMemoryUsableBytes() / MIB
+            + " MiB usable");
+    fact(out, "locked memory", limit("Max locked memory"));
+    fact(out, "open files", limit("Max open files"));
+    fact(out, "jdk", System.getProperty("java.vendor") + " " + Runtime.version());
+    fact(out, "crossdock", Version.text());
+  }
+
+  private static String limit(String name) {
+    return SystemFacts.lineValue(Path.of("/proc/self/limits"), name)
+        .map(line -> line.substring(name.length()).strip().split("\\s+")[0])
+        .orElse("unknown");
+  }
+
+  private static void engines(PrintWriter out) {
+    for (EngineInfo info : Engines.list()) {
+      String state = info.isAvailable() ? "works" : "cannot run: " + info.reasons();
+      fact(out, "engine " + info.name(), state + " (" + info.description() + ")");
+    }
+  }
+
+  /// Engines and transports that are not in this build: what of them the machine has.
+  private static void others(PrintWriter out) {
+    NativeLibrary driver = NativeLibrary.probe("libcuda.so.1");
+    fact(
+        out,
+        "engine cuda",
+        "not in this build; NVIDIA driver: " + (driver.isAvailable() ? "found" : driver.reasons()));
+    fact(
+        out,
+        "nvcc",
+        SystemFacts.firstLine(List.of("sh", "-c", "nvcc --version | tail -n 1"))
+            .filter(line -> !line.isBlank())
+            .orElse("not found"));
+    boolean ucx = isInstalled("libucp.so.0");
+    fact(
+        out,
+        "transport ucx",
+        "not in this build; UCX: "
+            + (ucx ? "found" : "not found, install with: apt-get install libucx0"));
+    boolean mpi = Files.isExecutable(Path.of("/usr/bin/mpicc"));
+    fact(
+        out,
+        "open mpi (peer of benchmarks)",
+        mpi ? "found" : "not found, install with: apt-get install openmpi-bin libopenmpi-dev");
+  }
+
+  /// Looks without loading: UCX would install signal handlers in this process.
+  private static boolean isInstalled(String soname) {
+    return SystemFacts.firstLine(List.of("sh", "-c", "ldconfig -p | grep -F " + soname)).isPresent();
+  }
+
+  private static void fact(PrintWriter out, String name, String value) {
+    out.printf("%-30s %s%n", name, value);
+  }
+}

@@ -1,0 +1,61 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.Engine;
+import io.crossdock.core.EngineUnavailableException;
+import io.crossdock.core.Engines;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/// The engine and launch options that several commands share.
+///
+/// Confined to one thread.
+final class EngineChoice {
+  @Option(
+      names = "--engine",
+      defaultValue = "auto",
+      description = "auto, host or cuda (default: ${DEFAULT-VALUE}).")
+  private String engine;
+
+  @Option(
+      names = "--launch",
+      defaultValue = "processes",
+      description = "Ranks as threads or processes (default: ${DEFAULT-VALUE}).")
+  private LaunchMode launch;
+
+  @Option(
+      names = "--nodes",
+      defaultValue = "1",
+      description = "Nodes the ranks are split into (default: ${DEFAULT-VALUE}).")
+  private int nodes;
+
+  @Option(
+      names = "--timeout",
+      defaultValue = "3600",
+      description = "Seconds the whole job may take (default: ${DEFAULT-VALUE}).")
+  private int timeoutSeconds;
+
+  /// {@return the name of an engine that can run here; says on the writer why it was chosen}
+  String resolve(PrintWriter log) {
+    if (nodes != 1) {
+      throw new EngineUnavailableException(
+          "ucx", List.of("this build has no scale-out transport: nodes=" + nodes));
+    }
+    Engine opened = engine.equals("auto") ? Engines.auto(log::println) : Engines.open(engine);
+    log.flush();
+    return opened.name();
+  }
+
+  LaunchMode launch() {
+    return launch;
+  }
+
+  int nodes() {
+    return nodes;
+  }
+
+  Duration timeout() {
+    return Duration.ofSeconds(timeoutSeconds);
+  }
+}

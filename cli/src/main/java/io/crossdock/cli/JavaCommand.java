@@ -1,0 +1,50 @@
+package io.crossdock.cli;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// How to start another process of this very program: same Java, same paths, same flags.
+///
+/// Safe for any thread.
+final class JavaCommand {
+  private static final String ARCHIVE = "-XX:SharedArchiveFile=";
+
+  private JavaCommand() {}
+
+  /// {@return the command line of this program with other arguments}
+  /// @param arguments of the program
+  static List<String> of(List<String> arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    for (String flag : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
+      if (isKept(flag)) {
+        command.add(flag);
+      }
+    }
+    String module = System.getProperty("jdk.module.main");
+    if (module == null || !module.startsWith("io.crossdock")) {
+      command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    } else {
+      String paths = System.getProperty("jdk.module.path");
+      command.addAll(List.of("--module-path", paths, "-m", module + "/" + Main.class.getName()));
+    }
+    command.addAll(arguments);
+    return command;
+  }
+
+  /// The archive of classes is used when it is there, but only the parent writes it; debuggers and agents
+  /// stay with the parent.
+  private static boolean isKept(String flag) {
+    if (flag.startsWith(ARCHIVE)) {
+      return Files.exists(Path.of(flag.substring(ARCHIVE.length())));
+    }
+    return !flag.startsWith("--module-path")
+        && !flag.startsWith("-Djdk.module.")
+        && !flag.startsWith("-agent")
+        && !flag.startsWith("-javaagent")
+        && !flag.equals("-XX:+AutoCreateSharedArchive");
+  }
+}

@@ -1,0 +1,139 @@
+package io.crossdock.cli;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+
+import io.crossdock.cli.safetensors.SafetensorsFile;
+import io.crossdock.cli.safetensors.SafetensorsWriter;
+import io.crossdock.cli.safetensors.TensorInfo;
+import io.crossdock.core.CombineResult;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchHandle;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// The outputs of one rank, copied out of the engine, by the names of the output file.
+///
+/// Confined to one thread.
+final class ReplayOutput {
+  private final Map<String, Named> tensors = new LinkedHashMap<>();
+  private final long numRows;
+
+  /// A tensor of the output file.
+  private record Named(String dtype, List<Long> shape, byte[] bytes) {}
+
+  private ReplayOutput(long numRows) {
+    this.numRows = numRows;
+  }
+
+  /// Copies what a dispatch brought.
+  ///
+  /// @param routes the fresh dispatch: choices, weights, counts
+  /// @param rows the fresh or the cached dispatch: rows and scales
+  /// @param rank this rank
+  static ReplayOutput of(DispatchResult routes, DispatchResult rows, int rank) {
+    DispatchHandle handle = routes.handle();
+    int n = Math.toIntExact(handle.numRecvTokens());
+    ReplayOutput output = new ReplayOutput(n);
+    output.add("recv_x", rows.recvX(), n);
+    rows.recvScales().ifPresent(scales -> output.add("recv_scales", scales, n));
+    output.add("recv_topk_idx", routes.recvTopkIdx().orElseThrow(), Long.MAX_VALUE);
+    output.add("recv_topk_weights", routes.recvTopkWeights().orElseThrow(), Long.MAX_VALUE);
+    output.addSources(handle, n);
+    int[] counts = handle.tokensPerLocalExpert();
+    output.addInts("tokens_per_expert", counts, counts.length);
+    return output;
+  }
+
+  private void addSources(DispatchHandle handle, int n) {
+    int[] ranks = new int[n];
+    int[] tokens = new int[n];
+    for (int row = 0; row < n; row++) {
+      ranks[row] = handle.sourceRank(row);
+      tokens[row] = handle.sourceTokenIdx(row);
+    }
+    addInts("recv_src_rank", ranks, n);
+    addInts("recv_src_idx", tokens, n);
+  }
+
+  void combined(CombineResult home) {
+    add("combined_x", home.combinedX(), Long.MAX_VALUE);
+    add("combined_topk_weights", home.combinedTopkWeights().orElseThrow(), Long.MAX_VALUE);
+  }
+
+  long numRows() {
+    return numRows;
+  }
+
+  /// Copies a tensor; rows behind the valid ones are written as zeros, so that files can be compared.
+  private void add(String name, Tensor tensor, long validRows) {
+    byte[] bytes = new byte[Math.toIntExact(tensor.size(0) * tensor.rowBytes())];
+    long valid = Math.min(validRows, tensor.size(0));
+    MemorySegment.copy(
+        tensor.segment(), 0, MemorySegment.ofArray(bytes), 0, valid * tensor.rowBytes());
+    tensors.put(
+        name, new Named(nameOf(tensor.dtype()), List.of(tensor.size(0), tensor.size(1)), bytes));
+  }
+
+  private void addInts(String name, int[] values, int count) {
+    byte[] bytes = new byte[count * 4];
+    MemorySegment.copy(values, 0, MemorySegment.ofArray(bytes), JAVA_INT_UNALIGNED, 0, count);
+    tensors.put(name, new Named("I32", List.of((long) count), bytes));
+  }
+
+  private static String nameOf(DType dtype) {
+    return switch (dtype) {
+      case FP8_E4M3 -> "F8_E4M3";
+      case FP16 -> "F16";
+      default -> dtype.name();
+    };
+  }
+
+  /// Compares every byte with another run.
+  ///
+  /// @throws VerificationException naming the first difference
+  void checkSame(ReplayOutput other, int rank, int run) {
+    for (Map.Entry<String, Named> mine : tensors.entrySet()) {
+      byte[] theirs = other.tensors.get(mine.getKey()).bytes;
+      int at = Arrays.mismatch(mine.getValue().bytes, theirs);
+      if (at >= 0) {
+        throw new VerificationException(
+            "runs differ: rank=" + rank + ", run=" + run + ", tensor=" + mine.getKey()
+                + ", byte=" + at);
+      }
+    }
+  }
+
+  void write(Path file, int rank) {
+    SafetensorsWriter writer = new SafetensorsWriter();
+    tensors.forEach(
+        (name, tensor) ->
+            writer.add(
+                "rank" + rank + "." + name,
+                tensor.dtype,
+                tensor.shape,
+                MemorySegment.ofArray(tensor.bytes)));
+    writer.write(file);
+  }
+
+  /// Joins the files of all ranks into one.
+  static void join(List<Path> parts, Path target) {
+    SafetensorsWriter writer = new SafetensorsWriter();
+    List<SafetensorsFile> open = parts.stream().map(SafetensorsFile::open).toList();
+    try {
+      for (SafetensorsFile part : open) {
+        for (TensorInfo info : part.tensors().values()) {
+          writer.add(info.name(), info.dtype(), info.shape(), part.bytes(info.name()));
+        }
+      }
+      writer.write(target);
+    } finally {
+      open.forEach(SafetensorsFile::close);
+    }
+  }
+}

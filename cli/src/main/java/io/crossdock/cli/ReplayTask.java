@@ -1,0 +1,187 @@
+package io.crossdock.cli;
+
+import io.crossdock.cli.safetensors.SafetensorsFile;
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CombineBuffer;
+import io.crossdock.core.CombineInput;
+import io.crossdock.core.CombineResult;
+import io.crossdock.core.Domain;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Engine;
+import io.crossdock.core.Engines;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Placement;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.group.ProcessGroup;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/// Runs the recorded tensors of one rank through an engine in normal mode: dispatch, experts, combine.
+///
+/// Safe for any thread.
+///
+/// @param file recorded tensors
+/// @param engine name of the engine, never `auto`
+/// @param expert what the experts compute
+/// @param dtype of the dispatched rows
+/// @param maxTokens numMaxTokensPerRank
+/// @param options everything else
+record ReplayTask(
+    String file, String engine, Expert expert, RowType dtype, int maxTokens, Options options)
+    implements RankTask {
+
+  /// What the experts compute.
+  ///
+  /// Safe for any thread.
+  enum Expert {
+    /// y = bf16(row).
+    identity,
+    /// y = bf16(c * row), c the sum of weight times expert scale over the row's local choices.
+    moe
+  }
+
+  /// Type of the dispatched rows.
+  ///
+  /// Safe for any thread.
+  enum RowType {
+    /// BF16 rows.
+    bf16,
+    /// FP8 rows with float32 scales.
+    fp8
+  }
+
+  /// Where received rows end up.
+  ///
+  /// Safe for any thread.
+  enum Place {
+    /// A view of the window.
+    borrowed,
+    /// A copy.
+    owned
+  }
+
+  /// Options of a replay.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param placement borrowed or owned
+  /// @param zeroCopy experts write into the combine buffer
+  /// @param alignment expertAlignment
+  /// @param worstTokens numWorstTokens, 0 for exact
+  /// @param cached outputs are those of a second, cached dispatch
+  /// @param bias bias tensors taken from the file
+  /// @param repeat how often everything runs
+  record Options(
+      Place placement,
+      boolean zeroCopy,
+      int alignment,
+      long worstTokens,
+      boolean cached,
+      int bias,
+      int repeat) {}
+
+  /// What a rank reports.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param rows received rows
+  /// @param windowBytes of this rank
+  /// @param transport of the engine
+  record Report(long rows, long windowBytes, String transport) {}
+
+  @Override
+  public Report run(ProcessGroup group, Path folder) {
+    Engine opened = Engines.open(engine);
+    try (SafetensorsFile recorded = SafetensorsFile.open(Path.of(file));
+        Arena arena = Arena.ofShared()) {
+      ReplayInput input = ReplayInput.read(recorded, group.rank(), arena);
+      BufferSpec spec =
+          BufferSpec.builder()
+              .numMaxTokensPerRank(maxTokens)
+              .hidden(input.hidden())
+              .topk(input.topk())
+              .numExperts(ReplayInput.numExperts(recorded))
+              .build();
+      try (EpBuffer buffer = EpBuffer.open(opened, spec, group)) {
+        return replay(buffer, input, opened, folder);
+      }
+    }
+  }
+
+  private Report replay(EpBuffer buffer, ReplayInput input, Engine opened, Path folder) {
+    int rank = buffer.group().rank();
+    ReplayOutput first = null;
+    for (int run = 0; run < options.repeat; run++) {
+      ReplayOutput output = once(buffer, input);
+      if (first == null) {
+        first = output;
+      } else {
+        first.checkSame(output, rank, run);
+      }
+    }
+    first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
+    return new Report(
+        first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
+  }
+
+  private ReplayOutput once(EpBuffer buffer, ReplayInput input) {
+    int numExperts = buffer.spec().numExperts();
+    try (Arena arena = Arena.ofShared()) {
+      DispatchInput rows = input.dispatchInput(dtype, arena);
+      DispatchOptions choice =
+          DispatchOptions.DEFAULT
+              .withExpertAlignment(options.alignment)
+              .withNumWorstTokens(options.worstTokens)
+              .withPlacement(
+                  options.placement == Place.owned ? Placement.owned(arena) : Placement.BORROWED);
+      Layout layout = buffer.layout(input.topkIdx(), numExperts);
+      try (DispatchResult fresh = buffer.dispatch(rows, layout, choice)) {
+        if (!options.cached) {
+          return finish(buffer, input, fresh, fresh);
+        }
+        DispatchInput again =
+            new DispatchInput(
+                rows.x(), rows.scales(), Optional.empty(), Optional.empty());
+        try (DispatchResult second = buffer.dispatch(again, fresh.handle(), choice)) {
+          return finish(buffer, input, fresh, second);
+        }
+      }
+    }
+  }
+
+  private ReplayOutput finish(
+      EpBuffer buffer, ReplayInput input, DispatchResult fresh, DispatchResult rows) {
+    ReplayOutput output = ReplayOutput.of(fresh, rows, buffer.group().rank());
+    ExpertLayer experts =
+        new ExpertLayer(expert, buffer.group().rank(), buffer.group().size(), buffer.spec());
+    CombineResult home;
+    if (options.zeroCopy) {
+      try (CombineBuffer place = buffer.combineBuffer(fresh.handle())) {
+        experts.run(fresh, rows, place.tensor());
+        home = combine(buffer, input, fresh, place.tensor());
+      }
+    } else {
+      Tensor y =
+          Tensor.allocate(
+              Arena.ofAuto(), DType.BF16, fresh.handle().numOutputRows(), input.hidden());
+      experts.run(fresh, rows, y);
+      home = combine(buffer, input, fresh, y);
+    }
+    output.combined(home);
+    return output;
+  }
+
+  private CombineResult combine(
+      EpBuffer buffer, ReplayInput input, DispatchResult fresh, Tensor y) {
+    CombineInput sum =
+        CombineInput.of(y)
+            .withTopkWeights(fresh.recvTopkWeights().orElseThrow())
+            .withBias(input.bias(options.bias));
+    return buffer.combine(sum, fresh.handle());
+  }
+}

@@ -1,0 +1,83 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.CrossdockException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/// Facts about the machine, for reports.
+///
+/// Safe for any thread.
+final class SystemFacts {
+  private static final int GIT_TIMEOUT_SECONDS = 5;
+
+  private SystemFacts() {}
+
+  static Map<String, Object> host() {
+    Map<String, Object> host = new LinkedHashMap<>();
+    host.put("cpu", cpuModel() + " x " + Runtime.getRuntime().availableProcessors());
+    host.put("gpu", null);
+    host.put("jdk", Runtime.version().toString());
+    host.put("ucx", null);
+    host.put("commit", commit());
+    return host;
+  }
+
+  static String cpuModel() {
+    return lineValue(Path.of("/proc/cpuinfo"), "model name").orElse(System.getProperty("os.arch"));
+  }
+
+  static Path sharedMemory() {
+    return Path.of(System.getProperty("crossdock.shm.dir", "/dev/shm"));
+  }
+
+  static long sharedMemoryUsableBytes() {
+    try {
+      return Files.getFileStore(sharedMemory()).getUsableSpace();
+    } catch (IOException e) {
+      throw new CrossdockException(
+          "shared memory cannot be looked at: directory=" + sharedMemory() + ", cause=" + e, e);
+    }
+  }
+
+  static Optional<String> lineValue(Path file, String key) {
+    try {
+      return Files.readAllLines(file).stream()
+          .filter(line -> line.startsWith(key))
+          .map(line -> line.substring(line.indexOf(':') + 1).strip())
+          .findFirst();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  /// {@return the commit of the sources, handed over by the launcher or asked of git}
+  static String commit() {
+    String given = System.getProperty("crossdock.commit");
+    return given != null ? given : firstLine(List.of("git", "rev-parse", "HEAD")).orElse("unknown");
+  }
+
+  static Optional<String> firstLine(List<String> command) {
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+              .start();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      boolean done = process.waitFor(GIT_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+      return done && process.exitValue() == 0 ? output.lines().findFirst() : Optional.empty();
+    } catch (IOException e) {
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
+    }
+  }
+}
