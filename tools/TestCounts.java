@@ -1,0 +1,103 @@
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.xml.stream.XMLInputFactory;
+import javax.xml.stream.XMLStreamConstants;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.XMLStreamReader;
+
+/// Adds up the test reports below a folder: each skipped test with its reason, then one line of
+/// counts. Exit code 1 if a test failed or if no test ran, so that an empty run is never a pass.
+///
+/// Run from source: `java tools/TestCounts.java FOLDER`.
+final class TestCounts {
+  private static final String EXCEPTION = "^[\\w.]+(Exception|Error): (Assumption failed: )?";
+
+  private final XMLInputFactory xml = XMLInputFactory.newDefaultFactory();
+  private final List<String> skips = new ArrayList<>();
+  private int run;
+  private int failures;
+  private int errors;
+
+  private TestCounts() {
+    xml.setProperty(XMLInputFactory.SUPPORT_DTD, false);
+  }
+
+  public static void main(String[] args) throws IOException, XMLStreamException {
+    TestCounts counts = new TestCounts();
+    for (Path report : reportsBelow(Path.of(args[0]))) {
+      counts.add(report);
+    }
+    System.exit(counts.print() ? 0 : 1);
+  }
+
+  /// A module's reports lie in `MODULE/target/surefire-reports`.
+  private static List<Path> reportsBelow(Path root) throws IOException {
+    List<Path> reports = new ArrayList<>();
+    try (Stream<Path> modules = Files.list(root)) {
+      for (Path module : modules.sorted().toList()) {
+        Path folder = module.resolve("target/surefire-reports");
+        if (Files.isDirectory(folder)) {
+          try (Stream<Path> files = Files.list(folder)) {
+            files.filter(TestCounts::isReport).sorted().forEach(reports::add);
+          }
+        }
+      }
+    }
+    return reports;
+  }
+
+  private static boolean isReport(Path file) {
+    String name = file.getFileName().toString();
+    return name.startsWith("TEST-") && name.endsWith(".xml");
+  }
+
+  private void add(Path report) throws IOException, XMLStreamException {
+    try (InputStream in = Files.newInputStream(report)) {
+      XMLStreamReader reader = xml.createXMLStreamReader(in);
+      String test = "";
+      while (reader.hasNext()) {
+        if (reader.next() != XMLStreamConstants.START_ELEMENT) {
+          continue;
+        }
+        switch (reader.getLocalName()) {
+          case "testcase" -> {
+            run++;
+            test = attribute(reader, "classname") + "." + attribute(reader, "name");
+          }
+          case "failure" -> failures++;
+          case "error" -> errors++;
+          case "skipped" -> skips.add("skipped: " + test + ": " + reason(reader));
+          default -> {}
+        }
+      }
+    }
+  }
+
+  private static String attribute(XMLStreamReader reader, String name) {
+    String value = reader.getAttributeValue(null, name);
+    return value == null ? "" : value;
+  }
+
+  /// A disabled test carries a message, an assumption that did not hold a stack trace.
+  private static String reason(XMLStreamReader reader) throws XMLStreamException {
+    String message = attribute(reader, "message");
+    String reason = message.isBlank() ? reader.getElementText() : message;
+    return reason.strip().lines().findFirst().orElse("no reason given").replaceFirst(EXCEPTION, "");
+  }
+
+  private boolean print() {
+    skips.forEach(System.out::println);
+    if (run == skips.size()) {
+      System.out.println("no test ran");
+    }
+    System.out.printf(
+        "Tests run: %d, Failures: %d, Errors: %d, Skipped: %d%n",
+        run, failures, errors, skips.size());
+    return failures == 0 && errors == 0 && run > skips.size();
+  }
+}
