@@ -2,45 +2,77 @@ package io.crossdock.core.group;
 
 import java.time.Duration;
 
-/// The ranks that communicate with each other, and the small collective calls that opening a buffer needs.
+/// The ranks of one job and the collectives they need to start: all-gather of bytes and barrier.
 ///
-/// Calls are collective: every rank makes the same ones in the same order. A failure of one rank reaches all.
+/// Collectives are called by all ranks in the same order. The first failure of any member (a rank
+/// that does not arrive, a broken connection, an abort, two ranks in different collectives) ends
+/// the group: it is thrown by every present and later collective of every member, naming the ranks
+/// it is about. There is no way back from a failure except a new group.
 ///
-/// Used by one thread at a time, except [#abort] and [#close], which are safe for any thread.
+/// Any thread may call, one collective at a time; `abort` and `close` are safe for any thread at
+/// any moment.
 public interface ProcessGroup extends AutoCloseable {
-  /// {@return this rank, 0 to size - 1}
+  /// Bound of every wait unless the caller chose another.
+  Duration DEFAULT_TIMEOUT = Duration.ofSeconds(300);
+
+  /// Largest contribution to one all-gather, in bytes.
+  int MAX_CONTRIBUTION_BYTES = 64 << 20;
+
+  /// This participant.
+  ///
+  /// @return the rank, `0 <= rank < size`
   int rank();
 
-  /// {@return R, the number of ranks}
+  /// The number of participants.
+  ///
+  /// @return the number of ranks, at least 1
   int size();
 
-  /// {@return this rank's index on its node}
+  /// The index of this rank among the ranks of its node; `rank % localSize`.
+  ///
+  /// @return the local rank, `0 <= localRank < localSize`
   int localRank();
 
-  /// {@return ranks of each node}
+  /// The number of ranks of each node; it divides `size`.
+  ///
+  /// @return the number of local ranks, the same on every node
   int localSize();
 
-  /// {@return what connects the ranks, for example `in-process`}
+  /// How the members reach each other, for messages: `in-process` or `tcp [::1]:29500`.
+  ///
+  /// @return a short description
   String name();
 
-  /// {@return the bound of every wait}
+  /// The bound of every wait of this member.
+  ///
+  /// @return the timeout
   Duration timeout();
 
-  /// Gives every rank the contributions of all.
+  /// Gives every rank the contributions of all ranks. Lengths may differ and may be 0.
   ///
-  /// @param contribution this rank's bytes; lengths may differ between ranks
-  /// @return one array per rank, by rank
+  /// @param contribution the bytes of this rank, at most [#MAX_CONTRIBUTION_BYTES]; not changed and
+  ///   not kept
+  /// @return one array per rank, index = rank, owned by the caller
+  /// @throws IllegalArgumentException when the contribution is too large; nothing was sent
+  /// @throws IllegalStateException when another thread is in a collective of this member
+  /// @throws GroupException when the group failed, was closed, or the thread was interrupted
   byte[][] allGather(byte[] contribution);
 
-  /// Waits until every rank is here.
+  /// Returns when every rank has called it.
+  ///
+  /// @throws IllegalStateException when another thread is in a collective of this member
+  /// @throws GroupException when the group failed, was closed, or the thread was interrupted
   void barrier();
 
-  /// Makes every present and later wait of every member fail, naming this rank.
+  /// Ends the group: every present and later collective of every member throws
+  /// [GroupAbortedException] with this rank and the reason. Does nothing on a group that has
+  /// already failed or is closed.
   ///
-  /// @param reason why
+  /// @param reason why; cut to 1000 characters
   void abort(String reason);
 
-  /// Leaves the group. Idempotent.
+  /// Leaves the group and stops its threads, in bounded time. What this rank already sent still
+  /// arrives; a collective that others start afterwards fails with [PeerLostException]. Idempotent.
   @Override
   void close();
 }

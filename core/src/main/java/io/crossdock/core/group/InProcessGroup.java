@@ -1,0 +1,35 @@
+package io.crossdock.core.group;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/// Groups whose ranks are threads of this process.
+///
+/// Safe for any thread.
+public final class InProcessGroup {
+  private InProcessGroup() {}
+
+  /// Makes a group.
+  ///
+  /// @param size R, at least 1
+  /// @param options timeout, and how many nodes the ranks pretend to be on
+  /// @return one member per rank, by rank
+  /// @throws GroupConfigException when the nodes do not divide the ranks
+  public static List<ProcessGroup> create(int size, GroupOptions options) {
+    if (size < 1 || size % options.numNodes() != 0) {
+      throw new GroupConfigException(
+          "ranks do not split into nodes: size=" + size + ", numNodes=" + options.numNodes());
+    }
+    Hub hub = new Hub(size, options.timeout());
+    int localSize = size / options.numNodes();
+    List<ProcessGroup> members = new ArrayList<>();
+    for (int rank = 0; rank < size; rank++) {
+      members.add(
+          new HubGroup(
+              new AbstractGroup.Membership(
+                  rank, size, rank % localSize, localSize, "in-process", options.timeout()),
+              hub));
+    }
+    return members;
+  }
+}
