@@ -20,10 +20,11 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Compares a dispatch and a combine with the routing reference, byte by byte, before anything is timed.
+/// Compares a dispatch and a combine with the routing reference, byte by byte, before anything is
+/// timed.
 ///
-/// Every rank makes the inputs of all ranks and the whole expected picture, so at most [#MAX_TOKENS] tokens
-/// a rank are checked this way.
+/// Every rank makes the inputs of all ranks and the whole expected picture, so at most
+/// [#MAX_TOKENS] tokens a rank are checked this way.
 ///
 /// Confined to one thread.
 final class BenchCheck {
@@ -67,8 +68,12 @@ final class BenchCheck {
   private void checkDispatch(DispatchResult got, ReferenceDispatch expected) {
     if (got.numRecvTokens() != expected.numRecvTokens()) {
       throw new VerificationException(
-          "wrong number of rows: rank=" + rank + ", rows=" + got.numRecvTokens()
-              + ", expected=" + expected.numRecvTokens());
+          "wrong number of rows: rank="
+              + rank
+              + ", rows="
+              + got.numRecvTokens()
+              + ", expected="
+              + expected.numRecvTokens());
     }
     same("recv_x", got.recvX(), expected.recvRows());
     got.recvScales().ifPresent(scales -> same("recv_scales", scales, expected.recvScales()));
@@ -91,16 +96,13 @@ final class BenchCheck {
       weights.add(expected.get(peer).recvTopkWeights());
     }
     CombineInputs sums = new CombineInputs(task.hidden(), expected, outputs, weights);
-    ReferenceCombine home =
-        RoutingReference.combine(rank, tokens, sums, List.of(), topology);
+    ReferenceCombine home = RoutingReference.combine(rank, tokens, sums, List.of(), topology);
     long rows = got.numRecvTokens();
-    Tensor y =
-        Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());
+    Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());
     MemorySegment.copy(outputs.get(rank), 0, y.segment(), 0, y.spanBytes());
     CombineResult result =
         buffer.combine(
-            CombineInput.of(y).withTopkWeights(got.recvTopkWeights().orElseThrow()),
-            got.handle());
+            CombineInput.of(y).withTopkWeights(got.recvTopkWeights().orElseThrow()), got.handle());
     same("combined_x", result.combinedX(), home.combinedX());
     same(
         "combined_topk_weights",
@@ -128,8 +130,16 @@ final class BenchCheck {
     long at = got.mismatch(expected.asSlice(0, Math.min(got.byteSize(), expected.byteSize())));
     if (at >= 0) {
       throw new VerificationException(
-          "outputs differ from the reference: rank=" + rank + ", tensor=" + name + ", byte=" + at
-              + ", bytes=" + got.byteSize() + ", expectedBytes=" + expected.byteSize());
+          "outputs differ from the reference: rank="
+              + rank
+              + ", tensor="
+              + name
+              + ", byte="
+              + at
+              + ", bytes="
+              + got.byteSize()
+              + ", expectedBytes="
+              + expected.byteSize());
     }
     checkedBytes += got.byteSize();
   }

@@ -34,7 +34,10 @@ final class BenchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;
 
-  @Parameters(index = "0", paramLabel = "WHAT", description = "intranode, internode or low-latency.")
+  @Parameters(
+      index = "0",
+      paramLabel = "WHAT",
+      description = "intranode, internode or low-latency.")
   private String what;
 
   @Option(names = "--ranks", defaultValue = "4", description = "Ranks (default: ${DEFAULT-VALUE}).")
@@ -64,7 +67,10 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--dtype", defaultValue = "bf16", description = "bf16 or fp8.")
   private ReplayTask.RowType dtype;
 
-  @Option(names = "--sms", defaultValue = "0", description = "Workers of a rank; 0: the engine's choice.")
+  @Option(
+      names = "--sms",
+      defaultValue = "0",
+      description = "Workers of a rank; 0: the engine's choice.")
   private int sms;
 
   @Option(names = "--skew", defaultValue = "uniform", description = "uniform or zipf:S.")
@@ -127,27 +133,45 @@ final class BenchCommand implements Callable<Integer> {
   private BenchTask task(String name) {
     if (ranks < 1 || iterations < 1 || tokens < 1) {
       throw new InvalidInputException(
-          "option out of range: ranks=" + ranks + ", iterations=" + iterations + ", tokens=" + tokens);
+          "option out of range: ranks="
+              + ranks
+              + ", iterations="
+              + iterations
+              + ", tokens="
+              + tokens);
     }
     if (dtype == ReplayTask.RowType.fp8 && hidden % BufferSpec.CHANNELS_PER_SCALE != 0) {
       throw new InvalidInputException("FP8 rows need a multiple of 128: hidden=" + hidden);
     }
     BenchTask task =
         new BenchTask(
-            name, tokens, hidden, experts, topk, groups, skew, dtype, sms, iterations, verify, seed);
+            name,
+            tokens,
+            hidden,
+            experts,
+            topk,
+            groups,
+            skew,
+            dtype,
+            sms,
+            iterations,
+            verify,
+            seed);
     task.spec().checkGroup(ranks);
     task.sampler();
     return task;
   }
 
   private void checkMemory(BufferSpec buffer) {
-    long needed =
-        Math.multiplyExact(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
+    long needed = Math.multiplyExact(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
     long usable = SystemFacts.sharedMemoryUsableBytes();
     if (needed > usable) {
       throw new InvalidInputException(
-          "windows do not fit into shared memory: neededBytes=" + needed
-              + ", usableBytes=" + usable + ", remedy=fewer --tokens or --ranks");
+          "windows do not fit into shared memory: neededBytes="
+              + needed
+              + ", usableBytes="
+              + usable
+              + ", remedy=fewer --tokens or --ranks");
     }
   }
 

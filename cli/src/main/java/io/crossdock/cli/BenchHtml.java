@@ -20,18 +20,18 @@ final class BenchHtml {
     StringWriter table = new StringWriter();
     BenchTable.print(summary, new PrintWriter(table));
     return """
-        <!doctype html>
-        <html lang="en"><head><meta charset="utf-8"><title>Crossdock benchmark</title>
-        <style>body{font:16px sans-serif;margin:2em;max-width:60em}pre{overflow:auto}</style></head>
-        <body><h1>Crossdock benchmark</h1>
-        <h2>Rate against the copy limit of the same run</h2>
-        %s
-        <h2>Figures</h2>
-        <pre>%s</pre>
-        <h2>Document</h2>
-        <pre>%s</pre>
-        </body></html>
-        """
+    <!doctype html>
+    <html lang="en"><head><meta charset="utf-8"><title>Crossdock benchmark</title>
+    <style>body{font:16px sans-serif;margin:2em;max-width:60em}pre{overflow:auto}</style></head>
+    <body><h1>Crossdock benchmark</h1>
+    <h2>Rate against the copy limit of the same run</h2>
+    %s
+    <h2>Figures</h2>
+    <pre>%s</pre>
+    <h2>Document</h2>
+    <pre>%s</pre>
+    </body></html>
+    """
         .formatted(chart(summary), escape(table.toString()), escape(Json.text(document.toMap())));
   }
 
@@ -57,7 +57,14 @@ final class BenchHtml {
               "<text x=\"0\" y=\"%d\">%s</text>"
                   + "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"18\" fill=\"#3465a4\"/>"
                   + "<text x=\"%.1f\" y=\"%d\">%.2f</text>",
-              y + 16, phase.getKey(), LABEL_WIDTH, y + 2, width, LABEL_WIDTH + width + 8, y + 16, ratio));
+              y + 16,
+              phase.getKey(),
+              LABEL_WIDTH,
+              y + 2,
+              width,
+              LABEL_WIDTH + width + 8,
+              y + 16,
+              ratio));
       y += BAR_HEIGHT;
     }
     return svg.append("</svg>").toString();

@@ -44,16 +44,14 @@ record BenchInputs(
     Tensor ids = Tensor.allocate(arena, DType.I64, tokens, task.topk());
     Tensor weights = Tensor.allocate(arena, DType.F32, tokens, task.topk());
     int choices = tokens * task.topk();
-    MemorySegment.copy(
-        routing.topkIdx(), 0, ids.segment(), ValueLayout.JAVA_LONG, 0, choices);
+    MemorySegment.copy(routing.topkIdx(), 0, ids.segment(), ValueLayout.JAVA_LONG, 0, choices);
     MemorySegment.copy(
         routing.topkWeights(), 0, weights.segment(), ValueLayout.JAVA_FLOAT, 0, choices);
     if (task.dtype() == ReplayTask.RowType.bf16) {
       return new BenchInputs(x, x, null, ids, weights, routing);
     }
     Tensor codes = Tensor.allocate(arena, DType.FP8_E4M3, tokens, task.hidden());
-    Tensor scales =
-        Tensor.allocate(arena, DType.F32, tokens, task.hidden() / Fp8Groups.CHANNELS);
+    Tensor scales = Tensor.allocate(arena, DType.F32, tokens, task.hidden() / Fp8Groups.CHANNELS);
     for (long t = 0; t < tokens; t++) {
       Fp8Groups.quantiseRow(
           ReplayInput.row(x, t),

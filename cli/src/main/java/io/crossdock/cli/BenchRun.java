@@ -16,8 +16,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
-/// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise hits
-/// them alike. Each phase starts on all ranks at the same instant.
+/// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise
+/// hits them alike. Each phase starts on all ranks at the same instant.
 ///
 /// Confined to one thread.
 final class BenchRun {

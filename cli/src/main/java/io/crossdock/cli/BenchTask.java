@@ -99,8 +99,7 @@ record BenchTask(
   }
 
   RoutingSampler sampler() {
-    RoutingSampler sampler =
-        RoutingSampler.uniform(seed, experts, topk).withSkew(Skew.parse(skew));
+    RoutingSampler sampler = RoutingSampler.uniform(seed, experts, topk).withSkew(Skew.parse(skew));
     return groups > 0 ? sampler.withGroups(groups) : sampler;
   }
 
@@ -122,8 +121,7 @@ record BenchTask(
       long checked = verify ? new BenchCheck(this, buffer).run() : 0;
       BenchRun run = new BenchRun(this, buffer, arena);
       Times times = run.measure();
-      return run.report(
-          times, checked, opened.transport(), buffer.windowBytes(Domain.SCALE_UP));
+      return run.report(times, checked, opened.transport(), buffer.windowBytes(Domain.SCALE_UP));
     }
   }
 }

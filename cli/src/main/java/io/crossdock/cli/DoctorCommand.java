@@ -43,7 +43,9 @@ final class DoctorCommand implements Callable<Integer> {
     fact(
         out,
         "shared memory",
-        SystemFacts.sharedMemory() + ", " + SystemFacts.sharedMemoryUsableBytes() / MIB
+        SystemFacts.sharedMemory()
+            + ", "
+            + SystemFacts.sharedMemoryUsableBytes() / MIB
             + " MiB usable");
     fact(out, "locked memory", limit("Max locked memory"));
     fact(out, "open files", limit("Max open files"));
@@ -92,7 +94,8 @@ final class DoctorCommand implements Callable<Integer> {
 
   /// Looks without loading: UCX would install signal handlers in this process.
   private static boolean isInstalled(String soname) {
-    return SystemFacts.firstLine(List.of("sh", "-c", "ldconfig -p | grep -F " + soname)).isPresent();
+    return SystemFacts.firstLine(List.of("sh", "-c", "ldconfig -p | grep -F " + soname))
+        .isPresent();
   }
 
   private static void fact(PrintWriter out, String name, String value) {

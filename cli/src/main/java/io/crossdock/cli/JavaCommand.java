@@ -15,6 +15,7 @@ final class JavaCommand {
   private JavaCommand() {}
 
   /// {@return the command line of this program with other arguments}
+  ///
   /// @param arguments of the program
   static List<String> of(List<String> arguments) {
     List<String> command = new ArrayList<>();
@@ -35,8 +36,8 @@ final class JavaCommand {
     return command;
   }
 
-  /// The archive of classes is used when it is there, but only the parent writes it; debuggers and agents
-  /// stay with the parent.
+  /// The archive of classes is used when it is there, but only the parent writes it; debuggers and
+  /// agents stay with the parent.
   private static boolean isKept(String flag) {
     if (flag.startsWith(ARCHIVE)) {
       return Files.exists(Path.of(flag.substring(ARCHIVE.length())));

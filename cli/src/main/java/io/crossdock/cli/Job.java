@@ -20,8 +20,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
-/// Runs one [RankTask] on every rank, as threads or processes, in a folder where ranks leave what they
-/// produce.
+/// Runs one [RankTask] on every rank, as threads or processes, in a folder where ranks leave what
+/// they produce.
 ///
 /// Confined to one thread.
 final class Job implements AutoCloseable {
@@ -71,7 +71,8 @@ final class Job implements AutoCloseable {
   }
 
   private void runProcesses(RankTask task, int numRanks, Duration timeout) {
-    Json.write(folder.resolve(TASK_FILE), new TaskEnvelope(task.getClass().getName(), Json.tree(task)));
+    Json.write(
+        folder.resolve(TASK_FILE), new TaskEnvelope(task.getClass().getName(), Json.tree(task)));
     List<String> command = JavaCommand.of(List.of("worker", folder.toString()));
     try (LocalRanks ranks = new LocalRanks()) {
       ranks.start(numRanks, command, System.err);
@@ -92,7 +93,9 @@ final class Job implements AutoCloseable {
     if (Files.exists(file)) {
       RankError error = Json.read(file, RankError.class);
       return new WorkerFailure(
-          "rank " + rank + ": " + error.message(), ExitCode.ofCode(error.exitCode()), error.origin());
+          "rank " + rank + ": " + error.message(),
+          ExitCode.ofCode(error.exitCode()),
+          error.origin());
     }
     return new WorkerFailure(
         "rank " + rank + " died: rank=" + rank + ", exitCode=" + code,
@@ -104,10 +107,9 @@ final class Job implements AutoCloseable {
   private static void throwFirst(List<WorkerFailure> failures) {
     failures.stream()
         .min(Comparator.comparing(WorkerFailure::origin))
-        .ifPresent(
-            first -> {
-              throw first;
-            });
+        .ifPresent(first -> {
+          throw first;
+        });
   }
 
   private void runThreads(RankTask task, int numRanks, Duration timeout) {
@@ -142,7 +144,8 @@ final class Job implements AutoCloseable {
     }
   }
 
-  /// The body of a rank's process: does the task of a job's folder and leaves a report or an error there.
+  /// The body of a rank's process: does the task of a job's folder and leaves a report or an error
+  /// there.
   ///
   /// @param folder of the job
   /// @return exit code

@@ -19,8 +19,8 @@ import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/// Starts one process a rank on this machine, with the rendezvous in its environment and a fresh job
-/// secret, and sees to it that none outlives the job.
+/// Starts one process a rank on this machine, with the rendezvous in its environment and a fresh
+/// job secret, and sees to it that none outlives the job.
 ///
 /// Confined to the thread that created it.
 final class LocalRanks implements AutoCloseable {
@@ -55,8 +55,12 @@ final class LocalRanks implements AutoCloseable {
         pumps.add(pump(rank, process.getInputStream(), out));
       } catch (IOException e) {
         throw new CrossdockException(
-            "rank could not be started: rank=" + rank + ", command=" + command.getFirst()
-                + ", cause=" + e.getMessage(),
+            "rank could not be started: rank="
+                + rank
+                + ", command="
+                + command.getFirst()
+                + ", cause="
+                + e.getMessage(),
             e);
       }
     }
@@ -67,11 +71,16 @@ final class LocalRanks implements AutoCloseable {
     new SecureRandom().nextBytes(secret);
     String size = Integer.toString(numRanks);
     return Map.of(
-        "WORLD_SIZE", size,
-        "LOCAL_WORLD_SIZE", size,
-        "MASTER_ADDR", "127.0.0.1",
-        "MASTER_PORT", Integer.toString(freePort()),
-        "CROSSDOCK_SECRET", HexFormat.of().formatHex(secret));
+        "WORLD_SIZE",
+        size,
+        "LOCAL_WORLD_SIZE",
+        size,
+        "MASTER_ADDR",
+        "127.0.0.1",
+        "MASTER_PORT",
+        Integer.toString(freePort()),
+        "CROSSDOCK_SECRET",
+        HexFormat.of().formatHex(secret));
   }
 
   private static int freePort() {
@@ -84,18 +93,16 @@ final class LocalRanks implements AutoCloseable {
 
   private static Thread pump(int rank, InputStream from, PrintStream out) {
     return Thread.ofVirtual()
-        .start(
-            () -> {
-              try (BufferedReader lines =
-                  new BufferedReader(
-                      new InputStreamReader(from, StandardCharsets.UTF_8))) {
-                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                  out.println("[rank " + rank + "] " + line);
-                }
-              } catch (IOException e) {
-                out.println("[rank " + rank + "] (output lost: " + e.getMessage() + ")");
-              }
-            });
+        .start(() -> {
+          try (BufferedReader lines =
+              new BufferedReader(new InputStreamReader(from, StandardCharsets.UTF_8))) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+              out.println("[rank " + rank + "] " + line);
+            }
+          } catch (IOException e) {
+            out.println("[rank " + rank + "] (output lost: " + e.getMessage() + ")");
+          }
+        });
   }
 
   /// {@return process ids, by rank}
@@ -103,8 +110,8 @@ final class LocalRanks implements AutoCloseable {
     return ranks.stream().map(Process::pid).toList();
   }
 
-  /// Waits until all ranks ended. When one fails the others get a while to end by themselves and are then
-  /// killed.
+  /// Waits until all ranks ended. When one fails the others get a while to end by themselves and
+  /// are then killed.
   ///
   /// @param timeout of the whole job
   /// @return exit code of each rank
@@ -123,7 +130,8 @@ final class LocalRanks implements AutoCloseable {
       if (now > deadline) {
         kill();
         throw new WorkerFailure(
-            "job took too long: timeoutMs=" + timeout.toMillis(), ExitCode.PEER_FAILED,
+            "job took too long: timeoutMs=" + timeout.toMillis(),
+            ExitCode.PEER_FAILED,
             WorkerFailure.Origin.OWN);
       }
       awaitAny();

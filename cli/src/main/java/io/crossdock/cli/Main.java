@@ -22,8 +22,9 @@ import picocli.CommandLine.ScopeType;
       DoctorCommand.class,
       WorkerCommand.class
     },
-    footer = "Exit codes: 0 done and verified, 2 bad usage or input, 3 verification failed,"
-        + " 4 engine or transport not available, 5 peer failure or timeout.")
+    footer =
+        "Exit codes: 0 done and verified, 2 bad usage or input, 3 verification failed,"
+            + " 4 engine or transport not available, 5 peer failure or timeout.")
 public final class Main {
   @Option(
       names = "--debug",
@@ -49,8 +50,7 @@ public final class Main {
     CommandLine line = new CommandLine(main);
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Main::usage);
-    line.setExecutionExceptionHandler(
-        (failure, command, _) -> fail(failure, command, main.debug));
+    line.setExecutionExceptionHandler((failure, command, _) -> fail(failure, command, main.debug));
     line.setExecutionStrategy(new CommandLine.RunLast());
     return line.execute(arguments);
   }

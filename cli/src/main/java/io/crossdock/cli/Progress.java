@@ -29,7 +29,8 @@ final class Progress implements AutoCloseable {
     long start = System.nanoTime();
     for (int i = 0; !done.get(); i++) {
       long seconds = (System.nanoTime() - start) / 1_000_000_000;
-      System.err.print("\r" + FRAMES.charAt(i % FRAMES.length()) + " " + what + " " + seconds + " s ");
+      System.err.print(
+          "\r" + FRAMES.charAt(i % FRAMES.length()) + " " + what + " " + seconds + " s ");
       System.err.flush();
       LockSupport.parkNanos(STEP_NANOS);
     }

@@ -73,7 +73,10 @@ final class ReplayCommand implements Callable<Integer> {
   @Option(names = "--cached", description = "Outputs are those of a second, cached dispatch.")
   private boolean cached;
 
-  @Option(names = "--bias", defaultValue = "0", description = "Bias tensors of the file: 0, 1 or 2.")
+  @Option(
+      names = "--bias",
+      defaultValue = "0",
+      description = "Bias tensors of the file: 0, 1 or 2.")
   private int bias;
 
   @Option(names = "--repeat", defaultValue = "1", description = "Runs; fails if any byte differs.")
@@ -176,7 +179,12 @@ final class ReplayCommand implements Callable<Integer> {
     PrintWriter writer = spec.commandLine().getOut();
     writer.printf(
         "replayed %s: ranks=%d, engine=%s, launch=%s, rows=%s, repeat=%d%n",
-        file.getFileName(), reports.size(), task.engine(), engine.launch(), summary.get("rows"), repeat);
+        file.getFileName(),
+        reports.size(),
+        task.engine(),
+        engine.launch(),
+        summary.get("rows"),
+        repeat);
     writer.flush();
   }
 
@@ -197,7 +205,8 @@ final class ReplayCommand implements Callable<Integer> {
     summary.put("repeat", repeat);
     summary.put("verified", true);
     summary.put("pids", job.pids());
-    summary.put("window_bytes", reports.stream().mapToLong(ReplayTask.Report::windowBytes).max().orElse(0));
+    summary.put(
+        "window_bytes", reports.stream().mapToLong(ReplayTask.Report::windowBytes).max().orElse(0));
     summary.put("out", out == null ? null : out.toString());
     return summary;
   }

@@ -60,8 +60,15 @@ record ReplayInput(
     long tokens = x.size(0);
     if (idx.size(0) != tokens || weights.size(0) != tokens || idx.size(1) != weights.size(1)) {
       throw new InvalidInputException(
-          "recorded tensors do not fit each other: rank=" + rank + ", x=[" + x.describe()
-              + "], topk_idx=[" + idx.describe() + "], topk_weights=[" + weights.describe() + "]");
+          "recorded tensors do not fit each other: rank="
+              + rank
+              + ", x=["
+              + x.describe()
+              + "], topk_idx=["
+              + idx.describe()
+              + "], topk_weights=["
+              + weights.describe()
+              + "]");
     }
     return new ReplayInput(
         x, idx, weights, bias(file, prefix + "bias0", arena), bias(file, prefix + "bias1", arena));
@@ -80,6 +87,7 @@ record ReplayInput(
   }
 
   /// {@return the first recorded biases}
+  ///
   /// @param count 0 to 2
   Tensor[] bias(int count) {
     if (count > 0 && bias0.isEmpty() || count > 1 && bias1.isEmpty()) {
@@ -174,7 +182,11 @@ record ReplayInput(
 
   private static InvalidInputException wrongType(String name, TensorInfo info, String wanted) {
     return new InvalidInputException(
-        "tensor has the wrong dtype: tensor=" + name + ", dtype=" + info.dtype()
-            + ", expected=" + wanted);
+        "tensor has the wrong dtype: tensor="
+            + name
+            + ", dtype="
+            + info.dtype()
+            + ", expected="
+            + wanted);
   }
 }

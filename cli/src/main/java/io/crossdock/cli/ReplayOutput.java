@@ -70,7 +70,8 @@ final class ReplayOutput {
     return numRows;
   }
 
-  /// Copies a tensor; rows behind the valid ones are written as zeros, so that files can be compared.
+  /// Copies a tensor; rows behind the valid ones are written as zeros, so that files can be
+  /// compared.
   private void add(String name, Tensor tensor, long validRows) {
     byte[] bytes = new byte[Math.toIntExact(tensor.size(0) * tensor.rowBytes())];
     long valid = Math.min(validRows, tensor.size(0));
@@ -103,21 +104,26 @@ final class ReplayOutput {
       int at = Arrays.mismatch(mine.getValue().bytes, theirs);
       if (at >= 0) {
         throw new VerificationException(
-            "runs differ: rank=" + rank + ", run=" + run + ", tensor=" + mine.getKey()
-                + ", byte=" + at);
+            "runs differ: rank="
+                + rank
+                + ", run="
+                + run
+                + ", tensor="
+                + mine.getKey()
+                + ", byte="
+                + at);
       }
     }
   }
 
   void write(Path file, int rank) {
     SafetensorsWriter writer = new SafetensorsWriter();
-    tensors.forEach(
-        (name, tensor) ->
-            writer.add(
-                "rank" + rank + "." + name,
-                tensor.dtype,
-                tensor.shape,
-                MemorySegment.ofArray(tensor.bytes)));
+    tensors.forEach((name, tensor) ->
+        writer.add(
+            "rank" + rank + "." + name,
+            tensor.dtype,
+            tensor.shape,
+            MemorySegment.ofArray(tensor.bytes)));
     writer.write(file);
   }
 

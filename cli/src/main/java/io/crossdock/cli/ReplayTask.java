@@ -5,11 +5,11 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineResult;
-import io.crossdock.core.Domain;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Domain;
 import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
@@ -21,7 +21,8 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/// Runs the recorded tensors of one rank through an engine in normal mode: dispatch, experts, combine.
+/// Runs the recorded tensors of one rank through an engine in normal mode: dispatch, experts,
+/// combine.
 ///
 /// Safe for any thread.
 ///
@@ -125,8 +126,7 @@ record ReplayTask(
       }
     }
     first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
-    return new Report(
-        first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
+    return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
   }
 
   private ReplayOutput once(EpBuffer buffer, ReplayInput input) {
@@ -145,8 +145,7 @@ record ReplayTask(
           return finish(buffer, input, fresh, fresh);
         }
         DispatchInput again =
-            new DispatchInput(
-                rows.x(), rows.scales(), Optional.empty(), Optional.empty());
+            new DispatchInput(rows.x(), rows.scales(), Optional.empty(), Optional.empty());
         try (DispatchResult second = buffer.dispatch(again, fresh.handle(), choice)) {
           return finish(buffer, input, fresh, second);
         }

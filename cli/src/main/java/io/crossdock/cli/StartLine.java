@@ -4,8 +4,8 @@ import io.crossdock.core.group.ProcessGroup;
 import java.nio.ByteBuffer;
 import java.util.concurrent.locks.LockSupport;
 
-/// Lets all ranks of one machine start at the same instant: they agree on a moment shortly ahead on the
-/// monotonic clock that all processes share.
+/// Lets all ranks of one machine start at the same instant: they agree on a moment shortly ahead on
+/// the monotonic clock that all processes share.
 ///
 /// Confined to the thread that uses the group.
 final class StartLine {
@@ -34,6 +34,7 @@ final class StartLine {
   }
 
   /// {@return rank 0's value, on every rank}
+  ///
   /// @param mine this rank's value
   long agree(long mine) {
     byte[][] all = group.allGather(ByteBuffer.allocate(Long.BYTES).putLong(mine).array());

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 
-/// What all ranks' reports of a benchmark come to. Times are the maximum over ranks, iteration by iteration;
-/// then the median and the 99th percentile over iterations are taken.
+/// What all ranks' reports of a benchmark come to. Times are the maximum over ranks, iteration by
+/// iteration; then the median and the 99th percentile over iterations are taken.
 ///
 /// Safe for any thread.
 ///
@@ -21,8 +21,8 @@ record Summary(BenchTask task, List<BenchTask.Report> reports) {
   /// @param usP99 99th percentile
   /// @param gbpsNvl received bytes of a rank, the mean over ranks, per median time
   /// @param gbpsWire bytes that left a rank for another, the mean over ranks, per median time
-  /// @param ratio bytes written (dispatch) or read (combine) per second over all ranks, divided by the copy
-  ///     limit
+  /// @param ratio bytes written (dispatch) or read (combine) per second over all ranks, divided by
+  ///   the copy limit
   record Phase(double usMedian, double usP99, double gbpsNvl, double gbpsWire, double ratio) {}
 
   Phase dispatch(Function<BenchTask.Times, double[]> times) {
@@ -34,7 +34,8 @@ record Summary(BenchTask task, List<BenchTask.Report> reports) {
     return phase(times, task.hidden() * 2L, copyCombineGbps());
   }
 
-  /// {@return bytes copied per second by as many threads, as many bytes as a dispatch writes, in GB/s}
+  /// {@return bytes copied per second by as many threads, as many bytes as a dispatch writes, in
+  /// GB/s}
   double copyDispatchGbps() {
     long bytes = total(BenchTask.Report::sentRows) * reports.getFirst().rowBytes();
     return bytes / median(BenchTask.Times::copyDispatch) / 1e3;
@@ -46,8 +47,7 @@ record Summary(BenchTask task, List<BenchTask.Report> reports) {
     return bytes / median(BenchTask.Times::copyCombine) / 1e3;
   }
 
-  private Phase phase(
-      Function<BenchTask.Times, double[]> times, long rowBytes, double copyGbps) {
+  private Phase phase(Function<BenchTask.Times, double[]> times, long rowBytes, double copyGbps) {
     double[] all = slowest(times);
     double median = percentile(all, 0.5);
     double perRank = 1e3 * median * reports.size();

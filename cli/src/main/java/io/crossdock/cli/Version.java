@@ -9,9 +9,10 @@ import picocli.CommandLine.IVersionProvider;
 final class Version implements IVersionProvider {
   static String text() {
     return Optional.ofNullable(Version.class.getPackage().getImplementationVersion())
-        .or(() -> Version.class.getModule().getDescriptor() == null
-            ? Optional.empty()
-            : Version.class.getModule().getDescriptor().rawVersion())
+        .or(() ->
+            Version.class.getModule().getDescriptor() == null
+                ? Optional.empty()
+                : Version.class.getModule().getDescriptor().rawVersion())
         .orElse("development");
   }
 

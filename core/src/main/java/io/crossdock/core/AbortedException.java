@@ -2,8 +2,8 @@ package io.crossdock.core;
 
 import java.io.Serial;
 
-/// A rank gave up a call in flight and took the buffer down with it. Every later call is refused until
-/// [EpBuffer#reset()].
+/// A rank gave up a call in flight and took the buffer down with it. Every later call is refused
+/// until [EpBuffer#reset()].
 ///
 /// Safe for any thread.
 public final class AbortedException extends CrossdockException {

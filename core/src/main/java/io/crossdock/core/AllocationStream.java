@@ -6,7 +6,7 @@ package io.crossdock.core;
 public enum AllocationStream {
   /// On the caller's stream, before the communication starts.
   CALLER,
-  /// On the buffer's communication stream, after the previous event (`allocateOnCommStream`). Needs a
-  /// previous event and [Completion#ASYNC_FINISH].
+  /// On the buffer's communication stream, after the previous event (`allocateOnCommStream`). Needs
+  /// a previous event and [Completion#ASYNC_FINISH].
   COMM_STREAM
 }

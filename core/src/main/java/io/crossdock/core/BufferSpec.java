@@ -67,6 +67,7 @@ public record BufferSpec(
   }
 
   /// {@return rows one window holds in a group of the given size}
+  ///
   /// @param numRanks R
   public long windowRows(int numRanks) {
     return capacityRows > 0
@@ -84,8 +85,8 @@ public record BufferSpec(
     return 4L * ((hidden + CHANNELS_PER_SCALE - 1) / CHANNELS_PER_SCALE);
   }
 
-  /// Bytes of registered memory that a rank needs, for deciding whether an open buffer is large enough.
-  /// Normal mode on one node needs nothing in the scale-out domain.
+  /// Bytes of registered memory that a rank needs, for deciding whether an open buffer is large
+  /// enough. Normal mode on one node needs nothing in the scale-out domain.
   ///
   /// @param mode what the buffer is used for
   /// @param domain where the bytes travel
@@ -126,8 +127,12 @@ public record BufferSpec(
     }
     if (numExperts / numRanks > MAX_EXPERTS_PER_RANK) {
       throw new InvalidInputException(
-          "too many experts per rank: numExperts=" + numExperts + ", numRanks=" + numRanks
-              + ", max=" + MAX_EXPERTS_PER_RANK);
+          "too many experts per rank: numExperts="
+              + numExperts
+              + ", numRanks="
+              + numRanks
+              + ", max="
+              + MAX_EXPERTS_PER_RANK);
     }
   }
 

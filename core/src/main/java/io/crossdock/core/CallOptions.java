@@ -24,7 +24,9 @@ public record CallOptions(
         && (previousEvent.isEmpty() || completion != Completion.ASYNC_FINISH)) {
       throw new InvalidInputException(
           "allocateOnCommStream needs previousEvent and asyncFinish: previousEvent="
-              + previousEvent.isPresent() + ", completion=" + completion);
+              + previousEvent.isPresent()
+              + ", completion="
+              + completion);
     }
   }
 
@@ -34,6 +36,7 @@ public record CallOptions(
   }
 
   /// {@return these options, started after an event}
+  ///
   /// @param event what to wait for
   public CallOptions after(EventOverlap event) {
     return new CallOptions(Optional.of(event), completion, allocationStream);

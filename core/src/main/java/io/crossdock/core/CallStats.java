@@ -6,7 +6,8 @@ package io.crossdock.core;
 ///
 /// @param numWorkers threads that moved or summed rows
 /// @param numChunks pieces of work handed out
-/// @param numPasses dispatch: pieces a row was cut into; combine: most source rows summed in one pass
+/// @param numPasses dispatch: pieces a row was cut into; combine: most source rows summed in one
+///   pass
 /// @param numRounds rounds the call took; 1 unless the windows were too small
 /// @param bytesRead bytes of rows read
 /// @param bytesWritten bytes of rows written, local ones too

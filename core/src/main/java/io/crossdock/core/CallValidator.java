@@ -4,8 +4,8 @@ import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 
-/// Checks a call's shapes and dtypes at the border, before anything is sent. Values of `topkIdx` are
-/// checked by the engine, which may hold them on a device.
+/// Checks a call's shapes and dtypes at the border, before anything is sent. Values of `topkIdx`
+/// are checked by the engine, which may hold them on a device.
 ///
 /// Safe for any thread.
 final class CallValidator {
@@ -41,8 +41,14 @@ final class CallValidator {
     checkExperts(layout.numExperts());
     if (layout.numTokens() != tokens || layout.numRanks() != numRanks) {
       throw new InvalidInputException(
-          "layout does not fit the rows: layoutTokens=" + layout.numTokens() + ", tokens=" + tokens
-              + ", layoutRanks=" + layout.numRanks() + ", numRanks=" + numRanks);
+          "layout does not fit the rows: layoutTokens="
+              + layout.numTokens()
+              + ", tokens="
+              + tokens
+              + ", layoutRanks="
+              + layout.numRanks()
+              + ", numRanks="
+              + numRanks);
     }
     if (call.topkIdx != null) {
       checkTopkIdx(call.topkIdx, tokens);
@@ -62,7 +68,8 @@ final class CallValidator {
 
   private void checkCached(DispatchCall call) {
     if (call.topkIdx != null || call.topkWeights != null) {
-      throw new InvalidInputException("a cached dispatch takes no top-k: epoch=" + call.handle.epoch);
+      throw new InvalidInputException(
+          "a cached dispatch takes no top-k: epoch=" + call.handle.epoch);
     }
     int tokens = call.handle.plan.numTokens();
     if (call.x.size(0) != tokens) {
@@ -77,8 +84,10 @@ final class CallValidator {
     boolean known = fp8 || dtype == DType.BF16 || dtype == DType.FP16 || dtype == DType.F32;
     if (!known || x.numDims() != 2 || x.size(1) != spec.hidden()) {
       throw new InvalidInputException(
-          "x must be [tokens, hidden] of BF16, FP16, F32 or FP8_E4M3: " + x.describe()
-              + ", hidden=" + spec.hidden());
+          "x must be [tokens, hidden] of BF16, FP16, F32 or FP8_E4M3: "
+              + x.describe()
+              + ", hidden="
+              + spec.hidden());
     }
     if (fp8 && spec.hidden() % BufferSpec.CHANNELS_PER_SCALE != 0) {
       throw new InvalidInputException(
@@ -90,8 +99,10 @@ final class CallValidator {
     }
     if (x.size(0) > spec.numMaxTokensPerRank()) {
       throw new InvalidInputException(
-          "too many tokens: tokens=" + x.size(0)
-              + ", numMaxTokensPerRank=" + spec.numMaxTokensPerRank());
+          "too many tokens: tokens="
+              + x.size(0)
+              + ", numMaxTokensPerRank="
+              + spec.numMaxTokensPerRank());
     }
   }
 
@@ -117,7 +128,10 @@ final class CallValidator {
     boolean integer = topkIdx.dtype() == DType.I64 || topkIdx.dtype() == DType.I32;
     if (!integer || topkIdx.numDims() != 2 || topkIdx.size(0) != tokens) {
       throw new InvalidInputException(
-          "topkIdx must be [tokens, topk] of I64 or I32: " + topkIdx.describe() + ", tokens=" + tokens);
+          "topkIdx must be [tokens, topk] of I64 or I32: "
+              + topkIdx.describe()
+              + ", tokens="
+              + tokens);
     }
     if (topkIdx.size(1) < 1 || topkIdx.size(1) > spec.topk()) {
       throw new InvalidInputException(
@@ -128,8 +142,12 @@ final class CallValidator {
   private void checkExperts(int numExperts) {
     if (numExperts < 1 || numExperts > spec.numExperts() || numExperts % numRanks != 0) {
       throw new InvalidInputException(
-          "numExperts must be a multiple of numRanks within the buffer's: numExperts=" + numExperts
-              + ", numRanks=" + numRanks + ", bufferExperts=" + spec.numExperts());
+          "numExperts must be a multiple of numRanks within the buffer's: numExperts="
+              + numExperts
+              + ", numRanks="
+              + numRanks
+              + ", bufferExperts="
+              + spec.numExperts());
     }
   }
 
@@ -139,11 +157,14 @@ final class CallValidator {
       return;
     }
     if (!tensor.segment().scope().isAlive()) {
-      throw new InvalidInputException(name + " lies in memory that was freed: " + tensor.describe());
+      throw new InvalidInputException(
+          name + " lies in memory that was freed: " + tensor.describe());
     }
     if (!tensor.segment().isAccessibleBy(ANOTHER_THREAD)) {
       throw new InvalidInputException(
-          name + " lies in memory confined to one thread: " + tensor.describe()
+          name
+              + " lies in memory confined to one thread: "
+              + tensor.describe()
               + ", remedy=Arena.ofShared() or Arena.ofAuto()");
     }
   }
@@ -192,8 +213,15 @@ final class CallValidator {
             && tensor.size(1) == columns;
     if (!fits) {
       throw new InvalidInputException(
-          name + " has the wrong shape: " + tensor.describe() + ", expectedDtype=" + dtype
-              + ", expectedRows=" + rows + ", expectedColumns=" + columns);
+          name
+              + " has the wrong shape: "
+              + tensor.describe()
+              + ", expectedDtype="
+              + dtype
+              + ", expectedRows="
+              + rows
+              + ", expectedColumns="
+              + columns);
     }
   }
 }

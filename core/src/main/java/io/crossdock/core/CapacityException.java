@@ -2,7 +2,8 @@ package io.crossdock.core;
 
 import java.io.Serial;
 
-/// More rows would arrive than the receiver announced room for. Nothing was placed; the buffer stays usable.
+/// More rows would arrive than the receiver announced room for. Nothing was placed; the buffer
+/// stays usable.
 ///
 /// Safe for any thread.
 public final class CapacityException extends CrossdockException {

@@ -4,8 +4,8 @@ package io.crossdock.core;
 ///
 /// Safe for any thread.
 ///
-/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the engine choose
-///     from measured rates
+/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
+///   engine choose from measured rates
 /// @param stages GPU: row stages of a ring; host: source rows summed in one pass, 1 to 4
 /// @param chunkRows token rows a worker takes at a time
 public record CombineConfig(int numSms, int stages, int chunkRows) {
@@ -14,8 +14,12 @@ public record CombineConfig(int numSms, int stages, int chunkRows) {
   public CombineConfig {
     if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64) {
       throw new InvalidInputException(
-          "combine config is invalid: numSms=" + numSms + ", stages=" + stages
-              + ", chunkRows=" + chunkRows);
+          "combine config is invalid: numSms="
+              + numSms
+              + ", stages="
+              + stages
+              + ", chunkRows="
+              + chunkRows);
     }
   }
 
@@ -31,6 +35,7 @@ public record CombineConfig(int numSms, int stages, int chunkRows) {
   }
 
   /// {@return this config with another number of workers}
+  ///
   /// @param sms see [#numSms()]
   public CombineConfig withNumSms(int sms) {
     return new CombineConfig(sms, stages, chunkRows);

@@ -59,7 +59,6 @@ final class CombineFlow {
   }
 
   private CombineResult result(EventOverlap event) {
-    return new CombineResult(
-        call.combinedX, Optional.ofNullable(call.combinedTopkWeights), event);
+    return new CombineResult(call.combinedX, Optional.ofNullable(call.combinedTopkWeights), event);
   }
 }

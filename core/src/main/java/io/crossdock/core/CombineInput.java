@@ -29,12 +29,14 @@ public record CombineInput(Tensor y, Optional<Tensor> topkWeights, List<Tensor> 
   }
 
   /// {@return this input with weights to sum}
+  ///
   /// @param weights F32 [n, K]
   public CombineInput withTopkWeights(Tensor weights) {
     return new CombineInput(y, Optional.of(weights), bias);
   }
 
   /// {@return this input with biases}
+  ///
   /// @param tensors one or two BF16 [tokens, H]
   public CombineInput withBias(Tensor... tensors) {
     return new CombineInput(y, topkWeights, List.of(tensors));

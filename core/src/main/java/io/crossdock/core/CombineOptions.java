@@ -18,18 +18,21 @@ public record CombineOptions(
       new CombineOptions(CallOptions.DEFAULT, Optional.empty(), Optional.empty());
 
   /// {@return these options with another ordering}
+  ///
   /// @param options see [CallOptions]
   public CombineOptions withCall(CallOptions options) {
     return new CombineOptions(options, config, allocator);
   }
 
   /// {@return these options with a config}
+  ///
   /// @param use how the machine is used
   public CombineOptions withConfig(CombineConfig use) {
     return new CombineOptions(call, Optional.of(use), allocator);
   }
 
   /// {@return these options with an allocator for the outputs}
+  ///
   /// @param where for example an arena
   public CombineOptions withAllocator(SegmentAllocator where) {
     return new CombineOptions(call, config, Optional.of(where));

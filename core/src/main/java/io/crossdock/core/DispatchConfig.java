@@ -4,9 +4,10 @@ package io.crossdock.core;
 ///
 /// Safe for any thread.
 ///
-/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the engine choose
-///     from measured rates
-/// @param stages GPU: row stages of a ring; host: pieces a row is cut into, so that a piece stays in cache while it is stored to every destination
+/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
+///   engine choose from measured rates
+/// @param stages GPU: row stages of a ring; host: pieces a row is cut into, so that a piece stays
+///   in cache while it is stored to every destination
 /// @param chunkRows token rows a worker takes at a time
 public record DispatchConfig(int numSms, int stages, int chunkRows) {
 
@@ -14,8 +15,12 @@ public record DispatchConfig(int numSms, int stages, int chunkRows) {
   public DispatchConfig {
     if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64) {
       throw new InvalidInputException(
-          "dispatch config is invalid: numSms=" + numSms + ", stages=" + stages
-              + ", chunkRows=" + chunkRows);
+          "dispatch config is invalid: numSms="
+              + numSms
+              + ", stages="
+              + stages
+              + ", chunkRows="
+              + chunkRows);
     }
   }
 
@@ -31,6 +36,7 @@ public record DispatchConfig(int numSms, int stages, int chunkRows) {
   }
 
   /// {@return this config with another number of workers}
+  ///
   /// @param sms see [#numSms()]
   public DispatchConfig withNumSms(int sms) {
     return new DispatchConfig(sms, stages, chunkRows);

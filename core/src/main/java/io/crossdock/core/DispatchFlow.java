@@ -7,7 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Optional;
 
-/// Runs one admitted dispatch, on the caller's thread or on the communication stream, and wraps its outputs.
+/// Runs one admitted dispatch, on the caller's thread or on the communication stream, and wraps its
+/// outputs.
 ///
 /// Confined to the thread that uses the buffer.
 final class DispatchFlow {
@@ -120,5 +121,4 @@ final class DispatchFlow {
         ? Optional.empty()
         : Optional.of(Tensor.of(memory, like.dtype(), rows, like.size(1)));
   }
-
 }

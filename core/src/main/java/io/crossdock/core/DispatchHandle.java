@@ -5,8 +5,8 @@ import java.util.Arrays;
 
 /// What a dispatch remembers, for combine and cached dispatch. Plain data that outlives the result.
 ///
-/// Closing a handle lets its arrays be reused by a later dispatch; a handle that is never closed is simply
-/// garbage-collected.
+/// Closing a handle lets its arrays be reused by a later dispatch; a handle that is never closed is
+/// simply garbage-collected.
 ///
 /// Safe for any thread to read once the dispatch is complete.
 public final class DispatchHandle implements AutoCloseable {
@@ -34,7 +34,8 @@ public final class DispatchHandle implements AutoCloseable {
     return open().numRecvRows();
   }
 
-  /// {@return rows of expert outputs that combine expects: `numWorstTokens` if given, else the received rows}
+  /// {@return rows of expert outputs that combine expects: `numWorstTokens` if given, else the
+  /// received rows}
   public long numOutputRows() {
     HandleData handle = open();
     return handle.worstRows > 0 ? handle.worstRows : handle.numRecvRows();
@@ -50,8 +51,8 @@ public final class DispatchHandle implements AutoCloseable {
     return open().numExperts;
   }
 
-  /// Rank prefix matrix: rows that ranks 0 to `source` send to `destination`. The rows from `source` lie
-  /// from `rankPrefix(source - 1, destination)` to `rankPrefix(source, destination)`.
+  /// Rank prefix matrix: rows that ranks 0 to `source` send to `destination`. The rows from
+  /// `source` lie from `rankPrefix(source - 1, destination)` to `rankPrefix(source, destination)`.
   ///
   /// @param source source rank
   /// @param destination destination rank
@@ -61,6 +62,7 @@ public final class DispatchHandle implements AutoCloseable {
   }
 
   /// {@return the source token index of a received row}
+  ///
   /// @param row 0 to [#numRecvTokens()] - 1
   public int sourceTokenIdx(long row) {
     checkRow(row);
@@ -68,6 +70,7 @@ public final class DispatchHandle implements AutoCloseable {
   }
 
   /// {@return the rank a received row came from}
+  ///
   /// @param row 0 to [#numRecvTokens()] - 1
   public int sourceRank(long row) {
     checkRow(row);

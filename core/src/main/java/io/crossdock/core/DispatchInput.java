@@ -32,12 +32,14 @@ public record DispatchInput(
   }
 
   /// {@return this input with scales, for FP8 rows}
+  ///
   /// @param values see [#scales()]
   public DispatchInput withScales(Tensor values) {
     return new DispatchInput(x, Optional.of(values), topkIdx, topkWeights);
   }
 
   /// {@return this input with choices but no weights}
+  ///
   /// @param ids see [#topkIdx()]
   public DispatchInput withTopkIdx(Tensor ids) {
     return new DispatchInput(x, scales, Optional.of(ids), topkWeights);

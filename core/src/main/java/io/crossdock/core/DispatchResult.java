@@ -4,8 +4,8 @@ import java.util.Optional;
 
 /// What one rank received. Rows are ordered by source rank, then by source token index.
 ///
-/// With borrowed placement the tensors are views of a receive window, leased until [#close()]. With owned
-/// placement they are the caller's memory and closing does nothing. The handle outlives both.
+/// With borrowed placement the tensors are views of a receive window, leased until [#close()]. With
+/// owned placement they are the caller's memory and closing does nothing. The handle outlives both.
 ///
 /// Confined to the thread that uses the buffer, except [#close()], which is safe for any thread.
 public final class DispatchResult implements AutoCloseable {
@@ -45,7 +45,8 @@ public final class DispatchResult implements AutoCloseable {
     return outputs.recvScales;
   }
 
-  /// {@return local expert indices [n, K], -1 where that choice lives elsewhere; empty without top-k}
+  /// {@return local expert indices [n, K], -1 where that choice lives elsewhere; empty without
+  /// top-k}
   public Optional<Tensor> recvTopkIdx() {
     return outputs.recvTopkIdx;
   }

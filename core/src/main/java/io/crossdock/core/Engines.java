@@ -39,7 +39,8 @@ public final class Engines {
     throw new EngineUnavailableException(name, List.of("not in this build, known=" + names));
   }
 
-  /// Opens the most preferred engine that can run here and says in one line which, and why not the others.
+  /// Opens the most preferred engine that can run here and says in one line which, and why not the
+  /// others.
   ///
   /// @param log takes the line
   /// @return the engine

@@ -14,8 +14,8 @@ import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
-/// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts and
-/// brings the results back.
+/// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts
+/// and brings the results back.
 ///
 /// ```java
 /// try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group)) {
@@ -27,9 +27,9 @@ import java.util.concurrent.locks.LockSupport;
 /// }
 /// ```
 ///
-/// Dispatch and combine are collective: every rank of the group makes the same calls in the same order.
-/// A call that is invalid on one rank throws on all of them and leaves the buffer usable; a rank that does
-/// not arrive within the timeout aborts the buffer everywhere until [#reset()].
+/// Dispatch and combine are collective: every rank of the group makes the same calls in the same
+/// order. A call that is invalid on one rank throws on all of them and leaves the buffer usable; a
+/// rank that does not arrive within the timeout aborts the buffer everywhere until [#reset()].
 ///
 /// Used by one thread at a time; a second one gets a [ConcurrentUseException].
 public final class EpBuffer implements AutoCloseable {
@@ -78,8 +78,14 @@ public final class EpBuffer implements AutoCloseable {
       String theirs = new String(all[peer], StandardCharsets.UTF_8);
       if (!theirs.equals(spec.toString())) {
         throw new InvalidInputException(
-            "buffer specs differ between ranks: rank=" + group.rank() + ", peer=" + peer
-                + ", spec=" + spec + ", peerSpec=" + theirs);
+            "buffer specs differ between ranks: rank="
+                + group.rank()
+                + ", peer="
+                + peer
+                + ", spec="
+                + spec
+                + ", peerSpec="
+                + theirs);
       }
     }
   }
@@ -100,6 +106,7 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// {@return registered window bytes of this rank}
+  ///
   /// @param domain which domain
   public long windowBytes(Domain domain) {
     return session.windowBytes(domain);
@@ -118,8 +125,8 @@ public final class EpBuffer implements AutoCloseable {
     combineConfig = combineConfig.withNumSms(numSms);
   }
 
-  /// Records an event on the current stream: complete when the work submitted to it so far is. On a plain
-  /// thread, whose work is done when its calls return, the event is complete at once.
+  /// Records an event on the current stream: complete when the work submitted to it so far is. On a
+  /// plain thread, whose work is done when its calls return, the event is complete at once.
   ///
   /// @return the event
   public static EventOverlap capture() {
@@ -143,7 +150,8 @@ public final class EpBuffer implements AutoCloseable {
   /// @param topkIdx I64 or I32 [tokens, K], global expert ids, -1 for no route
   /// @param numExperts E
   /// @return the layout
-  /// @throws InvalidInputException on a bad shape, an id out of range or an expert repeated in a token
+  /// @throws InvalidInputException on a bad shape, an id out of range or an expert repeated in a
+  ///   token
   public Layout layout(Tensor topkIdx, int numExperts) {
     validator.layout(topkIdx, numExperts);
     Layout target = allocateLayout(Arena.ofAuto(), numExperts);
@@ -180,7 +188,8 @@ public final class EpBuffer implements AutoCloseable {
   /// @param layout of the same tokens
   /// @param options ordering, placement, alignment, sizes
   /// @return what this rank received
-  /// @throws InvalidInputException if the input is wrong; every other rank gets a [RefusedException]
+  /// @throws InvalidInputException if the input is wrong; every other rank gets a
+  ///   [RefusedException]
   /// @throws LeaseException if all receive windows hold live results
   /// @throws CapacityException if more rows would arrive than fit
   /// @throws WaitTimeoutException if a peer does not arrive
@@ -191,8 +200,8 @@ public final class EpBuffer implements AutoCloseable {
     return run(call, options);
   }
 
-  /// Sends rows along an earlier dispatch: no layout, no choices, no wait for counts. This is the backward
-  /// of combine. Collective.
+  /// Sends rows along an earlier dispatch: no layout, no choices, no wait for counts. This is the
+  /// backward of combine. Collective.
   ///
   /// @param input rows only
   /// @param handle of the earlier dispatch
@@ -289,17 +298,16 @@ public final class EpBuffer implements AutoCloseable {
     DispatchResult.Outputs tensors =
         new DispatchResult.Outputs(
             Tensor.allocate(allocator, dtype, capacityRows, spec.hidden()),
-            scalesDtype.map(
-                t ->
-                    Tensor.allocate(
-                        allocator, t, capacityRows, t == DType.I32 ? (perRow + 3) / 4 : perRow)),
+            scalesDtype.map(t ->
+                Tensor.allocate(
+                    allocator, t, capacityRows, t == DType.I32 ? (perRow + 3) / 4 : perRow)),
             Optional.of(Tensor.allocate(allocator, DType.I64, capacityRows, spec.topk())),
             Optional.of(Tensor.allocate(allocator, DType.F32, capacityRows, spec.topk())));
     return new DispatchOutputs(tensors, this, session.newHandle());
   }
 
-  /// Hands out the zero-copy place for the expert outputs of a dispatch. Waits, bounded, until the peers
-  /// pulled what was there before. Not collective.
+  /// Hands out the zero-copy place for the expert outputs of a dispatch. Waits, bounded, until the
+  /// peers pulled what was there before. Not collective.
   ///
   /// @param handle of the dispatch
   /// @return a place that [#combine] reads without staging
@@ -332,8 +340,9 @@ public final class EpBuffer implements AutoCloseable {
     return combine(input, handle, CombineOptions.DEFAULT);
   }
 
-  /// Brings expert outputs home: for each token the unweighted float32 sum of its rows over ranks, in
-  /// ascending rank order, rounded once to BF16. Collective. This is also the backward of dispatch.
+  /// Brings expert outputs home: for each token the unweighted float32 sum of its rows over ranks,
+  /// in ascending rank order, rounded once to BF16. Collective. This is also the backward of
+  /// dispatch.
   ///
   /// @param input expert outputs, weights to sum, biases
   /// @param handle of the dispatch
@@ -410,8 +419,8 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
-  /// Tells the peers, waits, bounded, for calls in flight and for peers still reading, and releases the
-  /// windows. Idempotent and safe after a failure.
+  /// Tells the peers, waits, bounded, for calls in flight and for peers still reading, and releases
+  /// the windows. Idempotent and safe after a failure.
   @Override
   public void close() {
     synchronized (this) {
@@ -477,8 +486,12 @@ public final class EpBuffer implements AutoCloseable {
     Thread other = user.compareAndExchange(null, caller);
     if (other != null) {
       throw new ConcurrentUseException(
-          "buffer is in use by another thread: rank=" + group.rank() + ", caller="
-              + caller.getName() + ", user=" + other.getName());
+          "buffer is in use by another thread: rank="
+              + group.rank()
+              + ", caller="
+              + caller.getName()
+              + ", user="
+              + other.getName());
     }
   }
 

@@ -8,7 +8,8 @@ import java.util.concurrent.TimeoutException;
 
 /// A point in a stream of work that other work can wait for.
 ///
-/// As a resource of a try statement it lets independent work run inside the block and waits at its end.
+/// As a resource of a try statement it lets independent work run inside the block and waits at its
+/// end.
 ///
 /// Safe for any thread.
 public final class EventOverlap implements AutoCloseable {
@@ -29,8 +30,8 @@ public final class EventOverlap implements AutoCloseable {
     return done.isDone();
   }
 
-  /// Makes the current stream wait for the event. On the host engine the current stream is the calling
-  /// thread, so it blocks until the work before the event is over.
+  /// Makes the current stream wait for the event. On the host engine the current stream is the
+  /// calling thread, so it blocks until the work before the event is over.
   ///
   /// @throws CrossdockException what the work failed with, or that the bound was reached
   public void currentStreamWait() {

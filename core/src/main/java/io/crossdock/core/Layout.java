@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /// How the tokens of one rank spread over ranks and experts, computed from `topkIdx`.
 ///
-/// A token counts once per rank however many of its experts live there. A layout can be filled again by
-/// [EpBuffer#layoutInto].
+/// A token counts once per rank however many of its experts live there. A layout can be filled
+/// again by [EpBuffer#layoutInto].
 ///
 /// Confined to the thread that uses the buffer; reading is safe for any thread once complete.
 public final class Layout {
@@ -90,12 +90,14 @@ public final class Layout {
   }
 
   /// {@return tokens that go to a rank}
+  ///
   /// @param rank destination
   public int tokensToRank(int rank) {
     return tokensPerRank.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, rank);
   }
 
   /// {@return choices of an expert}
+  ///
   /// @param expert global id
   public int tokensToExpert(int expert) {
     return tokensPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);

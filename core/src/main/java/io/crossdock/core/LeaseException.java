@@ -2,7 +2,8 @@ package io.crossdock.core;
 
 import java.io.Serial;
 
-/// Every window of the kind needed is held by a live lease. Nothing was sent; close a result and call again.
+/// Every window of the kind needed is held by a live lease. Nothing was sent; close a result and
+/// call again.
 ///
 /// Safe for any thread.
 public final class LeaseException extends CrossdockException {

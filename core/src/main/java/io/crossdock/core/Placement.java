@@ -13,7 +13,7 @@ public sealed interface Placement {
   /// A copy in memory of the caller.
   ///
   /// @param allocator where outputs are allocated, for example an arena or
-  ///     `SegmentAllocator.prefixAllocator(segment)`
+  ///   `SegmentAllocator.prefixAllocator(segment)`
   /// @return the placement
   static Placement owned(SegmentAllocator allocator) {
     return new Owned(allocator);

@@ -2,7 +2,8 @@ package io.crossdock.core;
 
 import java.io.Serial;
 
-/// A peer's call was invalid, so the collective call was given up on every rank. The buffer stays usable.
+/// A peer's call was invalid, so the collective call was given up on every rank. The buffer stays
+/// usable.
 ///
 /// Safe for any thread.
 public final class RefusedException extends CrossdockException {

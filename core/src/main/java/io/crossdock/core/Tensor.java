@@ -4,11 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
 
-/// A view of memory as a dense array of elements: where it lies, its element type, shape and strides.
+/// A view of memory as a dense array of elements: where it lies, its element type, shape and
+/// strides.
 ///
 /// A tensor owns nothing. Memory is given as a [MemorySegment] (native or heap) or as a raw address
-/// whose lifetime the caller vouches for. Strides count elements, not bytes. The last dimension must be
-/// contiguous; outer dimensions may be strided, so a slice of columns is a legal row tensor.
+/// whose lifetime the caller vouches for. Strides count elements, not bytes. The last dimension
+/// must be contiguous; outer dimensions may be strided, so a slice of columns is a legal row
+/// tensor.
 ///
 /// Safe for any thread; the memory itself is not guarded.
 public final class Tensor {
@@ -103,12 +105,14 @@ public final class Tensor {
   }
 
   /// {@return the size of a dimension in elements}
+  ///
   /// @param dimension 0 is the outermost
   public long size(int dimension) {
     return shape[dimension];
   }
 
   /// {@return the stride of a dimension in elements}
+  ///
   /// @param dimension 0 is the outermost
   public long stride(int dimension) {
     return strides[dimension];
@@ -157,6 +161,7 @@ public final class Tensor {
   }
 
   /// {@return the first rows of this tensor as a tensor}
+  ///
   /// @param numRows rows to keep; at most the outermost size
   public Tensor firstRows(long numRows) {
     if (numRows < 0 || numRows > shape[0]) {
@@ -180,13 +185,14 @@ public final class Tensor {
   private void checkShape() {
     if (shape.length == 0 || shape.length != strides.length) {
       throw new InvalidInputException(
-          "tensor needs one stride per dimension: numDims=" + shape.length
-              + ", numStrides=" + strides.length);
+          "tensor needs one stride per dimension: numDims="
+              + shape.length
+              + ", numStrides="
+              + strides.length);
     }
     for (int i = 0; i < shape.length; i++) {
       if (shape[i] < 0 || strides[i] < 0) {
-        throw new InvalidInputException(
-            "tensor sizes and strides must not be negative: " + this);
+        throw new InvalidInputException("tensor sizes and strides must not be negative: " + this);
       }
     }
     if (strides[shape.length - 1] != 1 && numElements() > 0) {

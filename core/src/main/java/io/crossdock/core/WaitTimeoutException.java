@@ -18,8 +18,7 @@ public final class WaitTimeoutException extends CrossdockException {
   /// @param expected the epoch waited for
   /// @param seen the epoch seen last
   /// @param waitedNanos how long
-  public record Facts(
-      int rank, int peer, String phase, long expected, long seen, long waitedNanos)
+  public record Facts(int rank, int peer, String phase, long expected, long seen, long waitedNanos)
       implements Serializable {}
 
   /// Creates the exception.
@@ -27,9 +26,18 @@ public final class WaitTimeoutException extends CrossdockException {
   /// @param facts what was waited for
   public WaitTimeoutException(Facts facts) {
     super(
-        "peer did not arrive: rank=" + facts.rank + ", peer=" + facts.peer + ", phase=" + facts.phase
-            + ", expected=" + facts.expected + ", seen=" + facts.seen
-            + ", waitedMs=" + facts.waitedNanos / 1_000_000);
+        "peer did not arrive: rank="
+            + facts.rank
+            + ", peer="
+            + facts.peer
+            + ", phase="
+            + facts.phase
+            + ", expected="
+            + facts.expected
+            + ", seen="
+            + facts.seen
+            + ", waitedMs="
+            + facts.waitedNanos / 1_000_000);
     this.facts = facts;
   }
 

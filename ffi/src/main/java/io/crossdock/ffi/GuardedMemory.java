@@ -4,7 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// Memory that abuts a page nobody may touch: code that reads or writes past its edge is caught at once.
+/// Memory that abuts a page nobody may touch: code that reads or writes past its edge is caught at
+/// once.
 ///
 /// Safe for any thread.
 public final class GuardedMemory implements AutoCloseable {

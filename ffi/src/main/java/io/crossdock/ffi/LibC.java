@@ -143,8 +143,12 @@ public final class LibC {
   public static void copy(MemorySegment target, MemorySegment source, long byteSize) {
     if (target.byteSize() < byteSize || source.byteSize() < byteSize) {
       throw new IndexOutOfBoundsException(
-          "copy is out of range: byteSize=" + byteSize + ", targetBytes=" + target.byteSize()
-              + ", sourceBytes=" + source.byteSize());
+          "copy is out of range: byteSize="
+              + byteSize
+              + ", targetBytes="
+              + target.byteSize()
+              + ", sourceBytes="
+              + source.byteSize());
     }
     long to = target.address();
     long from = source.address();

@@ -2,7 +2,8 @@ package io.crossdock.ffi;
 
 import java.io.Serial;
 
-/// A native call answered with an error: which library and symbol, the code, and the library's own text.
+/// A native call answered with an error: which library and symbol, the code, and the library's own
+/// text.
 ///
 /// Safe for any thread.
 public final class NativeCallException extends RuntimeException {
@@ -17,8 +18,14 @@ public final class NativeCallException extends RuntimeException {
   /// @param text the library's words for the code
   public NativeCallException(String library, String symbol, int code, String text) {
     super(
-        "native call failed: library=" + library + ", symbol=" + symbol + ", code=" + code
-            + ", text=" + text);
+        "native call failed: library="
+            + library
+            + ", symbol="
+            + symbol
+            + ", code="
+            + code
+            + ", text="
+            + text);
     this.code = code;
   }
 

@@ -76,10 +76,9 @@ public final class NativeLibrary {
     MemorySegment address =
         symbols
             .flatMap(found -> found.find(symbol))
-            .orElseThrow(
-                () ->
-                    new IllegalStateException(
-                        "symbol is not there: library=" + name + ", symbol=" + symbol));
+            .orElseThrow(() ->
+                new IllegalStateException(
+                    "symbol is not there: library=" + name + ", symbol=" + symbol));
     return LINKER.downcallHandle(address, type, options);
   }
 }

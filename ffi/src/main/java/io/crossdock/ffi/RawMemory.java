@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 public final class RawMemory {
   private RawMemory() {}
 
-  /// Views native memory for ever. The caller vouches that it stays mapped while the view is used: a
-  /// wrong address is a crash, not an exception.
+  /// Views native memory for ever. The caller vouches that it stays mapped while the view is used:
+  /// a wrong address is a crash, not an exception.
   ///
   /// @param address first byte; not 0 unless the view is empty
   /// @param byteSize bytes

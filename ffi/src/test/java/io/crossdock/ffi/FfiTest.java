@@ -25,8 +25,7 @@ class FfiTest {
   @Test
   void errorsNameLibrarySymbolCodeAndText() {
     assertThatThrownBy(() -> LibC.unmap(1, 4096))
-        .isInstanceOfSatisfying(
-            NativeCallException.class, e -> assertThat(e.code()).isEqualTo(22))
+        .isInstanceOfSatisfying(NativeCallException.class, e -> assertThat(e.code()).isEqualTo(22))
         .hasMessageContaining("library=libc")
         .hasMessageContaining("symbol=munmap")
         .hasMessageContaining("Invalid argument");

@@ -12,7 +12,8 @@ import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/// The cells and entries that ranks publish in their own shared memory and read in that of their peers.
+/// The cells and entries that ranks publish in their own shared memory and read in that of their
+/// peers.
 ///
 /// Every `publish` is a release store and pairs with the acquire load of [#load] on another rank.
 ///
@@ -99,8 +100,8 @@ final class Board {
     LONG.setRelease(page, slot, epoch);
   }
 
-  /// Reads a peer's entry that was seen to be published. Of the expert counts only those of this rank's
-  /// experts are read.
+  /// Reads a peer's entry that was seen to be published. Of the expert counts only those of this
+  /// rank's experts are read.
   void readEntry(int peer, long epoch, Entry entry) {
     MemorySegment page = pages[peer];
     long slot = layout.slot(epoch);
@@ -119,8 +120,7 @@ final class Board {
     entry.handleEpoch = page.get(JAVA_LONG, at + 88);
     entry.round = (int) page.get(JAVA_LONG, at + 96);
     entry.canRound = (int) page.get(JAVA_LONG, at + 104);
-    entry.reason =
-        entry.kind == CallKind.REFUSED ? getText(page, slot + layout.slotReason) : "";
+    entry.reason = entry.kind == CallKind.REFUSED ? getText(page, slot + layout.slotReason) : "";
     for (int i = 0; i < entry.rankCounts.length; i++) {
       entry.rankCounts[i] = page.get(JAVA_LONG, slot + layout.slotRankCounts + i * 8L);
     }

@@ -91,8 +91,7 @@ final class CombineRunner {
           .copy(rows, rowBytes, context.pool, workers);
     }
     long weightsAt = context.pages[context.rank].address() + at + context.layout.outputWeights;
-    boolean staged =
-        call.topkWeights == null || call.topkWeights.segment().address() == weightsAt;
+    boolean staged = call.topkWeights == null || call.topkWeights.segment().address() == weightsAt;
     if (!staged) {
       long pitch = call.topkWeights.pitchBytes();
       copy.from(Memory.of(call.topkWeights), first * pitch, pitch)

@@ -14,7 +14,8 @@ import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.DispatchCall;
 import java.lang.foreign.MemorySegment;
 
-/// Runs dispatches: reserve a window, enter, place, finish; in rounds when the windows are too small.
+/// Runs dispatches: reserve a window, enter, place, finish; in rounds when the windows are too
+/// small.
 ///
 /// Confined to the thread that runs the call; [#reserve] may run ahead on the caller's thread.
 final class DispatchRunner {
@@ -31,14 +32,20 @@ final class DispatchRunner {
     long rows = context.layout.rows;
     if (!call.owned && call.numWorstTokens > rows) {
       throw new InvalidInputException(
-          "numWorstTokens does not fit the window: numWorstTokens=" + call.numWorstTokens
-              + ", windowRows=" + rows + ", remedy=owned placement or larger capacityRows");
+          "numWorstTokens does not fit the window: numWorstTokens="
+              + call.numWorstTokens
+              + ", windowRows="
+              + rows
+              + ", remedy=owned placement or larger capacityRows");
     }
     WindowSet windows = context.protocol.receive();
     call.window = windows.acquire();
     if (call.window < 0) {
       throw new LeaseException(
-          "every receive window is held: rank=" + context.rank + ", windows=" + windows.describe()
+          "every receive window is held: rank="
+              + context.rank
+              + ", windows="
+              + windows.describe()
               + ", remedy=close a result, or open the buffer with more windows");
     }
     call.ticket = windows.ticket(call.window);
@@ -120,11 +127,14 @@ final class DispatchRunner {
   private void fillExpertCounts(DispatchCall call, Entry entry) {
     if (call.topkIdx == null) {
       MemorySegment.copy(
-          call.layout.tokensPerExpert().segment(), JAVA_INT_UNALIGNED, 0,
-          entry.expertCounts, 0, entry.numExperts);
+          call.layout.tokensPerExpert().segment(),
+          JAVA_INT_UNALIGNED,
+          0,
+          entry.expertCounts,
+          0,
+          entry.numExperts);
     } else {
-      System.arraycopy(
-          context.planner.expertCounts(), 0, entry.expertCounts, 0, entry.numExperts);
+      System.arraycopy(context.planner.expertCounts(), 0, entry.expertCounts, 0, entry.numExperts);
     }
   }
 
@@ -159,7 +169,8 @@ final class DispatchRunner {
     }
   }
 
-  /// Places all rows and waits for all peers'. The window becomes a lease (borrowed) or free (owned).
+  /// Places all rows and waits for all peers'. The window becomes a lease (borrowed) or free
+  /// (owned).
   void place(DispatchCall call) {
     int rounds = context.protocol.rounds(call.handle);
     int workers = context.workers(call.config.numSms());
@@ -226,8 +237,12 @@ final class DispatchRunner {
   private void copySource(DispatchCall call, int round) {
     long at = context.layout.receive(call.window) + context.layout.recvSource;
     MemorySegment.copy(
-        context.pages[context.rank], JAVA_INT, at,
-        call.handle.sourceTokenIdx, Math.toIntExact(firstRow(round)), (int) rowsOf(call, round));
+        context.pages[context.rank],
+        JAVA_INT,
+        at,
+        call.handle.sourceTokenIdx,
+        Math.toIntExact(firstRow(round)),
+        (int) rowsOf(call, round));
   }
 
   private void finish(DispatchCall call) {

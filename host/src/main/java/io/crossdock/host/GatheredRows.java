@@ -6,8 +6,9 @@ import io.crossdock.core.protocol.HandleData;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Rows brought home round by round, for a combine whose windows were too small: they are summed once all
-/// are here, since the order of a sum is the order of the ranks and not that of the rounds.
+/// Rows brought home round by round, for a combine whose windows were too small: they are summed
+/// once all are here, since the order of a sum is the order of the ranks and not that of the
+/// rounds.
 ///
 /// Confined to the thread that runs the call; read by its workers.
 final class GatheredRows implements RowSource, AutoCloseable {

@@ -1,7 +1,7 @@
 package io.crossdock.host;
 
-import io.crossdock.core.BufferSpec;
 import io.crossdock.core.BufferClosedException;
+import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CapacityException;
 import io.crossdock.core.CollectiveMismatchException;
 import io.crossdock.core.CrossdockException;
@@ -73,8 +73,8 @@ final class HostContext {
     }
   }
 
-  /// Begins an epoch and publishes this rank's entry. An epoch before that ended in this rank's refusal may
-  /// still have entries to be seen; then they are awaited first.
+  /// Begins an epoch and publishes this rank's entry. An epoch before that ended in this rank's
+  /// refusal may still have entries to be seen; then they are awaited first.
   void publish() {
     awaitEntries();
     board.publishEntry(protocol.begin(), mine());
@@ -113,7 +113,10 @@ final class HostContext {
     int origin = protocol.abortOrigin();
     if (origin >= 0) {
       throw new BufferClosedException(
-          "buffer was aborted and not reset: origin=" + origin + ", reason=" + board.reason(origin));
+          "buffer was aborted and not reset: origin="
+              + origin
+              + ", reason="
+              + board.reason(origin));
     }
   }
 
@@ -124,13 +127,18 @@ final class HostContext {
       case REFUSED -> new RefusedException(culprit, entry.reason);
       case MISMATCH ->
           new CollectiveMismatchException(
-              "ranks made different calls: rank=0, peer=" + culprit + ", difference="
+              "ranks made different calls: rank=0, peer="
+                  + culprit
+                  + ", difference="
                   + protocol.entry(0).mismatch(entry));
       default ->
           new CapacityException(
-              "more rows would arrive than fit: rank=" + culprit
-                  + ", rows=" + protocol.announcedTotal(culprit)
-                  + ", windowRows=" + entry.capacityRows
+              "more rows would arrive than fit: rank="
+                  + culprit
+                  + ", rows="
+                  + protocol.announcedTotal(culprit)
+                  + ", windowRows="
+                  + entry.capacityRows
                   + (entry.outputRows == Long.MAX_VALUE ? "" : ", outputRows=" + entry.outputRows)
                   + ", remedy=larger capacityRows, owned placement or more numWorstTokens");
     };

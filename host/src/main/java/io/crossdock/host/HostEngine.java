@@ -60,12 +60,12 @@ final class HostEngine implements EngineBackend {
     Board board = new Board(layout, mapped.pages, rank);
     Waiter waiter = new Waiter(board, protocol, rank, mapped.pids, spec.hostTimeout());
     int autoWorkers = HostRates.workers(group.localSize());
-    HostContext.Mapping mapping =
-        new HostContext.Mapping(rank, mapped.pages, board, autoWorkers);
+    HostContext.Mapping mapping = new HostContext.Mapping(rank, mapped.pages, board, autoWorkers);
     return new HostContext(spec, mapping, protocol, waiter);
   }
 
-  /// Makes this rank's memory and maps that of all peers. If one rank has none, all fail and say whose.
+  /// Makes this rank's memory and maps that of all peers. If one rank has none, all fail and say
+  /// whose.
   private static Mapped exchange(WindowLayout layout, ProcessGroup group, Arena arena) {
     SharedMemory own = null;
     String offer;
@@ -92,8 +92,8 @@ final class HostEngine implements EngineBackend {
     for (int peer = 0; peer < offers.length; peer++) {
       String offer = new String(offers[peer], StandardCharsets.UTF_8);
       if (offer.startsWith(FAILED)) {
-        throw new WindowAllocationException("a rank has no windows: peer=" + peer + ", reason="
-            + offer.substring(FAILED.length()));
+        throw new WindowAllocationException(
+            "a rank has no windows: peer=" + peer + ", reason=" + offer.substring(FAILED.length()));
       }
       int space = offer.indexOf(' ');
       pids[peer] = Long.parseLong(offer.substring(0, space));

@@ -3,8 +3,8 @@ package io.crossdock.host;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// The analytic choice of workers: as many as it takes to reach the machine's copy rate, within this rank's
-/// share of the cores. One measurement per process, some ten milliseconds.
+/// The analytic choice of workers: as many as it takes to reach the machine's copy rate, within
+/// this rank's share of the cores. One measurement per process, some ten milliseconds.
 ///
 /// Safe for any thread.
 final class HostRates {
@@ -15,6 +15,7 @@ final class HostRates {
   private HostRates() {}
 
   /// {@return workers for a rank of a node with the given number of ranks}
+  ///
   /// @param numLocalRanks ranks that share the machine
   static int workers(int numLocalRanks) {
     int share = Math.max(1, Runtime.getRuntime().availableProcessors() / numLocalRanks);

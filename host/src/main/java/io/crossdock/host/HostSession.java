@@ -83,8 +83,9 @@ final class HostSession implements EngineSession {
     }
   }
 
-  /// What a call throws on purpose left every rank in order, or was published by whoever threw it. Anything
-  /// else (memory of the caller that vanished, say) would leave peers waiting: they are told.
+  /// What a call throws on purpose left every rank in order, or was published by whoever threw it.
+  /// Anything else (memory of the caller that vanished, say) would leave peers waiting: they are
+  /// told.
   private void tellPeers(Throwable failure) {
     if (!(failure instanceof CrossdockException)) {
       context.waiter.abort("call failed: rank=" + context.rank + ", cause=" + failure);
@@ -104,8 +105,11 @@ final class HostSession implements EngineSession {
     long rows = Math.max(handle.numRecvRows(), handle.worstRows);
     if (rows > context.layout.rows) {
       throw new CapacityException(
-          "expert outputs do not fit one window: rows=" + rows
-              + ", windowRows=" + context.layout.rows + ", remedy=combine from other memory");
+          "expert outputs do not fit one window: rows="
+              + rows
+              + ", windowRows="
+              + context.layout.rows
+              + ", remedy=combine from other memory");
     }
     return outputs.lend(handle.topk);
   }

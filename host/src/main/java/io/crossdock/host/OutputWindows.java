@@ -5,8 +5,8 @@ import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.OutputPlace;
 
-/// This rank's expert-output windows: handed out for zero-copy, published to readers, free again once
-/// every reader pulled.
+/// This rank's expert-output windows: handed out for zero-copy, published to readers, free again
+/// once every reader pulled.
 ///
 /// Confined to the thread that runs the call, except ending a lease.
 final class OutputWindows {
@@ -56,8 +56,11 @@ final class OutputWindows {
     int busy = oldestRead();
     if (busy < 0) {
       throw new LeaseException(
-          "every expert-output window is handed out: rank=" + context.rank
-              + ", windows=" + windows.describe() + ", remedy=combine or close a CombineBuffer");
+          "every expert-output window is handed out: rank="
+              + context.rank
+              + ", windows="
+              + windows.describe()
+              + ", remedy=combine or close a CombineBuffer");
     }
     awaitReaders(windows.epoch(busy));
     windows.free(busy);

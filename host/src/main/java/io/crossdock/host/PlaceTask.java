@@ -11,8 +11,8 @@ import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.DispatchCall;
 import java.lang.foreign.MemorySegment;
 
-/// Writes each row of this rank to its final place in the window of every rank that wants it, with its
-/// scales, choices, weights and source index. A row is read once for all its destinations.
+/// Writes each row of this rank to its final place in the window of every rank that wants it, with
+/// its scales, choices, weights and source index. A row is read once for all its destinations.
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class PlaceTask implements ChunkTask {
@@ -122,8 +122,11 @@ final class PlaceTask implements ChunkTask {
       page.set(JAVA_INT_UNALIGNED, windows[dst] + layout.recvSource + row * 4, token);
       if (scales != null) {
         MemorySegment.copy(
-            scales, token * call.scales.pitchBytes(),
-            page, windows[dst] + layout.recvScales + row * scaleBytes, scaleBytes);
+            scales,
+            token * call.scales.pitchBytes(),
+            page,
+            windows[dst] + layout.recvScales + row * scaleBytes,
+            scaleBytes);
       }
       if (topk > 0) {
         placeChoices(token, dst, row);

@@ -7,8 +7,8 @@ import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.CombineCall;
 import java.lang.foreign.MemorySegment;
 
-/// Sums, for each token of this rank, its rows out of the windows of the ranks that computed them, in
-/// ascending rank order.
+/// Sums, for each token of this rank, its rows out of the windows of the ranks that computed them,
+/// in ascending rank order.
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class PullTask implements ChunkTask {

@@ -94,8 +94,12 @@ final class RoutePlanner {
     for (int rank = 0; rank < numRanks; rank++) {
       if (layout.tokensToRank(rank) != plan.count(rank)) {
         throw new InvalidInputException(
-            "layout does not belong to topkIdx: rank=" + rank
-                + ", layoutTokens=" + layout.tokensToRank(rank) + ", tokens=" + plan.count(rank));
+            "layout does not belong to topkIdx: rank="
+                + rank
+                + ", layoutTokens="
+                + layout.tokensToRank(rank)
+                + ", tokens="
+                + plan.count(rank));
       }
     }
   }
@@ -109,7 +113,11 @@ final class RoutePlanner {
       perRank.set(JAVA_INT_UNALIGNED, rank * 4L, Math.toIntExact(plan.count(rank)));
     }
     MemorySegment.copy(
-        expertCounts, 0, target.tokensPerExpert().segment(), JAVA_INT_UNALIGNED, 0,
+        expertCounts,
+        0,
+        target.tokensPerExpert().segment(),
+        JAVA_INT_UNALIGNED,
+        0,
         target.numExperts());
     MemorySegment inRank = target.tokenInRank().segment();
     inRank.asSlice(0, (long) tokens * numRanks).fill((byte) 0);
@@ -154,8 +162,14 @@ final class RoutePlanner {
                 : ids.get(JAVA_INT_UNALIGNED, row + k * 4L);
         if (id < -1 || id >= numExperts) {
           throw new InvalidInputException(
-              "expert id is out of range: token=" + token + ", k=" + k + ", expert=" + id
-                  + ", numExperts=" + numExperts);
+              "expert id is out of range: token="
+                  + token
+                  + ", k="
+                  + k
+                  + ", expert="
+                  + id
+                  + ", numExperts="
+                  + numExperts);
         }
         choices[token * topk + k] = (int) id;
         if (id >= 0) {

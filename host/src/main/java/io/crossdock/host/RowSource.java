@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
-/// Where the expert outputs of a plan's entries are read: in the owners' windows, or gathered at home.
+/// Where the expert outputs of a plan's entries are read: in the owners' windows, or gathered at
+/// home.
 ///
 /// Safe for any worker while a combine runs.
 interface RowSource {
@@ -11,6 +12,7 @@ interface RowSource {
   void addRow(RowSet rows, int entry);
 
   /// {@return a weight of an entry's row}
+  ///
   /// @param entry of the send plan
   /// @param k choice
   float weight(int entry, int k);

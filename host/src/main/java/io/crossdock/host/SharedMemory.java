@@ -12,11 +12,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
-/// One rank's shared memory: a file in `/dev/shm` that loses its name the moment it is made, so that no
-/// crash can leave it behind. Peers map it through `/proc/PID/fd/N`.
+/// One rank's shared memory: a file in `/dev/shm` that loses its name the moment it is made, so
+/// that no crash can leave it behind. Peers map it through `/proc/PID/fd/N`.
 ///
-/// The file is written, not left sparse: when `/dev/shm` is full that is an error here, not a bus error
-/// later.
+/// The file is written, not left sparse: when `/dev/shm` is full that is an error here, not a bus
+/// error later.
 ///
 /// Confined to the thread that opens the buffer.
 final class SharedMemory implements AutoCloseable {
@@ -30,14 +30,16 @@ final class SharedMemory implements AutoCloseable {
     this.link = link;
   }
 
-  /// {@return where windows live: `/dev/shm` unless the property `crossdock.shm.dir` says otherwise}
+  /// {@return where windows live: `/dev/shm` unless the property `crossdock.shm.dir` says
+  /// otherwise}
   static Path directory() {
     return Path.of(System.getProperty("crossdock.shm.dir", "/dev/shm"));
   }
 
   static SharedMemory create(long byteSize, int rank) {
     Path directory = directory();
-    String name = "crossdock-" + ProcessHandle.current().pid() + "-" + rank + "-" + UUID.randomUUID();
+    String name =
+        "crossdock-" + ProcessHandle.current().pid() + "-" + rank + "-" + UUID.randomUUID();
     FileChannel channel = null;
     try {
       checkSpace(directory, byteSize, rank);
@@ -60,8 +62,14 @@ final class SharedMemory implements AutoCloseable {
     long usable = Files.getFileStore(directory).getUsableSpace();
     if (usable < byteSize) {
       throw new WindowAllocationException(
-          "shared memory is too small for the windows: rank=" + rank + ", directory=" + directory
-              + ", neededBytes=" + byteSize + ", usableBytes=" + usable
+          "shared memory is too small for the windows: rank="
+              + rank
+              + ", directory="
+              + directory
+              + ", neededBytes="
+              + byteSize
+              + ", usableBytes="
+              + usable
               + ", remedy=enlarge it or set a smaller capacityRows");
     }
   }
@@ -70,8 +78,15 @@ final class SharedMemory implements AutoCloseable {
       String what, Path directory, long byteSize, int rank, IOException cause) {
     WindowAllocationException failure =
         new WindowAllocationException(
-            what + ": rank=" + rank + ", directory=" + directory + ", neededBytes=" + byteSize
-                + ", cause=" + cause);
+            what
+                + ": rank="
+                + rank
+                + ", directory="
+                + directory
+                + ", neededBytes="
+                + byteSize
+                + ", cause="
+                + cause);
     failure.initCause(cause);
     return failure;
   }
@@ -122,8 +137,12 @@ final class SharedMemory implements AutoCloseable {
     } catch (IOException e) {
       WindowAllocationException failure =
           new WindowAllocationException(
-              "shared memory of a peer could not be mapped: link=" + link + ", byteSize=" + byteSize
-                  + ", cause=" + e);
+              "shared memory of a peer could not be mapped: link="
+                  + link
+                  + ", byteSize="
+                  + byteSize
+                  + ", cause="
+                  + e);
       failure.initCause(e);
       throw failure;
     }

@@ -9,8 +9,8 @@ interface SumKernel {
   /// Columns summed at a time, so that the float32 block stays in the first-level cache.
   int BLOCK = 1024;
 
-  /// Writes `out[c] = bf16(start + rows[0][c] + rows[1][c] ...)`, plain float32 adds in the order of the
-  /// set, where start is +0.0 or the first row.
+  /// Writes `out[c] = bf16(start + rows[0][c] + rows[1][c] ...)`, plain float32 adds in the order
+  /// of the set, where start is +0.0 or the first row.
   ///
   /// @param rows what to add
   /// @param out receives the row
@@ -32,7 +32,8 @@ interface SumKernel {
   /// {@return what runs, for `doctor`}
   String describe();
 
-  /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar twin}
+  /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar
+  /// twin}
   static SumKernel pick() {
     boolean wanted = !"scalar".equals(System.getProperty("crossdock.host.kernels"));
     boolean present = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();

@@ -15,8 +15,9 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/// Sums BF16 rows with the Vector API: at most four source rows in one loop body, since the compiler
-/// gives up on more than six BF16 streams. A sum of up to four rows needs one pass and no float32 block.
+/// Sums BF16 rows with the Vector API: at most four source rows in one loop body, since the
+/// compiler gives up on more than six BF16 streams. A sum of up to four rows needs one pass and no
+/// float32 block.
 ///
 /// Safe for any thread. Its scalar twin is [ScalarSumKernel].
 final class VectorSumKernel implements SumKernel {

@@ -9,8 +9,9 @@ import io.crossdock.core.protocol.ProtocolState;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
-/// Waits for a peer's cell: spins briefly, then yields, then parks, never longer than the buffer's timeout.
-/// Every wait polls the abort state of all ranks, and ends early when the peer left or its process died.
+/// Waits for a peer's cell: spins briefly, then yields, then parks, never longer than the buffer's
+/// timeout. Every wait polls the abort state of all ranks, and ends early when the peer left or its
+/// process died.
 ///
 /// Confined to the thread that runs the call.
 final class Waiter {
@@ -34,7 +35,8 @@ final class Waiter {
     this.timeoutNanos = timeout.toNanos();
   }
 
-  /// Returns once the peer's cell holds at least the expected epoch; pairs with the board's publish methods.
+  /// Returns once the peer's cell holds at least the expected epoch; pairs with the board's publish
+  /// methods.
   void awaitAtLeast(int peer, long offset, long expected, Phase phase) {
     for (int spin = 0; spin < SPINS; spin++) {
       if (board.load(peer, offset) >= expected) {
@@ -101,8 +103,18 @@ final class Waiter {
     boolean alive = ProcessHandle.of(pids[peer]).map(ProcessHandle::isAlive).orElse(false);
     if (!alive && board.load(peer, offset) < expected) {
       String what =
-          "peer process died: rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer]
-              + ", phase=" + phase + ", expected=" + expected + ", seen=" + board.load(peer, offset);
+          "peer process died: rank="
+              + rank
+              + ", peer="
+              + peer
+              + ", pid="
+              + pids[peer]
+              + ", phase="
+              + phase
+              + ", expected="
+              + expected
+              + ", seen="
+              + board.load(peer, offset);
       board.publishState(PeerState.ABORTED, what);
       protocol.observeState(rank, PeerState.ABORTED);
       throw new PeerLeftException(what);

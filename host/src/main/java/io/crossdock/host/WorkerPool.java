@@ -6,8 +6,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
-/// The threads that move and sum rows of one buffer. The calling thread is worker 0; further ones are made
-/// when a call first asks for them and then wait, parked, for the next. Workers never wait for a peer.
+/// The threads that move and sum rows of one buffer. The calling thread is worker 0; further ones
+/// are made when a call first asks for them and then wait, parked, for the next. Workers never wait
+/// for a peer.
 ///
 /// Confined to the thread that runs the call.
 final class WorkerPool implements AutoCloseable {

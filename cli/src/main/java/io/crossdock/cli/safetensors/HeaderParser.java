@@ -1,9 +1,9 @@
 package io.crossdock.cli.safetensors;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -26,8 +26,7 @@ final class HeaderParser {
               new JsonFactory()
                   .rebuild()
                   .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder().maxNestingDepth(8).build())
+                  .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(8).build())
                   .build())
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
@@ -153,7 +152,8 @@ final class HeaderParser {
       covered = info.end();
     }
     if (covered != dataBytes) {
-      throw bad("data has bytes that no tensor owns", "dataBytes=" + dataBytes + ", used=" + covered);
+      throw bad(
+          "data has bytes that no tensor owns", "dataBytes=" + dataBytes + ", used=" + covered);
     }
   }
 

@@ -3,7 +3,8 @@ package io.crossdock.cli.safetensors;
 import io.crossdock.core.CrossdockException;
 import java.io.Serial;
 
-/// A safetensors file cannot be read or written. The message has the file and what is wrong as facts.
+/// A safetensors file cannot be read or written. The message has the file and what is wrong as
+/// facts.
 ///
 /// Safe for any thread.
 public final class SafetensorsException extends CrossdockException {

@@ -65,8 +65,12 @@ public final class SafetensorsFile implements AutoCloseable {
     long bytes = size < LENGTH_BYTES ? -1 : file.get(JAVA_LONG_UNALIGNED, 0);
     if (bytes < 0 || bytes > MAX_HEADER_BYTES || bytes > size - LENGTH_BYTES) {
       throw new SafetensorsException(
-          "header does not fit the file: file=" + path + ", headerBytes=" + bytes
-              + ", fileBytes=" + size);
+          "header does not fit the file: file="
+              + path
+              + ", headerBytes="
+              + bytes
+              + ", fileBytes="
+              + size);
     }
     return bytes;
   }
@@ -82,21 +86,21 @@ public final class SafetensorsFile implements AutoCloseable {
   }
 
   /// {@return a tensor's description, if the file has it}
+  ///
   /// @param name in the file
   public Optional<TensorInfo> find(String name) {
     return Optional.ofNullable(tensors.get(name));
   }
 
   /// {@return a tensor's bytes, row-major, read-only, of any alignment}
+  ///
   /// @param name in the file
   /// @throws SafetensorsException if the file has no such tensor
   public MemorySegment bytes(String name) {
     TensorInfo info =
         find(name)
-            .orElseThrow(
-                () ->
-                    new SafetensorsException(
-                        "tensor is missing: file=" + path + ", tensor=" + name));
+            .orElseThrow(() ->
+                new SafetensorsException("tensor is missing: file=" + path + ", tensor=" + name));
     return data.asSlice(info.begin(), info.end() - info.begin());
   }
 

@@ -53,9 +53,18 @@ public final class SafetensorsWriter {
     long needed = TensorInfo.bytesOf(dtype) < 0 ? -1 : TensorInfo.bytesFor(dtype, shape);
     if (needed != bytes.byteSize() || tensors.containsKey(name)) {
       throw new SafetensorsException(
-          "tensor cannot be added: tensor=" + name + ", dtype=" + dtype + ", shape=" + shape
-              + ", neededBytes=" + needed + ", bytes=" + bytes.byteSize()
-              + ", present=" + tensors.containsKey(name));
+          "tensor cannot be added: tensor="
+              + name
+              + ", dtype="
+              + dtype
+              + ", shape="
+              + shape
+              + ", neededBytes="
+              + needed
+              + ", bytes="
+              + bytes.byteSize()
+              + ", present="
+              + tensors.containsKey(name));
     }
     tensors.put(name, new TensorInfo(name, dtype, shape, dataBytes, dataBytes + needed));
     contents.put(name, bytes);

@@ -38,12 +38,14 @@ public record TensorInfo(String name, String dtype, List<Long> shape, long begin
   }
 
   /// {@return bytes of one element, or -1 for an unknown type}
+  ///
   /// @param dtype the format's name
   static int bytesOf(String dtype) {
     return BYTES.getOrDefault(dtype, -1);
   }
 
   /// {@return bytes that type and shape ask for}
+  ///
   /// @throws ArithmeticException if that is no long
   static long bytesFor(String dtype, List<Long> shape) {
     long bytes = bytesOf(dtype);
@@ -54,6 +56,7 @@ public record TensorInfo(String name, String dtype, List<Long> shape, long begin
   }
 
   /// {@return the size of a dimension}
+  ///
   /// @param dimension 0 is the outermost
   public long size(int dimension) {
     return shape.get(dimension);

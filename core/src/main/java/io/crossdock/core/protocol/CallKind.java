@@ -20,6 +20,7 @@ public enum CallKind {
   private static final CallKind[] VALUES = values();
 
   /// {@return the kind with the given ordinal, as it travels between ranks}
+  ///
   /// @param ordinal 0 to 5
   public static CallKind of(int ordinal) {
     return VALUES[ordinal];

@@ -2,10 +2,11 @@ package io.crossdock.core.protocol;
 
 import java.util.Arrays;
 
-/// What a rank publishes when it enters an epoch: `entered(epoch, window, capacity)`, for a fresh dispatch
-/// together with its row of the count matrix.
+/// What a rank publishes when it enters an epoch: `entered(epoch, window, capacity)`, for a fresh
+/// dispatch together with its row of the count matrix.
 ///
-/// Mutable and reused, so that a call allocates nothing. Engines copy the fields to and from shared memory.
+/// Mutable and reused, so that a call allocates nothing. Engines copy the fields to and from shared
+/// memory.
 ///
 /// Confined to the thread that runs the call.
 public final class Entry {
@@ -91,14 +92,22 @@ public final class Entry {
     }
     return firstDifference(
         new String[] {
-          "rowBytes", "scaleBytes", "topk", "indexBytes", "numExperts", "weights", "dtype",
-          "handleEpoch", "round"
+          "rowBytes",
+          "scaleBytes",
+          "topk",
+          "indexBytes",
+          "numExperts",
+          "weights",
+          "dtype",
+          "handleEpoch",
+          "round"
         },
         terms(),
         other.terms());
   }
 
   /// {@return true if the peers' terms are the same; allocates nothing}
+  ///
   /// @param other a peer's entry of the same epoch
   public boolean agrees(Entry other) {
     return kind == other.kind

@@ -57,6 +57,7 @@ public final class HandleData {
   }
 
   /// {@return rows that ranks up to and including `source` send to `destination`}
+  ///
   /// @param source source rank
   /// @param destination destination rank
   public long prefix(int source, int destination) {
@@ -64,6 +65,7 @@ public final class HandleData {
   }
 
   /// {@return index of the first row from `source` at `destination`}
+  ///
   /// @param source source rank
   /// @param destination destination rank
   public long base(int source, int destination) {
@@ -71,6 +73,7 @@ public final class HandleData {
   }
 
   /// {@return all rows that arrive at a rank}
+  ///
   /// @param destination destination rank
   public long totalRows(int destination) {
     return prefix(numRanks - 1, destination);

@@ -2,17 +2,18 @@ package io.crossdock.core.protocol;
 
 import java.util.Arrays;
 
-/// The rules of a buffer on one rank, as pure state: no I/O, no waiting, no clock. Engines drive it, and so
-/// does a test scheduler that tries all interleavings.
+/// The rules of a buffer on one rank, as pure state: no I/O, no waiting, no clock. Engines drive
+/// it, and so does a test scheduler that tries all interleavings.
 ///
 /// One collective call is one epoch (rounds take one each). The life of an epoch:
 ///
-/// 1. [#begin()] once [#canBegin()]: every entry of the epoch before was seen, so no entry slot that a peer
-///    may still read is overwritten (two slots, used in turn).
+/// 1. [#begin()] once [#canBegin()]: every entry of the epoch before was seen, so no entry slot
+///    that a peer may still read is overwritten (two slots, used in turn).
 /// 2. The rank publishes its [Entry] with a window of its own choice, or a refusal.
-/// 3. [#observe] for every peer's entry, in any order; with the last one [#verdict()] is the same on all ranks.
-/// 4. PROCEED: write to the windows the peers named and publish [#epoch()] as finished; a dispatch is
-///    complete when every peer's finished mark reached the epoch. A combine pulls and publishes
+/// 3. [#observe] for every peer's entry, in any order; with the last one [#verdict()] is the same
+///    on all ranks.
+/// 4. PROCEED: write to the windows the peers named and publish [#epoch()] as finished; a dispatch
+///    is complete when every peer's finished mark reached the epoch. A combine pulls and publishes
 ///    [#epoch()] as pulled.
 ///
 /// Windows are claimed and freed by [WindowSet], which any thread may call.
@@ -68,6 +69,7 @@ public final class ProtocolState {
   }
 
   /// {@return the entry of a rank in the current epoch}
+  ///
   /// @param peer a rank; this rank's own entry is filled before it is published
   public Entry entry(int peer) {
     return entries[peer];
@@ -91,6 +93,7 @@ public final class ProtocolState {
   }
 
   /// {@return true if a peer's entry of the current epoch was taken in}
+  ///
   /// @param peer a rank
   public boolean hasSeen(int peer) {
     return seen[peer];
@@ -118,6 +121,7 @@ public final class ProtocolState {
   }
 
   /// {@return the lowest rank that causes a verdict, or -1}
+  ///
   /// @param verdict REFUSED, MISMATCH or OVER_CAPACITY
   public int culprit(Verdict verdict) {
     for (int peer = 0; peer < numRanks; peer++) {
@@ -148,6 +152,7 @@ public final class ProtocolState {
   }
 
   /// {@return rows that the dispatch of this epoch sends to a rank}
+  ///
   /// @param destination a rank
   public long announcedTotal(int destination) {
     long total = 0;
@@ -189,6 +194,7 @@ public final class ProtocolState {
   }
 
   /// {@return true if every reader pulled what was published in the given epoch}
+  ///
   /// @param published the epoch an output window was published in
   public boolean allPulled(long published) {
     for (long mark : pulled) {
@@ -221,6 +227,7 @@ public final class ProtocolState {
   }
 
   /// {@return what a peer said of itself last}
+  ///
   /// @param peer a rank
   public PeerState state(int peer) {
     return states[peer];
@@ -236,8 +243,9 @@ public final class ProtocolState {
     return -1;
   }
 
-  /// {@return true if a wait on a peer is in vain: it left, and what it published before leaving is not
-  /// what is waited for}
+  /// {@return true if a wait on a peer is in vain: it left, and what it published before leaving is
+  /// not what is waited for}
+  ///
   /// @param peer a rank
   public boolean isGone(int peer) {
     return states[peer] == PeerState.LEAVING;

@@ -2,12 +2,12 @@ package io.crossdock.core.protocol;
 
 import java.util.Arrays;
 
-/// Which ranks each token of one source goes to, in ascending rank order, and its position among the rows
-/// that the source sends to that rank.
+/// Which ranks each token of one source goes to, in ascending rank order, and its position among
+/// the rows that the source sends to that rank.
 ///
-/// Stored as compressed rows: the destinations of token t are the entries from `begin(t)` to `end(t)`. The
-/// final row index at a destination is its base (rows of lower sources) plus the position. Arrays only
-/// grow, so a plan that is filled again allocates nothing.
+/// Stored as compressed rows: the destinations of token t are the entries from `begin(t)` to
+/// `end(t)`. The final row index at a destination is its base (rows of lower sources) plus the
+/// position. Arrays only grow, so a plan that is filled again allocates nothing.
 ///
 /// Confined to the thread that runs the call; read by its workers.
 public final class SendPlan {
@@ -68,30 +68,35 @@ public final class SendPlan {
   }
 
   /// {@return first entry of a token}
+  ///
   /// @param token index
   public int begin(int token) {
     return offsets[token];
   }
 
   /// {@return the entry behind the last one of a token}
+  ///
   /// @param token index
   public int end(int token) {
     return offsets[token + 1];
   }
 
   /// {@return destination rank}
+  ///
   /// @param entry from [#begin] to [#end]
   public int rank(int entry) {
     return ranks[entry];
   }
 
   /// {@return position among the rows this source sends to that rank}
+  ///
   /// @param entry from [#begin] to [#end]
   public int position(int entry) {
     return positions[entry];
   }
 
   /// {@return rows this source sends to a rank}
+  ///
   /// @param rank destination
   public long count(int rank) {
     return counts[rank];

@@ -10,6 +10,7 @@ public enum Verdict {
   REFUSED,
   /// The ranks made different calls: all throw, nobody places.
   MISMATCH,
-  /// A rank would receive more than it announced room for and cannot be served in rounds: all throw.
+  /// A rank would receive more than it announced room for and cannot be served in rounds: all
+  /// throw.
   OVER_CAPACITY
 }

@@ -1,7 +1,7 @@
 package io.crossdock.core.protocol;
 
-/// The windows of one kind that a rank owns, and who holds them. The owner picks any free one; the choice
-/// is never a function of a shared counter.
+/// The windows of one kind that a rank owns, and who holds them. The owner picks any free one; the
+/// choice is never a function of a shared counter.
 ///
 /// Safe for any thread.
 public final class WindowSet {
@@ -81,18 +81,21 @@ public final class WindowSet {
   }
 
   /// {@return who holds a window}
+  ///
   /// @param window its index
   public synchronized Holder holder(int window) {
     return holders[window];
   }
 
   /// {@return a number that no earlier holder of any window had}
+  ///
   /// @param window its index
   public synchronized long ticket(int window) {
     return tickets[window];
   }
 
   /// {@return since which epoch the holder has it}
+  ///
   /// @param window its index
   public synchronized long epoch(int window) {
     return epochs[window];

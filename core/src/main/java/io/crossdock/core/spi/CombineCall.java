@@ -4,7 +4,8 @@ import io.crossdock.core.CombineConfig;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.HandleData;
 
-/// One combine between the public API and an engine. Mutable and reused, so that a call allocates nothing.
+/// One combine between the public API and an engine. Mutable and reused, so that a call allocates
+/// nothing.
 ///
 /// Confined to the call.
 public final class CombineCall {

@@ -6,7 +6,8 @@ import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.HandleData;
 import java.lang.foreign.MemorySegment;
 
-/// One dispatch between the public API and an engine. Mutable and reused, so that a call allocates nothing.
+/// One dispatch between the public API and an engine. Mutable and reused, so that a call allocates
+/// nothing.
 ///
 /// Confined to the call.
 public final class DispatchCall {
@@ -55,8 +56,8 @@ public final class DispatchCall {
   /// Set by enter: rows that arrive.
   public long numRecvRows;
 
-  /// Set by reserve (borrowed: room for as many rows as the window holds) or by the caller (owned): received
-  /// rows.
+  /// Set by reserve (borrowed: room for as many rows as the window holds) or by the caller (owned):
+  /// received rows.
   public MemorySegment recvRows;
 
   /// Set likewise: received scales, or null.

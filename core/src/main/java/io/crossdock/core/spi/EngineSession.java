@@ -8,8 +8,8 @@ import io.crossdock.core.protocol.HandleData;
 
 /// One rank's side of a buffer in an engine. The caller has validated shapes and dtypes.
 ///
-/// Confined to one call at a time, except [#endLease], [#endOutputLease] and [#abort], which are safe for
-/// any thread.
+/// Confined to one call at a time, except [#endLease], [#endOutputLease] and [#abort], which are
+/// safe for any thread.
 public interface EngineSession extends AutoCloseable {
   /// Computes a layout. Not collective.
   ///
@@ -17,8 +17,8 @@ public interface EngineSession extends AutoCloseable {
   /// @param target filled
   void layout(Tensor topkIdx, Layout target);
 
-  /// Claims a receive window and checks leases, before anything is sent. If it throws, nothing is claimed
-  /// and [#refuse] must follow.
+  /// Claims a receive window and checks leases, before anything is sent. If it throws, nothing is
+  /// claimed and [#refuse] must follow.
   ///
   /// @param call the dispatch
   void reserve(DispatchCall call);
@@ -65,6 +65,7 @@ public interface EngineSession extends AutoCloseable {
   HandleData newHandle();
 
   /// {@return registered window bytes of this rank}
+  ///
   /// @param domain which domain
   long windowBytes(Domain domain);
 
@@ -79,7 +80,8 @@ public interface EngineSession extends AutoCloseable {
   /// Makes an aborted buffer usable again. Collective.
   void reset();
 
-  /// Tells peers that this rank leaves, waits, bounded, for their pulls, and releases the windows. Idempotent.
+  /// Tells peers that this rank leaves, waits, bounded, for their pulls, and releases the windows.
+  /// Idempotent.
   @Override
   void close();
 }
