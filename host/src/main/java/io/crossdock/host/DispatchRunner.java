@@ -233,14 +233,17 @@ final class DispatchRunner {
   }
 
   private void copySource(DispatchCall call, int round) {
-    long at = context.layout.receive(call.window) + context.layout.recvSource;
+    int rows = (int) rowsOf(call, round);
+    if (rows == 0) {
+      return;
+    }
     MemorySegment.copy(
         context.pages[context.rank],
         JAVA_INT,
-        at,
+        context.layout.receive(call.window) + context.layout.recvSource,
         call.handle.sourceTokenIdx,
         Math.toIntExact(firstRow(round)),
-        (int) rowsOf(call, round));
+        rows);
   }
 
   private void finish(DispatchCall call) {
