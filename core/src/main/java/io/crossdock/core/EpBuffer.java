@@ -288,22 +288,23 @@ public final class EpBuffer implements AutoCloseable {
   /// Allocates outputs for [#dispatchInto].
   ///
   /// @param allocator where the tensors come from
-  /// @param dtype of the rows
-  /// @param scalesDtype F32 or I32 with FP8 rows; empty otherwise
+  /// @param like an input as it will be dispatched: the outputs have the same tensors, of the same
+  ///   dtypes and columns
   /// @param capacityRows most rows a call may bring
-  /// @return the outputs, with I64 indices
+  /// @return the outputs
   public DispatchOutputs allocateOutputs(
-      SegmentAllocator allocator, DType dtype, Optional<DType> scalesDtype, long capacityRows) {
-    int perRow = spec.hidden() / BufferSpec.CHANNELS_PER_SCALE;
+      SegmentAllocator allocator, DispatchInput like, long capacityRows) {
     DispatchResult.Outputs tensors =
         new DispatchResult.Outputs(
-            Tensor.allocate(allocator, dtype, capacityRows, spec.hidden()),
-            scalesDtype.map(t ->
-                Tensor.allocate(
-                    allocator, t, capacityRows, t == DType.I32 ? (perRow + 3) / 4 : perRow)),
-            Optional.of(Tensor.allocate(allocator, DType.I64, capacityRows, spec.topk())),
-            Optional.of(Tensor.allocate(allocator, DType.F32, capacityRows, spec.topk())));
+            rowsLike(allocator, like.x(), capacityRows),
+            like.scales().map(t -> rowsLike(allocator, t, capacityRows)),
+            like.topkIdx().map(t -> rowsLike(allocator, t, capacityRows)),
+            like.topkWeights().map(t -> rowsLike(allocator, t, capacityRows)));
     return new DispatchOutputs(tensors, this, session.newHandle());
+  }
+
+  private static Tensor rowsLike(SegmentAllocator allocator, Tensor like, long rows) {
+    return Tensor.allocate(allocator, like.dtype(), rows, like.size(1));
   }
 
   /// Hands out the zero-copy place for the expert outputs of a dispatch. Waits, bounded, until the
