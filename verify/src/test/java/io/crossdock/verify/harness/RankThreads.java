@@ -19,7 +19,8 @@ public final class RankThreads {
 
   private RankThreads() {}
 
-  /// Runs a body on every rank and throws what the first failing rank threw, the others' suppressed.
+  /// Runs a body on every rank and throws what the first failing rank threw, the others'
+  /// suppressed.
   ///
   /// @param numRanks R
   /// @param body of each rank
@@ -35,7 +36,8 @@ public final class RankThreads {
   public static void run(int numRanks, GroupOptions options, RankBody body) throws Exception {
     List<ProcessGroup> groups = InProcessGroup.create(numRanks, options);
     try (ExecutorService threads =
-        Executors.newFixedThreadPool(numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory())) {
+        Executors.newFixedThreadPool(
+            numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory())) {
       List<Future<?>> ranks = new ArrayList<>();
       for (ProcessGroup group : groups) {
         ranks.add(threads.submit(() -> runRank(group, body)));
