@@ -352,7 +352,7 @@ public final class EpBuffer implements AutoCloseable {
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
     CombineCall call = fill(async ? new CombineCall() : syncCombine, input, handle, options);
     try {
-      admit(() -> validator.combine(call), () -> {});
+      admit(() -> validator.combine(call), () -> session.reserve(call));
       return new CombineFlow(this, call, options).run();
     } finally {
       release();
@@ -402,6 +402,7 @@ public final class EpBuffer implements AutoCloseable {
     try {
       validator.combine(call);
       validator.combineOutputs(call);
+      session.reserve(call);
     } catch (CrossdockException e) {
       session.refuse(e.getMessage());
       throw e;

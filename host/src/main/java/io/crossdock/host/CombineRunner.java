@@ -8,7 +8,7 @@ import io.crossdock.core.spi.CombineCall;
 
 /// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
 ///
-/// Confined to the thread that runs the call.
+/// Confined to the thread that runs the call; [#reserve] may run ahead on the caller's thread.
 final class CombineRunner {
   private final HostContext context;
   private final OutputWindows windows;
@@ -25,6 +25,10 @@ final class CombineRunner {
     this.windowRows = new WindowRows(context);
     this.pull = new PullTask(context, kernel, windowRows);
     this.rowBytes = context.spec.hidden() * 2L;
+  }
+
+  void reserve(CombineCall call) {
+    call.window = windows.claim(call.y);
   }
 
   void combine(CombineCall call) {
@@ -49,15 +53,8 @@ final class CombineRunner {
   }
 
   private void combineAtOnce(CombineCall call, int workers) {
-    int lent = windows.lentAt(call.y);
-    int window = lent >= 0 ? lent : acquireOrRefuse();
-    try {
-      stage(call, window, 0, workers);
-      enter(call, window, 0);
-    } catch (RuntimeException e) {
-      windows.takeBack(window);
-      throw e;
-    }
+    int window = firstWindow(call);
+    stageAndEnter(call, window, 0, workers);
     windowRows.prepare(call.handle);
     pull.prepare(call, workers);
     context.pool.run(pull, pull.numChunks(), workers);
@@ -66,6 +63,10 @@ final class CombineRunner {
     context.board.publishPulled(context.protocol.epoch());
     pull.clear();
     windowRows.clear();
+  }
+
+  private int firstWindow(CombineCall call) {
+    return call.window >= 0 ? call.window : acquireOrRefuse();
   }
 
   private int acquireOrRefuse() {
@@ -80,12 +81,24 @@ final class CombineRunner {
     }
   }
 
+  /// Makes the outputs readable by the peers. On any failure the window is withdrawn.
+  private void stageAndEnter(CombineCall call, int window, int round, int workers) {
+    try {
+      stage(call, window, round, workers);
+      enter(call, window, round);
+    } catch (RuntimeException e) {
+      windows.withdraw(window);
+      throw e;
+    }
+  }
+
   /// Copies this round's rows, and the weights, into the window, unless they are there already.
+  /// Outputs that fill a handed-out window all go in the first round.
   private void stage(CombineCall call, int window, int round, int workers) {
     long first = round * context.layout.rows;
     long rows = Math.clamp(call.handle.numRecvRows() - first, 0, context.layout.rows);
     long at = context.layout.output(window);
-    if (windows.lentAt(call.y) != window) {
+    if (call.window != window) {
       copy.from(Memory.of(call.y), first * call.y.pitchBytes(), call.y.pitchBytes())
           .to(context.pages[context.rank], at)
           .copy(rows, rowBytes, context.pool, workers);
@@ -120,11 +133,10 @@ final class CombineRunner {
   }
 
   private void combineInRounds(CombineCall call, int rounds, int workers) {
-    int window = acquireOrRefuse();
+    int window = firstWindow(call);
     try (GatheredRows gathered = new GatheredRows(context, call.handle)) {
       for (int round = 0; round < rounds; round++) {
-        stage(call, window, round, workers);
-        enter(call, window, round);
+        stageAndEnter(call, window, round, workers);
         gathered.gather(round);
         windows.publish(window);
         context.board.publishPulled(context.protocol.epoch());
@@ -134,8 +146,6 @@ final class CombineRunner {
       sum.prepare(call, workers);
       context.pool.run(sum, sum.numChunks(), workers);
       context.stats.numChunks += sum.numChunks();
-    } finally {
-      windows.takeBack(window);
     }
   }
 

@@ -73,6 +73,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public void reserve(CombineCall call) {
+    combines.reserve(call);
+  }
+
+  @Override
   public void combine(CombineCall call) {
     try {
       context.checkUsable();

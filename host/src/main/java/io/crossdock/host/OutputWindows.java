@@ -8,7 +8,8 @@ import io.crossdock.core.spi.OutputPlace;
 /// This rank's expert-output windows: handed out for zero-copy, published to readers, free again
 /// once every reader pulled.
 ///
-/// Confined to the thread that runs the call, except ending a lease.
+/// Confined to the thread that runs the call, except [#claim], which may run ahead on the caller's
+/// thread.
 final class OutputWindows {
   private final HostContext context;
   private final WindowSet windows;
@@ -32,16 +33,33 @@ final class OutputWindows {
         context.pages[context.rank].asSlice(at + layout.outputWeights, layout.rows * topk * 4L));
   }
 
-  /// {@return the window that was handed out and that a tensor lies at the start of, or -1}
-  int lentAt(Tensor y) {
+  /// Takes over the handed-out window that a tensor fills from its start.
+  ///
+  /// @return the window, or -1 if the tensor lies elsewhere
+  /// @throws LeaseException if the window was combined or given back before
+  int claim(Tensor y) {
     long start = context.pages[context.rank].address();
     for (int window = 0; window < windows.size(); window++) {
       boolean here = y.segment().address() == start + context.layout.output(window);
-      if (here && y.isContiguous() && windows.holder(window) == WindowSet.Holder.LEASE) {
-        return window;
+      if (here && y.isContiguous()) {
+        return claim(window);
       }
     }
     return -1;
+  }
+
+  private int claim(int window) {
+    if (!windows.claimLease(window)) {
+      throw new LeaseException(
+          "y lies in an expert-output window that is not handed out: rank="
+              + context.rank
+              + ", window="
+              + window
+              + ", windows="
+              + windows.describe()
+              + ", remedy=one combine for each CombineBuffer, before it is closed");
+    }
+    return window;
   }
 
   /// Takes a free window, waiting, bounded, for readers of an earlier combine.
@@ -101,10 +119,8 @@ final class OutputWindows {
     windows.hand(window, WindowSet.Holder.READERS, context.protocol.epoch());
   }
 
-  /// Takes a staged window back that nobody will read: the call was given up on every rank.
-  void takeBack(int window) {
-    if (windows.holder(window) == WindowSet.Holder.CALL) {
-      windows.free(window);
-    }
+  /// Takes a window back that nobody will read: the call was given up on every rank.
+  void withdraw(int window) {
+    windows.withdraw(window);
   }
 }
