@@ -28,6 +28,7 @@ final class CombineRunner {
   }
 
   void reserve(CombineCall call) {
+    context.checkUsable();
     call.window = windows.claim(call.y);
   }
 

@@ -29,6 +29,7 @@ final class DispatchRunner {
   }
 
   void reserve(DispatchCall call) {
+    context.checkUsable();
     long rows = context.layout.rows;
     if (!call.owned && call.numWorstTokens > rows) {
       throw new InvalidInputException(
@@ -68,7 +69,7 @@ final class DispatchRunner {
     return like == null ? null : page.asSlice(at, rows * like.rowBytes());
   }
 
-  /// Enters the epoch. On any failure the window is free again.
+  /// Enters the epoch. On any failure the window is withdrawn.
   void enter(DispatchCall call) {
     try {
       if (!call.cached) {
@@ -76,11 +77,11 @@ final class DispatchRunner {
       }
       fillEntry(call);
       context.enter();
-      takeCounts(call);
     } catch (RuntimeException e) {
-      context.protocol.receive().free(call.window);
+      context.protocol.withdraw(context.protocol.receive(), call.window);
       throw e;
     }
+    takeCounts(call);
   }
 
   private void planOrRefuse(DispatchCall call) {

@@ -7,6 +7,7 @@ import io.crossdock.core.CollectiveMismatchException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.Verdict;
 import java.lang.foreign.MemorySegment;
@@ -105,18 +106,14 @@ final class HostContext {
     }
   }
 
-  /// Throws if the buffer was aborted by any rank.
+  /// Throws if the buffer was aborted by any rank. Safe for any thread: a call is reserved while
+  /// the one before may still run.
   void checkUsable() {
     for (int peer = 0; peer < numRanks; peer++) {
-      protocol.observeState(peer, board.state(peer));
-    }
-    int origin = protocol.abortOrigin();
-    if (origin >= 0) {
-      throw new BufferClosedException(
-          "buffer was aborted and not reset: origin="
-              + origin
-              + ", reason="
-              + board.reason(origin));
+      if (board.state(peer) == PeerState.ABORTED) {
+        throw new BufferClosedException(
+            "buffer was aborted and not reset: origin=" + peer + ", reason=" + board.reason(peer));
+      }
     }
   }
 

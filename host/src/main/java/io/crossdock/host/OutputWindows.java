@@ -121,6 +121,6 @@ final class OutputWindows {
 
   /// Takes a window back that nobody will read: the call was given up on every rank.
   void withdraw(int window) {
-    windows.withdraw(window);
+    context.protocol.withdraw(windows, window);
   }
 }

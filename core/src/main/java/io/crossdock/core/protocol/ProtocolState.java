@@ -175,6 +175,17 @@ public final class ProtocolState {
     return Math.toIntExact(rounds);
   }
 
+  /// Takes a window back from a call that was not carried out. After an abort it stays with the
+  /// call until [#reset]: peers that did not hear of it yet may write to it or read from it.
+  ///
+  /// @param windows its kind
+  /// @param window its index
+  public void withdraw(WindowSet windows, int window) {
+    if (abortOrigin() < 0) {
+      windows.withdraw(window);
+    }
+  }
+
   /// Takes in a peer's finished mark.
   ///
   /// @param peer a rank
