@@ -492,7 +492,7 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// Publishes that this rank's call is invalid, after the calls made before.
-  private void refuse(RuntimeException cause) {
+  void refuse(Throwable cause) {
     boolean ours = cause instanceof CrossdockException;
     try {
       awaitCommStream();
@@ -503,8 +503,9 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
-  private void awaitCommStream() {
-    if (!commStream.isIdle()) {
+  /// Waits for the calls made before; on their own stream they are over.
+  void awaitCommStream() {
+    if (!commStream.isIdle() && ExecutionStream.current().orElse(null) != commStream) {
       commStream.capture().currentStreamWait();
     }
   }

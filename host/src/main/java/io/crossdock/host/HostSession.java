@@ -52,6 +52,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public void withdraw(DispatchCall call) {
+    context.protocol.receive().withdraw(call.window);
+  }
+
+  @Override
   public void enter(DispatchCall call) {
     try {
       context.checkUsable();
@@ -75,6 +80,13 @@ final class HostSession implements EngineSession {
   @Override
   public void reserve(CombineCall call) {
     combines.reserve(call);
+  }
+
+  @Override
+  public void withdraw(CombineCall call) {
+    if (call.window >= 0) {
+      context.protocol.output().withdraw(call.window);
+    }
   }
 
   @Override

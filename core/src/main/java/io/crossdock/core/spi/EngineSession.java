@@ -23,6 +23,11 @@ public interface EngineSession extends AutoCloseable {
   /// @param call the dispatch
   void reserve(DispatchCall call);
 
+  /// Gives back what reserve claimed for a call that will not be entered. [#refuse] must follow.
+  ///
+  /// @param call a reserved dispatch
+  void withdraw(DispatchCall call);
+
   /// Enters the epoch and learns all counts. Afterwards `call.numRecvRows` is known.
   ///
   /// @param call a reserved dispatch
@@ -38,6 +43,11 @@ public interface EngineSession extends AutoCloseable {
   ///
   /// @param call the combine
   void reserve(CombineCall call);
+
+  /// Gives back what reserve claimed for a call that will not be entered. [#refuse] must follow.
+  ///
+  /// @param call a reserved combine
+  void withdraw(CombineCall call);
 
   /// Runs a combine from staging to the last row. If a rank refuses, a claimed window goes back to
   /// its lease.
