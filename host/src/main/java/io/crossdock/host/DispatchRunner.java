@@ -234,14 +234,16 @@ final class DispatchRunner {
   }
 
   private void copySource(DispatchCall call, int round) {
-    long at = context.layout.receive(call.window) + context.layout.recvSource;
-    MemorySegment.copy(
-        context.pages[context.rank],
-        JAVA_INT,
-        at,
-        call.handle.sourceTokenIdx,
-        Math.toIntExact(firstRow(round)),
-        (int) rowsOf(call, round));
+    int rows = Math.toIntExact(rowsOf(call, round));
+    if (rows > 0) {
+      MemorySegment.copy(
+          context.pages[context.rank],
+          JAVA_INT,
+          context.layout.receive(call.window) + context.layout.recvSource,
+          call.handle.sourceTokenIdx,
+          Math.toIntExact(firstRow(round)),
+          rows);
+    }
   }
 
   private void finish(DispatchCall call) {
