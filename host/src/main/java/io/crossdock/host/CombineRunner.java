@@ -3,7 +3,6 @@ package io.crossdock.host;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.protocol.CallKind;
 import io.crossdock.core.protocol.Entry;
-import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.CombineCall;
 
 /// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
@@ -33,37 +32,32 @@ final class CombineRunner {
   }
 
   void combine(CombineCall call) {
-    int rounds = rounds(call.handle);
     int workers = context.workers(call.config.numSms());
+    int window = firstWindow(call);
+    stageAndEnter(call, window, 0, workers);
+    int rounds = context.protocol.rounds(call.handle);
     context.stats.start(workers, Math.min(4, call.config.stages()), rounds);
     if (rounds == 1) {
-      combineAtOnce(call, workers);
+      combineAtOnce(call, window, workers);
     } else {
-      combineInRounds(call, rounds, workers);
+      combineInRounds(call, window, workers);
     }
     count(call);
   }
 
-  private int rounds(HandleData handle) {
-    long rounds = 1;
-    for (int peer = 0; peer < context.numRanks; peer++) {
-      long capacity = context.layout.rows;
-      rounds = Math.max(rounds, (handle.totalRows(peer) + capacity - 1) / capacity);
-    }
-    return Math.toIntExact(rounds);
-  }
-
-  private void combineAtOnce(CombineCall call, int workers) {
-    int window = firstWindow(call);
-    stageAndEnter(call, window, 0, workers);
+  private void combineAtOnce(CombineCall call, int window, int workers) {
     windowRows.prepare(call.handle);
     pull.prepare(call, workers);
     context.pool.run(pull, pull.numChunks(), workers);
     context.stats.numChunks += pull.numChunks();
-    windows.publish(window);
-    context.board.publishPulled(context.protocol.epoch());
+    endRound(window);
     pull.clear();
     windowRows.clear();
+  }
+
+  private void endRound(int window) {
+    windows.publish(window);
+    context.board.publishPulled(context.protocol.epoch());
   }
 
   private int firstWindow(CombineCall call) {
@@ -133,15 +127,15 @@ final class CombineRunner {
     context.enter();
   }
 
-  private void combineInRounds(CombineCall call, int rounds, int workers) {
-    int window = firstWindow(call);
+  private void combineInRounds(CombineCall call, int first, int workers) {
     try (GatheredRows gathered = new GatheredRows(context, call.handle)) {
-      for (int round = 0; round < rounds; round++) {
+      gathered.gather(0);
+      endRound(first);
+      for (int round = 1; round < context.stats.numRounds; round++) {
+        int window = windows.acquire();
         stageAndEnter(call, window, round, workers);
         gathered.gather(round);
-        windows.publish(window);
-        context.board.publishPulled(context.protocol.epoch());
-        window = round + 1 < rounds ? windows.acquire() : window;
+        endRound(window);
       }
       PullTask sum = new PullTask(context, kernel, gathered);
       sum.prepare(call, workers);

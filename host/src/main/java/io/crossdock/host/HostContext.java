@@ -83,24 +83,19 @@ final class HostContext {
   }
 
   private void awaitEntries() {
-    if (protocol.canBegin()) {
-      return;
-    }
     long epoch = protocol.epoch();
     long slot = layout.slot(epoch);
-    for (int peer = 0; peer < numRanks; peer++) {
-      if (!protocol.hasSeen(peer)) {
-        waiter.awaitAtLeast(peer, slot, epoch, Phase.ENTER);
-        board.readEntry(peer, epoch, protocol.entry(peer));
-        protocol.observe(peer);
-      }
+    for (int peer = protocol.nextUnseen(); peer >= 0; peer = protocol.nextUnseen()) {
+      waiter.awaitAtLeast(peer, slot, epoch, Phase.ENTER);
+      board.readEntry(peer, epoch, protocol.entry(peer));
+      protocol.observe(peer);
     }
   }
 
   /// Waits until every peer placed its rows of this epoch.
   void awaitFinished() {
     long epoch = protocol.epoch();
-    for (int peer = 0; peer < numRanks; peer++) {
+    for (int peer = protocol.nextUnfinished(); peer >= 0; peer = protocol.nextUnfinished()) {
       waiter.awaitAtLeast(peer, layout.finished, epoch, Phase.FINISH);
       protocol.observeFinished(peer, board.load(peer, layout.finished));
     }

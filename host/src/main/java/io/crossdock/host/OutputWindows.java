@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.OutputPlace;
 
@@ -66,13 +67,15 @@ final class OutputWindows {
   ///
   /// @throws LeaseException if all are handed out
   int acquire() {
-    reclaim();
-    int window = windows.acquire();
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      observePulled(peer);
+    }
+    int window = context.protocol.acquireOutput();
     if (window >= 0) {
       return window;
     }
-    int busy = oldestRead();
-    if (busy < 0) {
+    long epoch = context.protocol.nextPulled();
+    if (epoch < 0) {
       throw new LeaseException(
           "every expert-output window is handed out: rank="
               + context.rank
@@ -80,43 +83,25 @@ final class OutputWindows {
               + windows.describe()
               + ", remedy=combine or close a CombineBuffer");
     }
-    awaitReaders(windows.epoch(busy));
-    windows.free(busy);
-    return windows.acquire();
-  }
-
-  private void reclaim() {
-    for (int peer = 0; peer < context.numRanks; peer++) {
-      context.protocol.observePulled(peer, context.board.load(peer, context.layout.pulled));
-    }
-    for (int window = 0; window < windows.size(); window++) {
-      boolean read = windows.holder(window) == WindowSet.Holder.READERS;
-      if (read && context.protocol.allPulled(windows.epoch(window))) {
-        windows.free(window);
-      }
-    }
-  }
-
-  private int oldestRead() {
-    int oldest = -1;
-    for (int window = 0; window < windows.size(); window++) {
-      if (windows.holder(window) == WindowSet.Holder.READERS
-          && (oldest < 0 || windows.epoch(window) < windows.epoch(oldest))) {
-        oldest = window;
-      }
-    }
-    return oldest;
+    awaitReaders(epoch);
+    return context.protocol.acquireOutput();
   }
 
   private void awaitReaders(long epoch) {
-    for (int peer = 0; peer < context.numRanks; peer++) {
+    ProtocolState protocol = context.protocol;
+    for (int peer = protocol.nextUnpulled(epoch); peer >= 0; peer = protocol.nextUnpulled(epoch)) {
       context.waiter.awaitAtLeast(peer, context.layout.pulled, epoch, Phase.PULL);
+      observePulled(peer);
     }
+  }
+
+  private void observePulled(int peer) {
+    context.protocol.observePulled(peer, context.board.load(peer, context.layout.pulled));
   }
 
   /// Passes a window to its readers, as of this epoch.
   void publish(int window) {
-    windows.hand(window, WindowSet.Holder.READERS, context.protocol.epoch());
+    context.protocol.publishOutput(window);
   }
 
   /// Takes a window back that nobody will read: the call was given up on every rank.
