@@ -3,9 +3,11 @@
 @SuppressWarnings("module")
 module io.crossdock.core {
   exports io.crossdock.core;
+  exports io.crossdock.core.format;
   exports io.crossdock.core.group;
   exports io.crossdock.core.protocol to
       io.crossdock.host;
+  exports io.crossdock.core.routing;
   exports io.crossdock.core.spi to
       io.crossdock.host;
 

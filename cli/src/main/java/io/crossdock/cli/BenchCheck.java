@@ -95,7 +95,7 @@ final class BenchCheck {
       outputs.add(expertRows(expected.get(peer).numRecvTokens(), peer));
       weights.add(expected.get(peer).recvTopkWeights());
     }
-    CombineInputs sums = new CombineInputs(task.hidden(), expected, outputs, weights);
+    CombineInputs sums = new CombineInputs(task.hidden(), task.topk(), expected, outputs, weights);
     ReferenceCombine home = RoutingReference.combine(rank, tokens, sums, List.of(), topology);
     long rows = got.numRecvTokens();
     Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());

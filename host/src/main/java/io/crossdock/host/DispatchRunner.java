@@ -22,6 +22,7 @@ final class DispatchRunner {
   private final HostContext context;
   private final PlaceTask place;
   private final CopyTask copy = new CopyTask();
+  private int workers;
 
   DispatchRunner(HostContext context) {
     this.context = context;
@@ -173,7 +174,7 @@ final class DispatchRunner {
   /// (owned).
   void place(DispatchCall call) {
     int rounds = context.protocol.rounds(call.handle);
-    int workers = context.workers(call.config.numSms());
+    workers = context.workers(call.config.numSms());
     place.prepare(call);
     context.stats.start(Math.min(workers, place.numChunks()), place.numPieces(), rounds);
     for (int round = 0; round < rounds; round++) {
@@ -182,9 +183,9 @@ final class DispatchRunner {
         context.mine().round = round;
         context.enter();
       }
-      placeRound(round, workers);
+      placeRound(round);
       if (call.owned) {
-        copyOut(call, round, workers);
+        copyOut(call, round);
       }
       if (!call.cached) {
         copySource(call, round);
@@ -195,7 +196,7 @@ final class DispatchRunner {
     place.clear();
   }
 
-  private void placeRound(int round, int workers) {
+  private void placeRound(int round) {
     place.round(round);
     context.pool.run(place, place.numChunks(), workers);
     context.stats.numChunks += place.numChunks();
@@ -211,23 +212,20 @@ final class DispatchRunner {
     return Math.clamp(call.numRecvRows - firstRow(round), 0, context.layout.rows);
   }
 
-  private void copyOut(DispatchCall call, int round, int workers) {
+  private void copyOut(DispatchCall call, int round) {
     WindowLayout layout = context.layout;
-    copyOut(call, round, workers, 0, call.x.rowBytes(), call.recvRows);
-    copySide(call, round, layout.recvScales, call.scales, call.recvScales);
-    copySide(call, round, layout.recvTopkIdx, call.topkIdx, call.recvTopkIdx);
-    copySide(call, round, layout.recvTopkWeights, call.topkWeights, call.recvTopkWeights);
+    copyArea(call, round, 0, call.x, call.recvRows);
+    copyArea(call, round, layout.recvScales, call.scales, call.recvScales);
+    copyArea(call, round, layout.recvTopkIdx, call.topkIdx, call.recvTopkIdx);
+    copyArea(call, round, layout.recvTopkWeights, call.topkWeights, call.recvTopkWeights);
   }
 
-  private void copySide(
+  private void copyArea(
       DispatchCall call, int round, long area, Tensor like, MemorySegment target) {
-    if (like != null) {
-      copyOut(call, round, 1, area, like.rowBytes(), target);
+    if (like == null) {
+      return;
     }
-  }
-
-  private void copyOut(
-      DispatchCall call, int round, int workers, long area, long bytes, MemorySegment target) {
+    long bytes = like.rowBytes();
     long at = context.layout.receive(call.window) + area;
     copy.from(context.pages[context.rank], at, bytes)
         .to(target, firstRow(round) * bytes)

@@ -24,8 +24,19 @@ interface SumKernel {
     final float[] block = new float[BLOCK];
     int rowsPerPass = 4;
 
+    /// Byte offset of the block within a row.
+    long shift;
+
+    /// Columns of the block.
+    int length;
+
     Work(int hidden) {
       this.hidden = hidden;
+    }
+
+    void begin(long blockShift, int blockLength) {
+      shift = blockShift;
+      length = blockLength;
     }
   }
 

@@ -40,8 +40,9 @@ final class VectorSumKernel implements SumKernel {
       int length = Math.min(BLOCK, work.hidden - column);
       long shift = column * 2L;
       int row = start(rows, shift, block, length);
+      work.begin(shift, length);
       for (; row < rows.count; row += Math.min(work.rowsPerPass, rows.count - row)) {
-        pass(rows, row, Math.min(work.rowsPerPass, rows.count - row), shift, block, length);
+        pass(rows, row, Math.min(work.rowsPerPass, rows.count - row), work);
       }
       round(block, length, out, outOffset + shift);
     }
@@ -62,8 +63,10 @@ final class VectorSumKernel implements SumKernel {
     return 1;
   }
 
-  private static void pass(
-      RowSet rows, int row, int numRows, long shift, float[] block, int length) {
+  private static void pass(RowSet rows, int row, int numRows, Work work) {
+    long shift = work.shift;
+    float[] block = work.block;
+    int length = work.length;
     switch (numRows) {
       case 1 -> add1(rows, row, shift, block, length);
       case 2 -> add2(rows, row, shift, block, length);

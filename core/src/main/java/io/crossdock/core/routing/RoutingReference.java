@@ -1,0 +1,78 @@
+package io.crossdock.core.routing;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The oracle: layout, dispatch and combine as the contract words them, one token at a time, with
+/// nothing clever. Sizes are those of tests.
+///
+/// Safe for any thread.
+public final class RoutingReference {
+  private RoutingReference() {}
+
+  /// Counts where the tokens of one rank go.
+  ///
+  /// @param input with choices
+  /// @param topology ranks and experts
+  /// @return the layout
+  public static ReferenceLayout layout(RankInput input, Topology topology) {
+    int numRanks = topology.numRanks();
+    int[] perRank = new int[numRanks];
+    int[] perNode = new int[topology.numNodes()];
+    int[] perExpert = new int[topology.numExperts()];
+    boolean[] inRank = new boolean[input.numTokens() * numRanks];
+    for (int token = 0; token < input.numTokens(); token++) {
+      boolean[] inNode = new boolean[topology.numNodes()];
+      for (int k = 0; k < input.topk(); k++) {
+        int expert = (int) input.topkIdx()[token * input.topk() + k];
+        if (expert >= 0) {
+          perExpert[expert]++;
+          inRank[token * numRanks + topology.rankOf(expert)] = true;
+          inNode[topology.nodeOf(topology.rankOf(expert))] = true;
+        }
+      }
+      for (int rank = 0; rank < numRanks; rank++) {
+        perRank[rank] += inRank[token * numRanks + rank] ? 1 : 0;
+      }
+      for (int node = 0; node < inNode.length; node++) {
+        perNode[node] += inNode[node] ? 1 : 0;
+      }
+    }
+    return new ReferenceLayout(perRank, perNode, perExpert, inRank);
+  }
+
+  /// Dispatches the rows of all ranks.
+  ///
+  /// @param inputs by rank
+  /// @param spec options
+  /// @return what each rank receives: rows ordered by source rank, then by source token index
+  public static List<ReferenceDispatch> dispatch(List<RankInput> inputs, DispatchSpec spec) {
+    List<ReferenceDispatch> received = new ArrayList<>();
+    for (int rank = 0; rank < inputs.size(); rank++) {
+      received.add(new DispatchWalk(inputs, spec, rank).receive());
+    }
+    return received;
+  }
+
+  /// Combines expert outputs for the tokens of one rank.
+  ///
+  /// Per token: the float32 sum of its rows, by plain adds in ascending rank order, from +0.0 or
+  /// the biases, rounded once to BF16. Over several nodes, each node's sum is rounded to BF16 first
+  /// and the sums are added in node order.
+  ///
+  /// @param home whose tokens
+  /// @param numTokens how many
+  /// @param inputs of all ranks
+  /// @param biases none, one or two BF16 [tokens, H]
+  /// @param topology ranks and experts
+  /// @return the sums
+  public static ReferenceCombine combine(
+      int home,
+      int numTokens,
+      CombineInputs inputs,
+      List<MemorySegment> biases,
+      Topology topology) {
+    return new CombineWalk(home, inputs, topology).combine(numTokens, biases);
+  }
+}
