@@ -14,7 +14,6 @@ import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 
 /// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise
 /// hits them alike. Each phase starts on all ranks at the same instant.
@@ -60,9 +59,7 @@ final class BenchRun {
     }
     sentRows = sent;
     remoteRows = sent - layout.tokensToRank(buffer.group().rank());
-    DType dtype = inputs.codes().dtype();
-    Optional<DType> scales = inputs.scales() == null ? Optional.empty() : Optional.of(DType.F32);
-    this.outputs = buffer.allocateOutputs(arena, dtype, scales, recvRows);
+    this.outputs = buffer.allocateOutputs(arena, input, recvRows);
     this.home = Tensor.allocate(arena, DType.BF16, task.tokens(), task.hidden());
     this.staged = Tensor.allocate(arena, DType.BF16, recvRows, task.hidden());
     long copied = sentRows * Math.max(rowBytes(), task.hidden() * 2L);

@@ -5,7 +5,9 @@ import java.util.Optional;
 /// The zero-copy place for an expert's outputs: combine reads it where it is. Returned by
 /// [EpBuffer#combineBuffer].
 ///
-/// Combining its tensor consumes the place; closing one that was never combined gives it back.
+/// Combining its tensor consumes the place as soon as the call is made, so the place may be closed
+/// before an asynchronous combine is complete. A combine that a rank refuses gives it back. Closing
+/// one that was never combined gives it back.
 ///
 /// Confined to the thread that uses the buffer, except [#close()], which is safe for any thread.
 public final class CombineBuffer implements AutoCloseable {

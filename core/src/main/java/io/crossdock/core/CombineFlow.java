@@ -23,30 +23,44 @@ final class CombineFlow {
     ExecutionStream stream = buffer.commStream();
     CallOptions ordering = options.call();
     if (ordering.completion() == Completion.SYNCHRONOUS) {
-      ordering.previousEvent().ifPresent(EventOverlap::currentStreamWait);
-      if (!stream.isIdle()) {
-        stream.capture().currentStreamWait();
-      }
-      allocate();
+      prepare();
       buffer.session().combine(call);
       return result(EventOverlap.COMPLETED);
     }
     if (ordering.allocationStream() == AllocationStream.COMM_STREAM) {
-      stream.submit(this::awaitAndAllocate).currentStreamWait();
+      stream.submit(this::prepare).currentStreamWait();
       return result(stream.submit(() -> buffer.session().combine(call)));
     }
-    allocate();
-    return result(stream.submit(this::awaitAndCombine));
+    orRefuse(this::allocate);
+    return result(
+        stream.submit(() -> {
+          orRefuse(this::awaitPrevious);
+          buffer.session().combine(call);
+        }));
   }
 
-  private void awaitAndAllocate() {
-    options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
-    allocate();
+  private void prepare() {
+    orRefuse(() -> {
+      awaitPrevious();
+      allocate();
+    });
   }
 
-  private void awaitAndCombine() {
+  /// Runs what precedes the epoch. If it fails, the call will not be entered: its window is given
+  /// back and the peers are told.
+  private void orRefuse(Runnable step) {
+    try {
+      step.run();
+    } catch (RuntimeException | Error e) {
+      buffer.session().withdraw(call);
+      buffer.refuse(e);
+      throw e;
+    }
+  }
+
+  private void awaitPrevious() {
     options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
-    buffer.session().combine(call);
+    buffer.awaitCommStream();
   }
 
   private void allocate() {

@@ -29,10 +29,7 @@ final class DispatchFlow {
     if (options.call().completion() == Completion.ASYNC_FINISH) {
       return runAsync(stream);
     }
-    options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
-    if (!stream.isIdle()) {
-      stream.capture().currentStreamWait();
-    }
+    awaitPrevious();
     session.enter(call);
     DispatchResult.Outputs outputs = outputsOrAbort();
     session.place(call);
@@ -42,7 +39,7 @@ final class DispatchFlow {
   private DispatchResult runAsync(ExecutionStream stream) {
     boolean sizesKnown = call.cached || call.numWorstTokens > 0;
     if (sizesKnown && options.call().allocationStream() == AllocationStream.CALLER) {
-      DispatchResult.Outputs outputs = outputs();
+      DispatchResult.Outputs outputs = outputsOrRefuse();
       return wrap(outputs, stream.submit(() -> enterAndPlace()));
     }
     DispatchResult.Outputs[] made = new DispatchResult.Outputs[1];
@@ -62,6 +59,15 @@ final class DispatchFlow {
     return outputsOrAbort();
   }
 
+  private DispatchResult.Outputs outputsOrRefuse() {
+    try {
+      return outputs();
+    } catch (RuntimeException | OutOfMemoryError e) {
+      withdraw(e);
+      throw e;
+    }
+  }
+
   /// Once entered, peers place rows for this rank: failing to make room is the end of the buffer.
   private DispatchResult.Outputs outputsOrAbort() {
     try {
@@ -73,7 +79,19 @@ final class DispatchFlow {
   }
 
   private void awaitPrevious() {
-    options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
+    try {
+      options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
+      buffer.awaitCommStream();
+    } catch (RuntimeException | Error e) {
+      withdraw(e);
+      throw e;
+    }
+  }
+
+  /// The call will not be entered: its window is given back and the peers are told.
+  private void withdraw(Throwable cause) {
+    session.withdraw(call);
+    buffer.refuse(cause);
   }
 
   private DispatchResult wrap(DispatchResult.Outputs outputs, EventOverlap event) {

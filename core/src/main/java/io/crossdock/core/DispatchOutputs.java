@@ -52,8 +52,4 @@ public final class DispatchOutputs {
   public DispatchHandle handle() {
     return handle;
   }
-
-  HandleData data() {
-    return data;
-  }
 }

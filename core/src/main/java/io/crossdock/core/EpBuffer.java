@@ -194,10 +194,19 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws CapacityException if more rows would arrive than fit
   /// @throws WaitTimeoutException if a peer does not arrive
   public DispatchResult dispatch(DispatchInput input, Layout layout, DispatchOptions options) {
-    DispatchCall call = callFor(input, options);
-    call.layout = layout;
-    call.handle = takeHandle();
-    return run(call, options);
+    claim();
+    try {
+      DispatchCall call = dispatchCall(options);
+      admit(() -> {
+        fill(call, input, options);
+        call.layout = layout;
+        call.handle = takeHandle();
+        reserve(call);
+      });
+      return new DispatchFlow(this, call, options).run();
+    } finally {
+      release();
+    }
   }
 
   /// Sends rows along an earlier dispatch: no layout, no choices, no wait for counts. This is the
@@ -209,23 +218,28 @@ public final class EpBuffer implements AutoCloseable {
   /// @return rows in the same order as the earlier dispatch
   public DispatchResult dispatch(
       DispatchInput input, DispatchHandle handle, DispatchOptions options) {
-    HandleData data = handle.data(this);
-    DispatchCall call = callFor(input, options);
-    call.handle = data;
-    call.cached = true;
-    call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
-    return run(call, options);
+    claim();
+    try {
+      DispatchCall call = dispatchCall(options);
+      admit(() -> {
+        fill(call, input, options);
+        call.cached = true;
+        call.handle = handle.data(this);
+        call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
+        reserve(call);
+      });
+      return new DispatchFlow(this, call, options).run();
+    } finally {
+      release();
+    }
   }
 
-  private DispatchCall callFor(DispatchInput input, DispatchOptions options) {
+  private DispatchCall dispatchCall(DispatchOptions options) {
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-    DispatchCall call = async ? new DispatchCall() : syncDispatch;
-    fill(call, input, options);
-    return call;
+    return async ? new DispatchCall() : syncDispatch;
   }
 
   private void fill(DispatchCall call, DispatchInput input, DispatchOptions options) {
-    claim();
     call.clear();
     call.x = input.x();
     call.scales = input.scales().orElse(null);
@@ -238,13 +252,9 @@ public final class EpBuffer implements AutoCloseable {
     call.outputRows = call.numWorstTokens > 0 ? call.numWorstTokens : Long.MAX_VALUE;
   }
 
-  private DispatchResult run(DispatchCall call, DispatchOptions options) {
-    try {
-      admit(() -> validator.dispatch(call), () -> session.reserve(call));
-      return new DispatchFlow(this, call, options).run();
-    } finally {
-      release();
-    }
+  private void reserve(DispatchCall call) {
+    validator.dispatch(call);
+    session.reserve(call);
   }
 
   /// Dispatches synchronously into preallocated outputs; allocates nothing.
@@ -255,32 +265,33 @@ public final class EpBuffer implements AutoCloseable {
   /// @param outputs overwritten
   public void dispatchInto(
       DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
-    DispatchCall call = syncDispatch;
-    fill(call, input, options);
-    call.layout = layout;
-    call.handle = outputs.data();
-    call.owned = true;
-    call.outputRows = outputs.recvX().size(0);
-    call.recvRows = outputs.recvX().segment();
-    call.recvScales = outputs.recvScales().map(Tensor::segment).orElse(null);
-    call.recvTopkIdx = outputs.recvTopkIdx().map(Tensor::segment).orElse(null);
-    call.recvTopkWeights = outputs.recvTopkWeights().map(Tensor::segment).orElse(null);
+    claim();
     try {
-      validateInto(call);
+      admitInto(input, layout, options, outputs);
       awaitCommStream();
-      session.enter(call);
-      session.place(call);
+      session.enter(syncDispatch);
+      session.place(syncDispatch);
     } finally {
       release();
     }
   }
 
-  private void validateInto(DispatchCall call) {
+  private void admitInto(
+      DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
+    DispatchCall call = syncDispatch;
     try {
-      validator.dispatch(call);
-      session.reserve(call);
-    } catch (CrossdockException e) {
-      session.refuse(e.getMessage());
+      fill(call, input, options);
+      call.layout = layout;
+      call.handle = outputs.handle().data(this);
+      call.owned = true;
+      call.outputRows = outputs.recvX().size(0);
+      call.recvRows = outputs.recvX().segment();
+      call.recvScales = outputs.recvScales().map(Tensor::segment).orElse(null);
+      call.recvTopkIdx = outputs.recvTopkIdx().map(Tensor::segment).orElse(null);
+      call.recvTopkWeights = outputs.recvTopkWeights().map(Tensor::segment).orElse(null);
+      reserve(call);
+    } catch (RuntimeException e) {
+      refuse(e);
       throw e;
     }
   }
@@ -288,22 +299,23 @@ public final class EpBuffer implements AutoCloseable {
   /// Allocates outputs for [#dispatchInto].
   ///
   /// @param allocator where the tensors come from
-  /// @param dtype of the rows
-  /// @param scalesDtype F32 or I32 with FP8 rows; empty otherwise
+  /// @param like an input as it will be dispatched: the outputs have the same tensors, of the same
+  ///   dtypes and columns
   /// @param capacityRows most rows a call may bring
-  /// @return the outputs, with I64 indices
+  /// @return the outputs
   public DispatchOutputs allocateOutputs(
-      SegmentAllocator allocator, DType dtype, Optional<DType> scalesDtype, long capacityRows) {
-    int perRow = spec.hidden() / BufferSpec.CHANNELS_PER_SCALE;
+      SegmentAllocator allocator, DispatchInput like, long capacityRows) {
     DispatchResult.Outputs tensors =
         new DispatchResult.Outputs(
-            Tensor.allocate(allocator, dtype, capacityRows, spec.hidden()),
-            scalesDtype.map(t ->
-                Tensor.allocate(
-                    allocator, t, capacityRows, t == DType.I32 ? (perRow + 3) / 4 : perRow)),
-            Optional.of(Tensor.allocate(allocator, DType.I64, capacityRows, spec.topk())),
-            Optional.of(Tensor.allocate(allocator, DType.F32, capacityRows, spec.topk())));
+            rowsLike(allocator, like.x(), capacityRows),
+            like.scales().map(t -> rowsLike(allocator, t, capacityRows)),
+            like.topkIdx().map(t -> rowsLike(allocator, t, capacityRows)),
+            like.topkWeights().map(t -> rowsLike(allocator, t, capacityRows)));
     return new DispatchOutputs(tensors, this, session.newHandle());
+  }
+
+  private static Tensor rowsLike(SegmentAllocator allocator, Tensor like, long rows) {
+    return Tensor.allocate(allocator, like.dtype(), rows, like.size(1));
   }
 
   /// Hands out the zero-copy place for the expert outputs of a dispatch. Waits, bounded, until the
@@ -349,28 +361,30 @@ public final class EpBuffer implements AutoCloseable {
   /// @param options ordering, allocator
   /// @return the sums; tokens with no route give the bias, or zero
   public CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
-    boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-    CombineCall call = fill(async ? new CombineCall() : syncCombine, input, handle, options);
+    claim();
     try {
-      admit(() -> validator.combine(call), () -> {});
+      boolean async = options.call().completion() == Completion.ASYNC_FINISH;
+      CombineCall call = async ? new CombineCall() : syncCombine;
+      admit(() -> {
+        fill(call, input, handle, options);
+        validator.combine(call);
+        session.reserve(call);
+      });
       return new CombineFlow(this, call, options).run();
     } finally {
       release();
     }
   }
 
-  private CombineCall fill(
+  private void fill(
       CombineCall call, CombineInput input, DispatchHandle handle, CombineOptions options) {
-    HandleData data = handle.data(this);
-    claim();
     call.clear();
     call.y = input.y();
     call.topkWeights = input.topkWeights().orElse(null);
     call.bias0 = input.bias().isEmpty() ? null : input.bias().get(0);
     call.bias1 = input.bias().size() < 2 ? null : input.bias().get(1);
-    call.handle = data;
+    call.handle = handle.data(this);
     call.config = options.config().orElse(combineConfig);
-    return call;
   }
 
   /// Combines synchronously into preallocated outputs; allocates nothing.
@@ -386,24 +400,32 @@ public final class EpBuffer implements AutoCloseable {
       CombineOptions options,
       Tensor combinedX,
       Tensor combinedTopkWeights) {
-    CombineCall call = fill(syncCombine, input, handle, options);
-    call.combinedX = combinedX;
-    call.combinedTopkWeights = combinedTopkWeights;
+    claim();
     try {
-      validateInto(call);
+      admitInto(input, handle, options, combinedX, combinedTopkWeights);
       awaitCommStream();
-      session.combine(call);
+      session.combine(syncCombine);
     } finally {
       release();
     }
   }
 
-  private void validateInto(CombineCall call) {
+  private void admitInto(
+      CombineInput input,
+      DispatchHandle handle,
+      CombineOptions options,
+      Tensor combinedX,
+      Tensor combinedTopkWeights) {
+    CombineCall call = syncCombine;
     try {
+      fill(call, input, handle, options);
+      call.combinedX = combinedX;
+      call.combinedTopkWeights = combinedTopkWeights;
       validator.combine(call);
       validator.combineOutputs(call);
-    } catch (CrossdockException e) {
-      session.refuse(e.getMessage());
+      session.reserve(call);
+    } catch (RuntimeException e) {
+      refuse(e);
       throw e;
     }
   }
@@ -460,20 +482,31 @@ public final class EpBuffer implements AutoCloseable {
     return spare != null ? spare : session.newHandle();
   }
 
-  /// Runs the checks of a call; what they throw is published as a refusal, in call order.
-  private void admit(Runnable check, Runnable reserve) {
+  /// Runs what must hold before a call is made; what it throws is published as a refusal.
+  private void admit(Runnable checks) {
     try {
-      check.run();
-      reserve.run();
-    } catch (CrossdockException e) {
-      awaitCommStream();
-      session.refuse(e.getMessage());
+      checks.run();
+    } catch (RuntimeException e) {
+      refuse(e);
       throw e;
     }
   }
 
-  private void awaitCommStream() {
-    if (!commStream.isIdle()) {
+  /// Publishes that this rank's call is invalid, after the calls made before.
+  void refuse(Throwable cause) {
+    boolean ours = cause instanceof CrossdockException;
+    try {
+      awaitCommStream();
+      session.refuse(ours ? cause.getMessage() : cause.toString());
+    } catch (RuntimeException e) {
+      e.addSuppressed(cause);
+      throw e;
+    }
+  }
+
+  /// Waits for the calls made before; on their own stream they are over.
+  void awaitCommStream() {
+    if (!commStream.isIdle() && ExecutionStream.current().orElse(null) != commStream) {
       commStream.capture().currentStreamWait();
     }
   }

@@ -3,12 +3,11 @@ package io.crossdock.host;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.protocol.CallKind;
 import io.crossdock.core.protocol.Entry;
-import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.CombineCall;
 
 /// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
 ///
-/// Confined to the thread that runs the call.
+/// Confined to the thread that runs the call; [#reserve] may run ahead on the caller's thread.
 final class CombineRunner {
   private final HostContext context;
   private final OutputWindows windows;
@@ -27,45 +26,42 @@ final class CombineRunner {
     this.rowBytes = context.spec.hidden() * 2L;
   }
 
+  void reserve(CombineCall call) {
+    context.checkUsable();
+    call.window = windows.claim(call.y);
+  }
+
   void combine(CombineCall call) {
-    int rounds = rounds(call.handle);
     int workers = context.workers(call.config.numSms());
+    int window = firstWindow(call);
+    stageAndEnter(call, window, 0, workers);
+    int rounds = context.protocol.rounds(call.handle);
     context.stats.start(workers, Math.min(4, call.config.stages()), rounds);
     if (rounds == 1) {
-      combineAtOnce(call, workers);
+      combineAtOnce(call, window, workers);
     } else {
-      combineInRounds(call, rounds, workers);
+      combineInRounds(call, window, workers);
     }
     count(call);
   }
 
-  private int rounds(HandleData handle) {
-    long rounds = 1;
-    for (int peer = 0; peer < context.numRanks; peer++) {
-      long capacity = context.layout.rows;
-      rounds = Math.max(rounds, (handle.totalRows(peer) + capacity - 1) / capacity);
-    }
-    return Math.toIntExact(rounds);
-  }
-
-  private void combineAtOnce(CombineCall call, int workers) {
-    int lent = windows.lentAt(call.y);
-    int window = lent >= 0 ? lent : acquireOrRefuse();
-    try {
-      stage(call, window, 0, workers);
-      enter(call, window, 0);
-    } catch (RuntimeException e) {
-      windows.takeBack(window);
-      throw e;
-    }
+  private void combineAtOnce(CombineCall call, int window, int workers) {
     windowRows.prepare(call.handle);
     pull.prepare(call, workers);
     context.pool.run(pull, pull.numChunks(), workers);
     context.stats.numChunks += pull.numChunks();
-    windows.publish(window);
-    context.board.publishPulled(context.protocol.epoch());
+    endRound(window);
     pull.clear();
     windowRows.clear();
+  }
+
+  private void endRound(int window) {
+    windows.publish(window);
+    context.board.publishPulled(context.protocol.epoch());
+  }
+
+  private int firstWindow(CombineCall call) {
+    return call.window >= 0 ? call.window : acquireOrRefuse();
   }
 
   private int acquireOrRefuse() {
@@ -80,12 +76,24 @@ final class CombineRunner {
     }
   }
 
+  /// Makes the outputs readable by the peers. On any failure the window is withdrawn.
+  private void stageAndEnter(CombineCall call, int window, int round, int workers) {
+    try {
+      stage(call, window, round, workers);
+      enter(call, window, round);
+    } catch (RuntimeException e) {
+      windows.withdraw(window);
+      throw e;
+    }
+  }
+
   /// Copies this round's rows, and the weights, into the window, unless they are there already.
+  /// Outputs that fill a handed-out window all go in the first round.
   private void stage(CombineCall call, int window, int round, int workers) {
     long first = round * context.layout.rows;
     long rows = Math.clamp(call.handle.numRecvRows() - first, 0, context.layout.rows);
     long at = context.layout.output(window);
-    if (windows.lentAt(call.y) != window) {
+    if (call.window != window) {
       copy.from(Memory.of(call.y), first * call.y.pitchBytes(), call.y.pitchBytes())
           .to(context.pages[context.rank], at)
           .copy(rows, rowBytes, context.pool, workers);
@@ -119,23 +127,20 @@ final class CombineRunner {
     context.enter();
   }
 
-  private void combineInRounds(CombineCall call, int rounds, int workers) {
-    int window = acquireOrRefuse();
+  private void combineInRounds(CombineCall call, int first, int workers) {
     try (GatheredRows gathered = new GatheredRows(context, call.handle)) {
-      for (int round = 0; round < rounds; round++) {
-        stage(call, window, round, workers);
-        enter(call, window, round);
+      gathered.gather(0);
+      endRound(first);
+      for (int round = 1; round < context.stats.numRounds; round++) {
+        int window = windows.acquire();
+        stageAndEnter(call, window, round, workers);
         gathered.gather(round);
-        windows.publish(window);
-        context.board.publishPulled(context.protocol.epoch());
-        window = round + 1 < rounds ? windows.acquire() : window;
+        endRound(window);
       }
       PullTask sum = new PullTask(context, kernel, gathered);
       sum.prepare(call, workers);
       context.pool.run(sum, sum.numChunks(), workers);
       context.stats.numChunks += sum.numChunks();
-    } finally {
-      windows.takeBack(window);
     }
   }
 

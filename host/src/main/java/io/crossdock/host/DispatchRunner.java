@@ -30,6 +30,7 @@ final class DispatchRunner {
   }
 
   void reserve(DispatchCall call) {
+    context.checkUsable();
     long rows = context.layout.rows;
     if (!call.owned && call.numWorstTokens > rows) {
       throw new InvalidInputException(
@@ -69,7 +70,7 @@ final class DispatchRunner {
     return like == null ? null : page.asSlice(at, rows * like.rowBytes());
   }
 
-  /// Enters the epoch. On any failure the window is free again.
+  /// Enters the epoch. On any failure the window is withdrawn.
   void enter(DispatchCall call) {
     try {
       if (!call.cached) {
@@ -77,11 +78,11 @@ final class DispatchRunner {
       }
       fillEntry(call);
       context.enter();
-      takeCounts(call);
     } catch (RuntimeException e) {
-      context.protocol.receive().free(call.window);
+      context.protocol.withdraw(context.protocol.receive(), call.window);
       throw e;
     }
+    takeCounts(call);
   }
 
   private void planOrRefuse(DispatchCall call) {
@@ -233,14 +234,16 @@ final class DispatchRunner {
   }
 
   private void copySource(DispatchCall call, int round) {
-    long at = context.layout.receive(call.window) + context.layout.recvSource;
-    MemorySegment.copy(
-        context.pages[context.rank],
-        JAVA_INT,
-        at,
-        call.handle.sourceTokenIdx,
-        Math.toIntExact(firstRow(round)),
-        (int) rowsOf(call, round));
+    int rows = Math.toIntExact(rowsOf(call, round));
+    if (rows > 0) {
+      MemorySegment.copy(
+          context.pages[context.rank],
+          JAVA_INT,
+          context.layout.receive(call.window) + context.layout.recvSource,
+          call.handle.sourceTokenIdx,
+          Math.toIntExact(firstRow(round)),
+          rows);
+    }
   }
 
   private void finish(DispatchCall call) {

@@ -7,6 +7,7 @@ import io.crossdock.core.CollectiveMismatchException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.Verdict;
 import java.lang.foreign.MemorySegment;
@@ -82,41 +83,32 @@ final class HostContext {
   }
 
   private void awaitEntries() {
-    if (protocol.canBegin()) {
-      return;
-    }
     long epoch = protocol.epoch();
     long slot = layout.slot(epoch);
-    for (int peer = 0; peer < numRanks; peer++) {
-      if (!protocol.hasSeen(peer)) {
-        waiter.awaitAtLeast(peer, slot, epoch, Phase.ENTER);
-        board.readEntry(peer, epoch, protocol.entry(peer));
-        protocol.observe(peer);
-      }
+    for (int peer = protocol.nextUnseen(); peer >= 0; peer = protocol.nextUnseen()) {
+      waiter.awaitAtLeast(peer, slot, epoch, Phase.ENTER);
+      board.readEntry(peer, epoch, protocol.entry(peer));
+      protocol.observe(peer);
     }
   }
 
   /// Waits until every peer placed its rows of this epoch.
   void awaitFinished() {
     long epoch = protocol.epoch();
-    for (int peer = 0; peer < numRanks; peer++) {
+    for (int peer = protocol.nextUnfinished(); peer >= 0; peer = protocol.nextUnfinished()) {
       waiter.awaitAtLeast(peer, layout.finished, epoch, Phase.FINISH);
       protocol.observeFinished(peer, board.load(peer, layout.finished));
     }
   }
 
-  /// Throws if the buffer was aborted by any rank.
+  /// Throws if the buffer was aborted by any rank. Safe for any thread: a call is reserved while
+  /// the one before may still run.
   void checkUsable() {
     for (int peer = 0; peer < numRanks; peer++) {
-      protocol.observeState(peer, board.state(peer));
-    }
-    int origin = protocol.abortOrigin();
-    if (origin >= 0) {
-      throw new BufferClosedException(
-          "buffer was aborted and not reset: origin="
-              + origin
-              + ", reason="
-              + board.reason(origin));
+      if (board.state(peer) == PeerState.ABORTED) {
+        throw new BufferClosedException(
+            "buffer was aborted and not reset: origin=" + peer + ", reason=" + board.reason(peer));
+      }
     }
   }
 

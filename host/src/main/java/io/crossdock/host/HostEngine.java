@@ -53,7 +53,6 @@ final class HostEngine implements EngineBackend {
     }
     ProtocolState protocol =
         new ProtocolState(
-            rank,
             entries,
             new WindowSet(spec.numReceiveWindows()),
             new WindowSet(spec.numOutputWindows()));

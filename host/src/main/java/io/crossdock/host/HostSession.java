@@ -9,6 +9,7 @@ import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.PeerState;
+import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
@@ -52,6 +53,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public void withdraw(DispatchCall call) {
+    context.protocol.receive().withdraw(call.window);
+  }
+
+  @Override
   public void enter(DispatchCall call) {
     try {
       context.checkUsable();
@@ -69,6 +75,18 @@ final class HostSession implements EngineSession {
     } catch (RuntimeException | Error e) {
       tellPeers(e);
       throw e;
+    }
+  }
+
+  @Override
+  public void reserve(CombineCall call) {
+    combines.reserve(call);
+  }
+
+  @Override
+  public void withdraw(CombineCall call) {
+    if (call.window >= 0) {
+      context.protocol.output().withdraw(call.window);
     }
   }
 
@@ -147,11 +165,11 @@ final class HostSession implements EngineSession {
   @Override
   public void reset() {
     byte[] mine = ByteBuffer.allocate(8).putLong(context.protocol.epoch()).array();
-    long start = 0;
+    long highest = 0;
     for (byte[] theirs : group.allGather(mine)) {
-      start = Math.max(start, ByteBuffer.wrap(theirs).getLong());
+      highest = Math.max(highest, ByteBuffer.wrap(theirs).getLong());
     }
-    start += WindowLayout.NUM_SLOTS;
+    long start = ProtocolState.restart(highest);
     context.board.publishState(PeerState.RUNNING, "");
     context.board.publishFinished(start);
     context.board.publishPulled(start);

@@ -2,13 +2,15 @@ package io.crossdock.host;
 
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.OutputPlace;
 
 /// This rank's expert-output windows: handed out for zero-copy, published to readers, free again
 /// once every reader pulled.
 ///
-/// Confined to the thread that runs the call, except ending a lease.
+/// Confined to the thread that runs the call, except [#claim], which may run ahead on the caller's
+/// thread.
 final class OutputWindows {
   private final HostContext context;
   private final WindowSet windows;
@@ -32,29 +34,48 @@ final class OutputWindows {
         context.pages[context.rank].asSlice(at + layout.outputWeights, layout.rows * topk * 4L));
   }
 
-  /// {@return the window that was handed out and that a tensor lies at the start of, or -1}
-  int lentAt(Tensor y) {
+  /// Takes over the handed-out window that a tensor fills from its start.
+  ///
+  /// @return the window, or -1 if the tensor lies elsewhere
+  /// @throws LeaseException if the window was combined or given back before
+  int claim(Tensor y) {
     long start = context.pages[context.rank].address();
     for (int window = 0; window < windows.size(); window++) {
       boolean here = y.segment().address() == start + context.layout.output(window);
-      if (here && y.isContiguous() && windows.holder(window) == WindowSet.Holder.LEASE) {
-        return window;
+      if (here && y.isContiguous()) {
+        return claim(window);
       }
     }
     return -1;
+  }
+
+  private int claim(int window) {
+    if (!windows.claimLease(window)) {
+      throw new LeaseException(
+          "y lies in an expert-output window that is not handed out: rank="
+              + context.rank
+              + ", window="
+              + window
+              + ", windows="
+              + windows.describe()
+              + ", remedy=one combine for each CombineBuffer, before it is closed");
+    }
+    return window;
   }
 
   /// Takes a free window, waiting, bounded, for readers of an earlier combine.
   ///
   /// @throws LeaseException if all are handed out
   int acquire() {
-    reclaim();
-    int window = windows.acquire();
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      observePulled(peer);
+    }
+    int window = context.protocol.acquireOutput();
     if (window >= 0) {
       return window;
     }
-    int busy = oldestRead();
-    if (busy < 0) {
+    long epoch = context.protocol.nextPulled();
+    if (epoch < 0) {
       throw new LeaseException(
           "every expert-output window is handed out: rank="
               + context.rank
@@ -62,49 +83,29 @@ final class OutputWindows {
               + windows.describe()
               + ", remedy=combine or close a CombineBuffer");
     }
-    awaitReaders(windows.epoch(busy));
-    windows.free(busy);
-    return windows.acquire();
-  }
-
-  private void reclaim() {
-    for (int peer = 0; peer < context.numRanks; peer++) {
-      context.protocol.observePulled(peer, context.board.load(peer, context.layout.pulled));
-    }
-    for (int window = 0; window < windows.size(); window++) {
-      boolean read = windows.holder(window) == WindowSet.Holder.READERS;
-      if (read && context.protocol.allPulled(windows.epoch(window))) {
-        windows.free(window);
-      }
-    }
-  }
-
-  private int oldestRead() {
-    int oldest = -1;
-    for (int window = 0; window < windows.size(); window++) {
-      if (windows.holder(window) == WindowSet.Holder.READERS
-          && (oldest < 0 || windows.epoch(window) < windows.epoch(oldest))) {
-        oldest = window;
-      }
-    }
-    return oldest;
+    awaitReaders(epoch);
+    return context.protocol.acquireOutput();
   }
 
   private void awaitReaders(long epoch) {
-    for (int peer = 0; peer < context.numRanks; peer++) {
+    ProtocolState protocol = context.protocol;
+    for (int peer = protocol.nextUnpulled(epoch); peer >= 0; peer = protocol.nextUnpulled(epoch)) {
       context.waiter.awaitAtLeast(peer, context.layout.pulled, epoch, Phase.PULL);
+      observePulled(peer);
     }
+  }
+
+  private void observePulled(int peer) {
+    context.protocol.observePulled(peer, context.board.load(peer, context.layout.pulled));
   }
 
   /// Passes a window to its readers, as of this epoch.
   void publish(int window) {
-    windows.hand(window, WindowSet.Holder.READERS, context.protocol.epoch());
+    context.protocol.publishOutput(window);
   }
 
-  /// Takes a staged window back that nobody will read: the call was given up on every rank.
-  void takeBack(int window) {
-    if (windows.holder(window) == WindowSet.Holder.CALL) {
-      windows.free(window);
-    }
+  /// Takes a window back that nobody will read: the call was given up on every rank.
+  void withdraw(int window) {
+    context.protocol.withdraw(windows, window);
   }
 }

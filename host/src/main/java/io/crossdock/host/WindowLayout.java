@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.ProtocolState;
 
 /// Where everything lies in a rank's shared memory. Every offset is taken once, from one cursor:
 ///
@@ -17,7 +18,6 @@ import io.crossdock.core.protocol.Entry;
 ///
 /// Safe for any thread.
 final class WindowLayout {
-  static final int NUM_SLOTS = 2;
   static final int NUM_TERMS = 15;
   private static final int LINE_BYTES = 128;
   private static final int PAGE_BYTES = 4096;
@@ -70,14 +70,14 @@ final class WindowLayout {
     finished = file.take(8, LINE_BYTES);
     pulled = file.take(8, LINE_BYTES);
     reason = file.take(8 + Entry.MAX_REASON_BYTES, LINE_BYTES);
-    slot0 = file.take(multiply(NUM_SLOTS, slotBytes), LINE_BYTES);
+    slot0 = file.take(multiply(ProtocolState.ENTRY_SLOTS, slotBytes), LINE_BYTES);
     receive0 = file.take(multiply(spec.numReceiveWindows(), receiveBytes), PAGE_BYTES);
     output0 = file.take(multiply(spec.numOutputWindows(), outputBytes), PAGE_BYTES);
     byteSize = file.end(PAGE_BYTES);
   }
 
   long slot(long epoch) {
-    return slot0 + (epoch % NUM_SLOTS) * slotBytes;
+    return slot0 + ProtocolState.slot(epoch) * slotBytes;
   }
 
   long receive(int window) {

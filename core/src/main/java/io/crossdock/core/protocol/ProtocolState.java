@@ -8,19 +8,25 @@ import java.util.Arrays;
 /// One collective call is one epoch (rounds take one each). The life of an epoch:
 ///
 /// 1. [#begin()] once [#canBegin()]: every entry of the epoch before was seen, so no entry slot
-///    that a peer may still read is overwritten (two slots, used in turn).
+///    that a peer may still read is overwritten ([#ENTRY_SLOTS], used in turn).
 /// 2. The rank publishes its [Entry] with a window of its own choice, or a refusal.
 /// 3. [#observe] for every peer's entry, in any order; with the last one [#verdict()] is the same
 ///    on all ranks.
 /// 4. PROCEED: write to the windows the peers named and publish [#epoch()] as finished; a dispatch
-///    is complete when every peer's finished mark reached the epoch. A combine pulls and publishes
-///    [#epoch()] as pulled.
+///    is complete when every peer's finished mark reached the epoch. A combine pulls, calls
+///    [#publishOutput] and publishes [#epoch()] as pulled. Any other verdict: [#withdraw] the
+///    window.
+///
+/// What is waited for next is asked of [#nextUnseen()], [#nextUnfinished()] and [#nextUnpulled].
 ///
 /// Windows are claimed and freed by [WindowSet], which any thread may call.
 ///
 /// Confined to the thread that runs the call.
 public final class ProtocolState {
-  private final int rank;
+  /// Entry slots of a rank: that of the current epoch, and that of the one before, which peers may
+  /// still read.
+  public static final int ENTRY_SLOTS = 2;
+
   private final int numRanks;
   private final WindowSet receive;
   private final WindowSet output;
@@ -34,12 +40,10 @@ public final class ProtocolState {
 
   /// Creates the state of a fresh buffer, at epoch 0 with everything seen.
   ///
-  /// @param rank this rank
   /// @param entries one reusable entry per rank; this rank's own is the one it publishes
   /// @param receive receive windows
   /// @param output expert-output windows
-  public ProtocolState(int rank, Entry[] entries, WindowSet receive, WindowSet output) {
-    this.rank = rank;
+  public ProtocolState(Entry[] entries, WindowSet receive, WindowSet output) {
     this.numRanks = entries.length;
     this.entries = entries;
     this.receive = receive;
@@ -51,6 +55,13 @@ public final class ProtocolState {
     Arrays.fill(states, PeerState.RUNNING);
     Arrays.fill(seen, true);
     numSeen = numRanks;
+  }
+
+  /// {@return the slot that the entry of an epoch is published in}
+  ///
+  /// @param epoch its number
+  public static int slot(long epoch) {
+    return (int) (epoch % ENTRY_SLOTS);
   }
 
   /// {@return the epoch of the current or last call}
@@ -92,11 +103,13 @@ public final class ProtocolState {
     return ++epoch;
   }
 
-  /// {@return true if a peer's entry of the current epoch was taken in}
-  ///
-  /// @param peer a rank
-  public boolean hasSeen(int peer) {
-    return seen[peer];
+  /// {@return a rank whose entry of the current epoch was not taken in yet, or -1}
+  public int nextUnseen() {
+    int peer = 0;
+    while (peer < numRanks && seen[peer]) {
+      peer++;
+    }
+    return peer < numRanks ? peer : -1;
   }
 
   /// Takes in that a peer entered the current epoch; [#entry] of the peer holds its content.
@@ -175,14 +188,28 @@ public final class ProtocolState {
     return Math.toIntExact(rounds);
   }
 
+  /// Takes a window back from a call that was not carried out. After an abort it stays with the
+  /// call until [#reset]: peers that did not hear of it yet may write to it or read from it.
+  ///
+  /// @param windows its kind
+  /// @param window its index
+  public void withdraw(WindowSet windows, int window) {
+    if (abortOrigin() < 0) {
+      windows.withdraw(window);
+    }
+  }
+
   /// Takes in a peer's finished mark.
   ///
   /// @param peer a rank
   /// @param mark the epoch it finished placing
-  /// @return true if the peer finished the current epoch
-  public boolean observeFinished(int peer, long mark) {
+  public void observeFinished(int peer, long mark) {
     finished[peer] = Math.max(finished[peer], mark);
-    return finished[peer] >= epoch;
+  }
+
+  /// {@return a rank that was not seen to have placed its rows of the current epoch, or -1}
+  public int nextUnfinished() {
+    return firstBelow(finished, epoch);
   }
 
   /// Takes in a peer's pulled mark.
@@ -193,27 +220,54 @@ public final class ProtocolState {
     pulled[peer] = Math.max(pulled[peer], mark);
   }
 
-  /// {@return true if every reader pulled what was published in the given epoch}
+  /// {@return a rank that was not seen to have pulled what was published in an epoch, or -1}
   ///
   /// @param published the epoch an output window was published in
-  public boolean allPulled(long published) {
-    for (long mark : pulled) {
-      if (mark < published) {
-        return false;
-      }
-    }
-    return true;
+  public int nextUnpulled(long published) {
+    return firstBelow(pulled, published);
   }
 
-  /// {@return the peer with the oldest pulled mark: whom to name when a wait expires}
-  public int slowestReader() {
-    int slowest = rank;
-    for (int peer = 0; peer < numRanks; peer++) {
-      if (pulled[peer] < pulled[slowest]) {
-        slowest = peer;
+  private static int firstBelow(long[] marks, long epoch) {
+    int peer = 0;
+    while (peer < marks.length && marks[peer] >= epoch) {
+      peer++;
+    }
+    return peer < marks.length ? peer : -1;
+  }
+
+  /// Takes an expert-output window for a call: one that is free, or that all readers were seen to
+  /// have pulled.
+  ///
+  /// @return its index, or -1 if all are handed out or still read
+  public int acquireOutput() {
+    for (int window = 0; window < output.size(); window++) {
+      boolean read = output.holder(window) == WindowSet.Holder.READERS;
+      if (read && nextUnpulled(output.epoch(window)) < 0) {
+        output.free(window);
       }
     }
-    return slowest;
+    return output.acquire();
+  }
+
+  /// {@return the epoch that all readers must have pulled before the next expert-output window is
+  /// free; -1 if none is being read}
+  public long nextPulled() {
+    long oldest = -1;
+    for (int window = 0; window < output.size(); window++) {
+      boolean read = output.holder(window) == WindowSet.Holder.READERS;
+      if (read && (oldest < 0 || output.epoch(window) < oldest)) {
+        oldest = output.epoch(window);
+      }
+    }
+    return oldest;
+  }
+
+  /// Leaves an expert-output window of the current epoch to its readers. This rank is done with it,
+  /// and has not published that yet.
+  ///
+  /// @param window its index
+  public void publishOutput(int window) {
+    output.hand(window, WindowSet.Holder.READERS, epoch);
   }
 
   /// Takes in what a peer says of itself. Aborting is final until [#reset]; so is leaving.
@@ -224,13 +278,6 @@ public final class ProtocolState {
     if (states[peer].compareTo(state) < 0) {
       states[peer] = state;
     }
-  }
-
-  /// {@return what a peer said of itself last}
-  ///
-  /// @param peer a rank
-  public PeerState state(int peer) {
-    return states[peer];
   }
 
   /// {@return the lowest rank that aborted, or -1: while there is one, every call is refused}
@@ -251,9 +298,17 @@ public final class ProtocolState {
     return states[peer] == PeerState.LEAVING;
   }
 
-  /// Starts anew after an abort, at an epoch above all used.
+  /// {@return the epoch to start anew at: above all whose marks or entries may still lie around}
   ///
-  /// @param start equal on all ranks
+  /// @param highest the highest [#epoch()] of all ranks
+  public static long restart(long highest) {
+    return highest + ENTRY_SLOTS;
+  }
+
+  /// Starts anew after an abort. Every rank published the start as its finished and pulled mark and
+  /// that it is running.
+  ///
+  /// @param start [#restart], equal on all ranks
   public void reset(long start) {
     epoch = start;
     Arrays.fill(seen, true);

@@ -22,6 +22,7 @@ public final class WindowSet {
   private final Holder[] holders;
   private final long[] epochs;
   private final long[] tickets;
+  private final boolean[] leased;
   private long lastTicket;
 
   /// Creates free windows.
@@ -31,6 +32,7 @@ public final class WindowSet {
     holders = new Holder[numWindows];
     epochs = new long[numWindows];
     tickets = new long[numWindows];
+    leased = new boolean[numWindows];
     clear();
   }
 
@@ -46,11 +48,35 @@ public final class WindowSet {
     for (int window = 0; window < holders.length; window++) {
       if (holders[window] == Holder.FREE) {
         holders[window] = Holder.CALL;
+        leased[window] = false;
         tickets[window] = ++lastTicket;
         return window;
       }
     }
     return -1;
+  }
+
+  /// Takes a window over from its lease for a call, so that ending the lease no longer frees it.
+  ///
+  /// @param window its index
+  /// @return false if the window is not leased
+  public synchronized boolean claimLease(int window) {
+    if (holders[window] != Holder.LEASE) {
+      return false;
+    }
+    holders[window] = Holder.CALL;
+    leased[window] = true;
+    return true;
+  }
+
+  /// Takes a window back from a call that was not carried out: to the lease it was claimed from, if
+  /// that was not ended meanwhile, else it is free.
+  ///
+  /// @param window its index
+  public synchronized void withdraw(int window) {
+    if (holders[window] == Holder.CALL) {
+      holders[window] = leased[window] ? Holder.LEASE : Holder.FREE;
+    }
   }
 
   /// Hands a window to the next holder.
@@ -70,12 +96,17 @@ public final class WindowSet {
     holders[window] = Holder.FREE;
   }
 
-  /// Frees a lease, unless the window has passed to another holder since.
+  /// Frees a lease, unless the window has passed to another holder since. A call that claimed it
+  /// keeps the window, and frees it in the end.
   ///
   /// @param window its index
   /// @param ticket [#ticket] of the window when the lease began
   public synchronized void endLease(int window, long ticket) {
-    if (holders[window] == Holder.LEASE && tickets[window] == ticket) {
+    if (tickets[window] != ticket) {
+      return;
+    }
+    leased[window] = false;
+    if (holders[window] == Holder.LEASE) {
       holders[window] = Holder.FREE;
     }
   }

@@ -27,6 +27,9 @@ public final class CombineCall {
   /// How the machine is used.
   public CombineConfig config;
 
+  /// Set by reserve: the handed-out window that [#y] lies in, or -1 if y is staged.
+  public int window = -1;
+
   /// Output BF16 [tokens, H].
   public Tensor combinedX;
 
@@ -43,6 +46,7 @@ public final class CombineCall {
     bias0 = null;
     bias1 = null;
     handle = null;
+    window = -1;
     combinedX = null;
     combinedTopkWeights = null;
   }

@@ -8,8 +8,8 @@ import io.crossdock.core.protocol.HandleData;
 
 /// One rank's side of a buffer in an engine. The caller has validated shapes and dtypes.
 ///
-/// Confined to one call at a time, except [#endLease], [#endOutputLease] and [#abort], which are
-/// safe for any thread.
+/// Confined to one call at a time, except that the next call may be reserved meanwhile, and that
+/// [#endLease], [#endOutputLease] and [#abort] are safe for any thread.
 public interface EngineSession extends AutoCloseable {
   /// Computes a layout. Not collective.
   ///
@@ -23,6 +23,11 @@ public interface EngineSession extends AutoCloseable {
   /// @param call the dispatch
   void reserve(DispatchCall call);
 
+  /// Gives back what reserve claimed for a call that will not be entered. [#refuse] must follow.
+  ///
+  /// @param call a reserved dispatch
+  void withdraw(DispatchCall call);
+
   /// Enters the epoch and learns all counts. Afterwards `call.numRecvRows` is known.
   ///
   /// @param call a reserved dispatch
@@ -33,9 +38,21 @@ public interface EngineSession extends AutoCloseable {
   /// @param call an entered dispatch
   void place(DispatchCall call);
 
-  /// Runs a combine from staging to the last row.
+  /// Claims the expert-output window that the outputs lie in, if it was handed out, before anything
+  /// is sent. If it throws, nothing is claimed and [#refuse] must follow.
   ///
   /// @param call the combine
+  void reserve(CombineCall call);
+
+  /// Gives back what reserve claimed for a call that will not be entered. [#refuse] must follow.
+  ///
+  /// @param call a reserved combine
+  void withdraw(CombineCall call);
+
+  /// Runs a combine from staging to the last row. If a rank refuses, a claimed window goes back to
+  /// its lease.
+  ///
+  /// @param call a reserved combine
   void combine(CombineCall call);
 
   /// Publishes that this rank's call was invalid: every rank throws, the buffer stays usable.

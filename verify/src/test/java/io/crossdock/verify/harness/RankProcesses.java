@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// Ranks as processes: each runs [RankMain] with the same body. Output of a rank goes to a file whose end
-/// is part of every failure.
+/// Ranks as processes: each runs [RankMain] with the same body. Output of a rank goes to a file
+/// whose end is part of every failure.
 public final class RankProcesses implements AutoCloseable {
   private static final int TAIL_CHARS = 4000;
   private static final String SECRET = "0123456789abcdef0123456789abcdef";

@@ -19,7 +19,8 @@ public final class RankThreads {
 
   private RankThreads() {}
 
-  /// Runs a body on every rank and throws what the first failing rank threw, the others' suppressed.
+  /// Runs a body on every rank and throws what the first failing rank threw, the others'
+  /// suppressed.
   ///
   /// @param numRanks R
   /// @param body of each rank
@@ -27,7 +28,7 @@ public final class RankThreads {
     run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
   }
 
-  /// Runs a body on every rank of a group with options.
+  /// Runs a body on every rank of a group with options; gives up after twice its timeout.
   ///
   /// @param numRanks R
   /// @param options of the group
@@ -35,12 +36,13 @@ public final class RankThreads {
   public static void run(int numRanks, GroupOptions options, RankBody body) throws Exception {
     List<ProcessGroup> groups = InProcessGroup.create(numRanks, options);
     try (ExecutorService threads =
-        Executors.newFixedThreadPool(numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory())) {
+        Executors.newFixedThreadPool(
+            numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory())) {
       List<Future<?>> ranks = new ArrayList<>();
       for (ProcessGroup group : groups) {
         ranks.add(threads.submit(() -> runRank(group, body)));
       }
-      join(ranks, groups);
+      join(ranks, groups, options.timeout().multipliedBy(2));
     }
   }
 
@@ -54,10 +56,11 @@ public final class RankThreads {
     }
   }
 
-  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups) throws Exception {
+  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups, Duration timeout)
+      throws Exception {
     Throwable first = null;
     for (int rank = 0; rank < ranks.size(); rank++) {
-      Throwable failure = failureOf(ranks.get(rank), rank);
+      Throwable failure = failureOf(ranks.get(rank), rank, timeout);
       if (failure != null && first == null) {
         first = failure;
       } else if (failure != null) {
@@ -73,9 +76,10 @@ public final class RankThreads {
     }
   }
 
-  private static Throwable failureOf(Future<?> rank, int index) throws InterruptedException {
+  private static Throwable failureOf(Future<?> rank, int index, Duration timeout)
+      throws InterruptedException {
     try {
-      rank.get(TIMEOUT.toSeconds() * 2, TimeUnit.SECONDS);
+      rank.get(timeout.toSeconds(), TimeUnit.SECONDS);
       return null;
     } catch (ExecutionException e) {
       return e.getCause();

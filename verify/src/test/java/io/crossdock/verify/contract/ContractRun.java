@@ -1,0 +1,182 @@
+package io.crossdock.verify.contract;
+
+import io.crossdock.core.CallOptions;
+import io.crossdock.core.CombineBuffer;
+import io.crossdock.core.CombineInput;
+import io.crossdock.core.CombineOptions;
+import io.crossdock.core.CombineResult;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchHandle;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.DispatchOutputs;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Engines;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Placement;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.group.ProcessGroup;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/// Runs a case on one rank and compares everything with the routing reference.
+final class ContractRun {
+  private final ContractCase test;
+  private final EpBuffer buffer;
+  private final int rank;
+  private final Arena arena;
+  private final Expected expected;
+  private final RankData mine;
+
+  ContractRun(ContractCase test, EpBuffer buffer, Arena arena) {
+    this.test = test;
+    this.buffer = buffer;
+    this.rank = buffer.group().rank();
+    this.arena = arena;
+    this.expected = new Expected(test, rank, arena);
+    this.mine = expected.rank(rank, 0);
+  }
+
+  /// Opens a buffer, runs the case some times over and closes the buffer.
+  static void run(String engine, ContractCase test, int times, ProcessGroup group) {
+    try (Arena arena = Arena.ofShared();
+        EpBuffer buffer = EpBuffer.open(Engines.open(engine), test.spec(), group)) {
+      ContractRun run = new ContractRun(test, buffer, arena);
+      for (int i = 0; i < times; i++) {
+        run.once();
+      }
+    } catch (AssertionError e) {
+      throw new AssertionError(
+          "case=" + test + ", rank=" + group.rank() + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// Layout, dispatch, cached dispatch if wanted, combine.
+  void once() {
+    Tensor topkIdx = mine.topkIdx();
+    Layout layout = buffer.layout(topkIdx, test.experts());
+    expected.checkLayout(layout);
+    DispatchInput input = mine.dispatchInput(topkIdx);
+    if (test.flow() == ContractCase.Flow.INTO) {
+      into(input, layout);
+      return;
+    }
+    try (DispatchResult fresh = buffer.dispatch(input, layout, dispatchOptions())) {
+      checkFresh(fresh);
+      if (test.options().cached()) {
+        cached(fresh.handle());
+      }
+      combine(fresh.handle());
+    }
+  }
+
+  /// Dispatches and checks; the caller closes the result.
+  DispatchResult dispatch() {
+    Tensor topkIdx = mine.topkIdx();
+    Layout layout = buffer.layout(topkIdx, test.experts());
+    DispatchResult fresh = buffer.dispatch(mine.dispatchInput(topkIdx), layout, dispatchOptions());
+    checkFresh(fresh);
+    return fresh;
+  }
+
+  /// Checks a result, again if need be: a live one never changes.
+  void checkFresh(DispatchResult fresh) {
+    fresh.event().currentStreamWait();
+    expected.checkDispatch(Received.of(fresh), 0);
+  }
+
+  /// Sends other rows along a handle: the backward of combine.
+  void cached(DispatchHandle handle) {
+    DispatchInput again = expected.rank(rank, 1).rowsOnly();
+    try (DispatchResult second = buffer.dispatch(again, handle, dispatchOptions())) {
+      second.event().currentStreamWait();
+      expected.checkRows(Received.of(second), 1);
+    }
+  }
+
+  private void into(DispatchInput input, Layout layout) {
+    int rows = Math.max(expected.numRecvTokens(), test.options().worstTokens());
+    DispatchOutputs outputs = buffer.allocateOutputs(arena, input, rows + 3);
+    buffer.dispatchInto(input, layout, dispatchOptions(), outputs);
+    expected.checkDispatch(Received.of(outputs), 0);
+    combine(outputs.handle());
+  }
+
+  private CallOptions callOptions() {
+    return switch (test.flow()) {
+      case SYNCHRONOUS, INTO -> CallOptions.DEFAULT;
+      case ASYNC -> CallOptions.DEFAULT.async();
+      case ALLOCATE_ON_COMM_STREAM ->
+          CallOptions.DEFAULT.after(EpBuffer.capture()).async().allocateOnCommStream();
+    };
+  }
+
+  private DispatchOptions dispatchOptions() {
+    return DispatchOptions.DEFAULT
+        .withCall(callOptions())
+        .withConfig(test.dispatchConfig())
+        .withExpertAlignment(test.options().alignment())
+        .withNumWorstTokens(test.options().worstTokens())
+        .withPlacement(test.options().owned() ? Placement.owned(arena) : Placement.BORROWED);
+  }
+
+  /// Combines expert outputs along a handle; with gradients of weights, the backward of dispatch.
+  void combine(DispatchHandle handle) {
+    int rows = Math.toIntExact(handle.numOutputRows());
+    MemorySegment outputs = RankData.expertRows(test, rank, expected.numRecvTokens());
+    if (test.options().zeroCopy()) {
+      try (CombineBuffer place = buffer.combineBuffer(handle)) {
+        MemorySegment.copy(outputs, 0, place.tensor().segment(), 0, outputs.byteSize());
+        combine(handle, place.tensor(), place.topkWeights());
+      }
+      return;
+    }
+    MemorySegment all = MemorySegment.ofArray(new byte[rows * test.hidden() * 2]);
+    MemorySegment.copy(outputs, 0, all, 0, outputs.byteSize());
+    Tensor y = mine.tensor(DType.BF16, rows, test.hidden(), all);
+    combine(handle, y, Optional.empty());
+  }
+
+  private void combine(DispatchHandle handle, Tensor y, Optional<Tensor> place) {
+    CombineInput input = CombineInput.of(y).withBias(biases());
+    boolean weighted = test.options().weights();
+    if (weighted) {
+      input = input.withTopkWeights(gradients(handle, place));
+    }
+    CombineOptions options =
+        CombineOptions.DEFAULT.withCall(callOptions()).withConfig(test.combineConfig());
+    if (test.flow() == ContractCase.Flow.INTO) {
+      Tensor x = RankData.allocate(arena, DType.BF16, mine.tokens, test.hidden(), strided());
+      Tensor sums = weighted ? Tensor.allocate(arena, DType.F32, mine.tokens, test.topk()) : null;
+      buffer.combineInto(input, handle, options, x, sums);
+      expected.checkCombine(x, Optional.ofNullable(sums));
+      return;
+    }
+    CombineResult result = buffer.combine(input, handle, options);
+    result.event().currentStreamWait();
+    expected.checkCombine(result.combinedX(), result.combinedTopkWeights());
+  }
+
+  private boolean strided() {
+    return test.options().strided();
+  }
+
+  private Tensor[] biases() {
+    Tensor[] biases = new Tensor[test.options().bias()];
+    for (int i = 0; i < biases.length; i++) {
+      biases[i] = mine.tensor(DType.BF16, mine.tokens, test.hidden(), mine.bias(i));
+    }
+    return biases;
+  }
+
+  private Tensor gradients(DispatchHandle handle, Optional<Tensor> place) {
+    float[] values = RankData.gradients(test, rank, expected.numRecvTokens());
+    Tensor tensor =
+        place.orElseGet(
+            () -> Tensor.allocate(arena, DType.F32, handle.numOutputRows(), test.topk()));
+    MemorySegment.copy(MemorySegment.ofArray(values), 0, tensor.segment(), 0, values.length * 4L);
+    return tensor;
+  }
+}
