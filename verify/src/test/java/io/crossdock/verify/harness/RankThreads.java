@@ -28,7 +28,7 @@ public final class RankThreads {
     run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
   }
 
-  /// Runs a body on every rank of a group with options.
+  /// Runs a body on every rank of a group with options; gives up after twice its timeout.
   ///
   /// @param numRanks R
   /// @param options of the group
@@ -42,7 +42,7 @@ public final class RankThreads {
       for (ProcessGroup group : groups) {
         ranks.add(threads.submit(() -> runRank(group, body)));
       }
-      join(ranks, groups);
+      join(ranks, groups, options.timeout().multipliedBy(2));
     }
   }
 
@@ -56,10 +56,11 @@ public final class RankThreads {
     }
   }
 
-  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups) throws Exception {
+  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups, Duration timeout)
+      throws Exception {
     Throwable first = null;
     for (int rank = 0; rank < ranks.size(); rank++) {
-      Throwable failure = failureOf(ranks.get(rank), rank);
+      Throwable failure = failureOf(ranks.get(rank), rank, timeout);
       if (failure != null && first == null) {
         first = failure;
       } else if (failure != null) {
@@ -75,9 +76,10 @@ public final class RankThreads {
     }
   }
 
-  private static Throwable failureOf(Future<?> rank, int index) throws InterruptedException {
+  private static Throwable failureOf(Future<?> rank, int index, Duration timeout)
+      throws InterruptedException {
     try {
-      rank.get(TIMEOUT.toSeconds() * 2, TimeUnit.SECONDS);
+      rank.get(timeout.toSeconds(), TimeUnit.SECONDS);
       return null;
     } catch (ExecutionException e) {
       return e.getCause();
