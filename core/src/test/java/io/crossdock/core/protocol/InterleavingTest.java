@@ -54,7 +54,7 @@ class InterleavingTest {
   @Test
   @Tag("long")
   void keepsItsPromisesInManyRandomScripts() {
-    walkFrom(System.nanoTime(), 500_000);
+    walkFrom(System.nanoTime(), 200_000);
   }
 
   private static void walkFrom(long firstSeed, int numScripts) {
