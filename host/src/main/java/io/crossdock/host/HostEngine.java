@@ -30,7 +30,7 @@ final class HostEngine implements EngineBackend {
 
   @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
-    WindowLayout layout = new WindowLayout(spec, group.size());
+    WindowLayout layout = WindowLayout.of(spec, group.size());
     Arena arena = Arena.ofShared();
     try {
       Mapped mapped = exchange(layout, group, arena);

@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -27,7 +28,9 @@ final class WorkerPool implements AutoCloseable {
     this.name = name;
   }
 
-  /// Runs all chunks on the given number of workers and returns when all are done.
+  /// Runs all chunks on the given number of workers and returns when all are done. If a chunk
+  /// throws, the rest is left out, and the exception is thrown here once every worker has stopped:
+  /// from then on the memory they used may go.
   void run(ChunkTask work, int chunks, int numWorkers) {
     int helpers = Math.min(numWorkers, chunks) - 1;
     if (helpers <= 0) {
@@ -47,12 +50,18 @@ final class WorkerPool implements AutoCloseable {
     }
     drain(0);
     awaitHelpers();
+    task = null;
     rethrow(failure.get());
   }
 
   private void drain(int worker) {
-    for (int c = nextChunk.getAndIncrement(); c < numChunks; c = nextChunk.getAndIncrement()) {
-      task.run(c, worker);
+    try {
+      for (int c = nextChunk.getAndIncrement(); c < numChunks; c = nextChunk.getAndIncrement()) {
+        task.run(c, worker);
+      }
+    } catch (RuntimeException | Error e) {
+      failure.compareAndSet(null, e);
+      nextChunk.set(numChunks);
     }
   }
 
@@ -76,24 +85,25 @@ final class WorkerPool implements AutoCloseable {
     }
   }
 
+  /// One at a time, so that a thread that cannot be had leaves none behind that close would miss.
   private void grow(int helpers) {
-    if (workers.length >= helpers) {
-      return;
+    while (workers.length < helpers) {
+      Worker[] more = Arrays.copyOf(workers, workers.length + 1);
+      more[workers.length] = new Worker(more.length);
+      workers = more;
     }
-    Worker[] more = new Worker[helpers];
-    System.arraycopy(workers, 0, more, 0, workers.length);
-    for (int i = workers.length; i < helpers; i++) {
-      more[i] = new Worker(i + 1);
-    }
-    workers = more;
   }
 
   @Override
   public void close() {
-    for (Worker worker : workers) {
+    Worker[] all = workers;
+    workers = new Worker[0];
+    for (Worker worker : all) {
       worker.stop();
     }
-    workers = new Worker[0];
+    for (Worker worker : all) {
+      worker.join();
+    }
   }
 
   /// One parked thread and its wake-up count.
@@ -117,6 +127,9 @@ final class WorkerPool implements AutoCloseable {
     void stop() {
       stopped = true;
       LockSupport.unpark(thread);
+    }
+
+    void join() {
       try {
         if (!thread.join(JOIN_TIMEOUT)) {
           throw new CrossdockException("worker did not stop: thread=" + thread.getName());
@@ -131,13 +144,8 @@ final class WorkerPool implements AutoCloseable {
       int done = 0;
       while (awaitWork(done)) {
         done++;
-        try {
-          drain(index);
-        } catch (RuntimeException | Error e) {
-          failure.compareAndSet(null, e);
-        } finally {
-          running.decrementAndGet();
-        }
+        drain(index);
+        running.decrementAndGet();
       }
     }
 
