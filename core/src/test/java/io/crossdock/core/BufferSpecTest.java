@@ -143,7 +143,7 @@ class BufferSpecTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"256, 3", "8, 16", "1025, 1", "4096, 2"})
+  @CsvSource({"256, 3", "8, 16", "1025, 1", "4096, 2", "256, 0", "256, -4"})
   void otherGroupsAreRefused(int numExperts, int numRanks) {
     BufferSpec spec = BufferSpec.builder().numExperts(numExperts).build();
     assertThatThrownBy(() -> spec.checkGroup(numRanks))
