@@ -165,13 +165,15 @@ class ExecutionStreamTest {
         await(gate);
       });
       await(started);
+      EventOverlap last = EventOverlap.COMPLETED;
       for (int i = 0; i < 1024; i++) {
-        stream.submit(ran::incrementAndGet);
+        last = stream.submit(ran::incrementAndGet);
       }
       assertThatThrownBy(() -> stream.submit(ran::incrementAndGet))
           .isInstanceOf(CrossdockException.class)
           .hasMessageContaining("stream is full: name=full, pending=1024");
       gate.countDown();
+      last.currentStreamWait();
       stream.submit(ran::incrementAndGet).currentStreamWait();
     }
     assertThat(ran).hasValue(1025);
