@@ -2,6 +2,7 @@ package io.crossdock.cli;
 
 import io.crossdock.cli.safetensors.SafetensorsFile;
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineResult;
@@ -110,17 +111,23 @@ record ReplayTask(
     try (SafetensorsFile recorded = SafetensorsFile.open(Path.of(file));
         Arena arena = Arena.ofShared()) {
       ReplayInput input = ReplayInput.read(recorded, group.rank(), arena);
-      BufferSpec spec =
-          BufferSpec.builder()
-              .numMaxTokensPerRank(maxTokens)
-              .hidden(input.hidden())
-              .topk(input.topk())
-              .numExperts(ReplayInput.numExperts(recorded))
-              .build();
+      BufferSpec spec = spec(input, ReplayInput.numExperts(recorded), group.size());
       try (EpBuffer buffer = EpBuffer.open(opened, spec, group)) {
         return replay(buffer, input, opened, folder);
       }
     }
+  }
+
+  /// The windows hold the worst case, or more if the caller asks for more rows than that.
+  private BufferSpec spec(ReplayInput input, int numExperts, int numRanks) {
+    BufferSpecBuilder builder =
+        BufferSpec.builder()
+            .numMaxTokensPerRank(maxTokens)
+            .hidden(input.hidden())
+            .topk(input.topk())
+            .numExperts(numExperts);
+    long worstCase = builder.build().windowRows(numRanks);
+    return builder.capacityRows(Math.max(worstCase, options.worstTokens)).build();
   }
 
   private Report replay(EpBuffer buffer, ReplayInput input, Engine opened, Path folder) {
