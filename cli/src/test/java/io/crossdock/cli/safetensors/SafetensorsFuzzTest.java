@@ -181,21 +181,15 @@ class SafetensorsFuzzTest {
       return image;
     }
     int at = random.nextInt(image.length);
-    switch (random.nextInt(4)) {
-      case 0 -> {
-        image[at] ^= (byte) (1 << random.nextInt(8));
-        return image;
-      }
-      case 1 -> {
-        return Arrays.copyOf(image, at);
-      }
-      case 2 -> {
-        return Arrays.copyOf(image, image.length + 1 + random.nextInt(16));
-      }
+    return switch (random.nextInt(4)) {
+      case 0 -> Arrays.copyOf(image, at);
+      case 1 -> Arrays.copyOf(image, image.length + 1 + random.nextInt(16));
+      case 2 -> withOtherLength(image, random);
       default -> {
-        return withOtherLength(image, random);
+        image[at] ^= (byte) (1 << random.nextInt(8));
+        yield image;
       }
-    }
+    };
   }
 
   private static byte[] withOtherLength(byte[] image, SplittableRandom random) {

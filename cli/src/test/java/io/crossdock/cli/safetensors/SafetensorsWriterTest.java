@@ -155,7 +155,7 @@ class SafetensorsWriterTest {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       assertThat(file.bytes("x").get(JAVA_BYTE, 0)).isEqualTo((byte) 9);
     }
-    assertThat(Files.list(folder)).containsExactly(path);
+    assertThat(folder.toFile().list()).containsExactly("file");
   }
 
   @Test
@@ -179,7 +179,7 @@ class SafetensorsWriterTest {
         .isInstanceOf(SafetensorsException.class)
         .hasMessageContaining("is a directory");
     assertThat(directory).isDirectory();
-    assertThat(Files.list(folder)).containsExactly(directory);
+    assertThat(folder.toFile().list()).containsExactly("directory");
   }
 
   private static MemorySegment bytes(int... values) {
