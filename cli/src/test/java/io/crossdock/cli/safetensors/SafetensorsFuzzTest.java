@@ -61,13 +61,13 @@ class SafetensorsFuzzTest {
 
   @Test
   void shortRun() {
-    run(2_000);
+    run(10_000);
   }
 
   @Test
   @Tag("long")
   void longRun() {
-    run(100_000);
+    run(1_000_000);
   }
 
   private void run(int rounds) {
