@@ -452,12 +452,13 @@ public final class EpBuffer implements AutoCloseable {
       closed = true;
     }
     try (session) {
-      commStream.close();
       awaitUser();
+      commStream.close();
     }
   }
 
-  /// Calls in flight are bounded by the timeout, and so is this wait for them.
+  /// Calls in flight are bounded by the timeout, and so is this wait for them. A call claims the
+  /// buffer before it looks whether it is closed, so none slips through between the two.
   private void awaitUser() {
     long deadline = System.nanoTime() + spec.hostTimeout().toNanos();
     while (user.get() != null && System.nanoTime() < deadline) {
@@ -512,11 +513,14 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   private void claim() {
-    if (closed) {
-      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
-    }
     Thread caller = Thread.currentThread();
     Thread other = user.compareAndExchange(null, caller);
+    if (closed) {
+      if (other == null) {
+        release();
+      }
+      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
+    }
     if (other != null) {
       throw new ConcurrentUseException(
           "buffer is in use by another thread: rank="

@@ -63,20 +63,21 @@ final class HostEngine implements EngineBackend {
     return new HostContext(spec, mapping, protocol, waiter);
   }
 
-  /// Makes this rank's memory and maps that of all peers. If one rank has none, all fail and say
+  /// Makes this rank's memory and maps that of all peers. If one rank cannot, all fail and say
   /// whose.
   private static Mapped exchange(WindowLayout layout, ProcessGroup group, Arena arena) {
     SharedMemory own = null;
-    String offer;
     try {
-      own = SharedMemory.create(layout.byteSize, group.rank());
-      offer = ProcessHandle.current().pid() + " " + own.link();
-    } catch (WindowAllocationException e) {
-      offer = FAILED + e.getMessage();
-    }
-    try {
-      Mapped mapped = map(group.allGather(offer.getBytes(StandardCharsets.UTF_8)), layout, arena);
-      group.barrier();
+      String offer;
+      try {
+        own = SharedMemory.create(layout.byteSize, group.rank());
+        offer = ProcessHandle.current().pid() + " " + own.link();
+      } catch (WindowAllocationException e) {
+        offer = FAILED + e.getMessage();
+      }
+      Mapped mapped = new Mapped(new MemorySegment[group.size()], new long[group.size()]);
+      String outcome = map(gather(group, offer), mapped, layout.byteSize, arena);
+      gather(group, outcome);
       return mapped;
     } finally {
       if (own != null) {
@@ -85,19 +86,30 @@ final class HostEngine implements EngineBackend {
     }
   }
 
-  private static Mapped map(byte[][] offers, WindowLayout layout, Arena arena) {
-    MemorySegment[] pages = new MemorySegment[offers.length];
-    long[] pids = new long[offers.length];
-    for (int peer = 0; peer < offers.length; peer++) {
-      String offer = new String(offers[peer], StandardCharsets.UTF_8);
-      if (offer.startsWith(FAILED)) {
+  private static String[] gather(ProcessGroup group, String mine) {
+    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
+    String[] texts = new String[all.length];
+    for (int peer = 0; peer < all.length; peer++) {
+      texts[peer] = new String(all[peer], StandardCharsets.UTF_8);
+      if (texts[peer].startsWith(FAILED)) {
+        String reason = texts[peer].substring(FAILED.length());
         throw new WindowAllocationException(
-            "a rank has no windows: peer=" + peer + ", reason=" + offer.substring(FAILED.length()));
+            "a rank has no windows: peer=" + peer + ", reason=" + reason);
       }
-      int space = offer.indexOf(' ');
-      pids[peer] = Long.parseLong(offer.substring(0, space));
-      pages[peer] = SharedMemory.map(offer.substring(space + 1), layout.byteSize, arena);
     }
-    return new Mapped(pages, pids);
+    return texts;
+  }
+
+  private static String map(String[] offers, Mapped mapped, long byteSize, Arena arena) {
+    try {
+      for (int peer = 0; peer < offers.length; peer++) {
+        int space = offers[peer].indexOf(' ');
+        mapped.pids[peer] = Long.parseLong(offers[peer].substring(0, space));
+        mapped.pages[peer] = SharedMemory.map(offers[peer].substring(space + 1), byteSize, arena);
+      }
+      return "";
+    } catch (WindowAllocationException e) {
+      return FAILED + e.getMessage();
+    }
   }
 }
