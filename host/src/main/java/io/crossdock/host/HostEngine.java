@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Entry;
@@ -30,7 +31,7 @@ final class HostEngine implements EngineBackend {
 
   @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
-    WindowLayout layout = new WindowLayout(spec, group.size());
+    WindowLayout layout = layout(spec, group.size());
     Arena arena = Arena.ofShared();
     try {
       Mapped mapped = exchange(layout, group, arena);
@@ -38,6 +39,15 @@ final class HostEngine implements EngineBackend {
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
+    }
+  }
+
+  private static WindowLayout layout(BufferSpec spec, int numRanks) {
+    try {
+      return new WindowLayout(spec, numRanks);
+    } catch (ArithmeticException e) {
+      throw new InvalidInputException(
+          "windows are larger than any memory: spec=" + spec + ", numRanks=" + numRanks);
     }
   }
 
@@ -63,26 +73,51 @@ final class HostEngine implements EngineBackend {
     return new HostContext(spec, mapping, protocol, waiter);
   }
 
-  /// Makes this rank's memory and maps that of all peers. If one rank has none, all fail and say
-  /// whose.
+  /// Makes this rank's memory and maps that of all peers. If one rank has none, or cannot map it,
+  /// all fail and say which.
   private static Mapped exchange(WindowLayout layout, ProcessGroup group, Arena arena) {
     SharedMemory own = null;
     String offer;
     try {
       own = SharedMemory.create(layout.byteSize, group.rank());
       offer = ProcessHandle.current().pid() + " " + own.link();
-    } catch (WindowAllocationException e) {
+    } catch (RuntimeException | OutOfMemoryError e) {
       offer = FAILED + e.getMessage();
     }
     try {
-      Mapped mapped = map(group.allGather(offer.getBytes(StandardCharsets.UTF_8)), layout, arena);
-      group.barrier();
-      return mapped;
+      return mapAndConfirm(offer, layout, group, arena);
     } finally {
       if (own != null) {
         own.close();
       }
     }
+  }
+
+  private static Mapped mapAndConfirm(
+      String offer, WindowLayout layout, ProcessGroup group, Arena arena) {
+    byte[][] offers = group.allGather(offer.getBytes(StandardCharsets.UTF_8));
+    Mapped mapped = null;
+    WindowAllocationException failure = null;
+    try {
+      mapped = map(offers, layout, arena);
+    } catch (WindowAllocationException e) {
+      failure = e;
+    }
+    String outcome = failure == null ? "" : failure.getMessage();
+    byte[][] outcomes = group.allGather(outcome.getBytes(StandardCharsets.UTF_8));
+    if (failure != null) {
+      throw failure;
+    }
+    for (int peer = 0; peer < outcomes.length; peer++) {
+      if (outcomes[peer].length > 0) {
+        throw new WindowAllocationException(
+            "a rank could not map the windows: peer="
+                + peer
+                + ", reason="
+                + new String(outcomes[peer], StandardCharsets.UTF_8));
+      }
+    }
+    return mapped;
   }
 
   private static Mapped map(byte[][] offers, WindowLayout layout, Arena arena) {
