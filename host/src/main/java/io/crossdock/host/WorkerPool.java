@@ -45,9 +45,18 @@ final class WorkerPool implements AutoCloseable {
     for (int i = 0; i < helpers; i++) {
       workers[i].start();
     }
-    drain(0);
+    drainOrNote(0);
     awaitHelpers();
     rethrow(failure.get());
+  }
+
+  /// Whatever fails, the call ends only when no worker touches its memory any more.
+  private void drainOrNote(int worker) {
+    try {
+      drain(worker);
+    } catch (RuntimeException | Error e) {
+      failure.compareAndSet(null, e);
+    }
   }
 
   private void drain(int worker) {
@@ -131,13 +140,8 @@ final class WorkerPool implements AutoCloseable {
       int done = 0;
       while (awaitWork(done)) {
         done++;
-        try {
-          drain(index);
-        } catch (RuntimeException | Error e) {
-          failure.compareAndSet(null, e);
-        } finally {
-          running.decrementAndGet();
-        }
+        drainOrNote(index);
+        running.decrementAndGet();
       }
     }
 
