@@ -1,10 +1,12 @@
 package io.crossdock.verify.harness;
 
+import io.crossdock.core.group.GroupAbortedException;
 import io.crossdock.core.group.GroupOptions;
 import io.crossdock.core.group.InProcessGroup;
 import io.crossdock.core.group.ProcessGroup;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -20,7 +22,7 @@ public final class RankThreads {
   private RankThreads() {}
 
   /// Runs a body on every rank and throws what the first failing rank threw, the others'
-  /// suppressed.
+  /// suppressed. A rank that only heard of another's failure comes last.
   ///
   /// @param numRanks R
   /// @param body of each rank
@@ -57,16 +59,20 @@ public final class RankThreads {
   }
 
   private static void join(List<Future<?>> ranks, List<ProcessGroup> groups) throws Exception {
-    Throwable first = null;
+    List<Throwable> failures = new ArrayList<>();
     for (int rank = 0; rank < ranks.size(); rank++) {
       Throwable failure = failureOf(ranks.get(rank), rank);
-      if (failure != null && first == null) {
-        first = failure;
-      } else if (failure != null) {
-        first.addSuppressed(failure);
+      if (failure != null) {
+        failures.add(failure);
       }
     }
     groups.forEach(ProcessGroup::close);
+    failures.sort(Comparator.comparing(GroupAbortedException.class::isInstance));
+    if (failures.isEmpty()) {
+      return;
+    }
+    Throwable first = failures.removeFirst();
+    failures.forEach(first::addSuppressed);
     if (first instanceof Error error) {
       throw error;
     }
