@@ -115,8 +115,8 @@ final class BenchCheck {
     long elements = (long) rows * task.hidden();
     MemorySegment bytes = MemorySegment.ofArray(new short[Math.toIntExact(elements)]);
     for (long i = 0; i < elements; i++) {
-      int mixed = (int) (i * 31 + peer * 17L) * 0x9E3779B1 >>> 7;
-      short value = (short) (0x3e00 + (mixed & 0x3ff) | mixed >> 3 & 0x8000);
+      int mixed = ((int) (i * 31 + peer * 17L) * 0x9E3779B1) >>> 7;
+      short value = (short) ((0x3e00 + (mixed & 0x3ff)) | (mixed >> 3 & 0x8000));
       bytes.setAtIndex(ValueLayout.JAVA_SHORT, i, value);
     }
     return bytes;

@@ -31,6 +31,14 @@ import picocli.CommandLine.Spec;
           + " by combine) per second over all ranks, divided by that limit."
     })
 final class BenchCommand implements Callable<Integer> {
+  /// Whom we are measured against.
+  enum Peer {
+    /// Nobody.
+    none,
+    /// Open MPI.
+    mpi
+  }
+
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;
 
@@ -61,10 +69,13 @@ final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--groups",
       defaultValue = "0",
-      description = "Expert groups; half of them are kept, 4 of 8 (default: none).")
+      description = "Expert groups, of which half are kept, 4 of 8; 0: none (default: 0).")
   private int groups;
 
-  @Option(names = "--dtype", defaultValue = "bf16", description = "bf16 or fp8.")
+  @Option(
+      names = "--dtype",
+      defaultValue = "bf16",
+      description = "Dispatched rows: bf16 or fp8 (default: ${DEFAULT-VALUE}).")
   private ReplayTask.RowType dtype;
 
   @Option(
@@ -73,7 +84,10 @@ final class BenchCommand implements Callable<Integer> {
       description = "Workers of a rank; 0: the engine's choice.")
   private int sms;
 
-  @Option(names = "--skew", defaultValue = "uniform", description = "uniform or zipf:S.")
+  @Option(
+      names = "--skew",
+      defaultValue = "uniform",
+      description = "Popularity of experts: uniform or zipf:S (default: ${DEFAULT-VALUE}).")
   private String skew;
 
   @Option(
@@ -90,8 +104,21 @@ final class BenchCommand implements Callable<Integer> {
       description = "Check against the routing reference first (default: on).")
   private boolean verify;
 
-  @Option(names = "--seed", defaultValue = "1", description = "Of rows and routing.")
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Seed of rows and routing (default: ${DEFAULT-VALUE}).")
   private long seed;
+
+  @Option(
+      names = "--peer",
+      defaultValue = "none",
+      description = {
+        "none, or mpi: the same job by pack and MPI_Alltoallv, before and after ours in the same run;"
+            + " the faster of the two counts. Needs mpicc and mpirun, BF16 rows, uniform routing and"
+            + " at most 64 ranks (default: ${DEFAULT-VALUE})."
+      })
+  private Peer peer;
 
   @Option(names = "--json", description = "Where results are written.")
   private Path json;
@@ -114,10 +141,8 @@ final class BenchCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     try (Job job = new Job();
         Progress progress = Progress.start("measuring " + what)) {
-      List<BenchTask.Report> reports =
-          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
+      Summary summary = peer == Peer.mpi ? measureWithPeer(task, job) : measure(task, job);
       progress.finish();
-      Summary summary = new Summary(task, reports);
       BenchJson document = new BenchJson(summary, engine.launch(), job.pids());
       BenchTable.print(summary, out);
       if (json != null) {
@@ -128,6 +153,21 @@ final class BenchCommand implements Callable<Integer> {
       }
     }
     return ExitCode.DONE.code;
+  }
+
+  private Summary measure(BenchTask task, Job job) {
+    return new Summary(
+        task, job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class));
+  }
+
+  /// The peer runs on either side of ours, so that a slow machine slows both.
+  private Summary measureWithPeer(BenchTask task, Job job) {
+    MpiPeer.checkTask(task);
+    MpiPeer mpi = MpiPeer.build(job.folder());
+    PeerReport before = mpi.run(task, ranks, engine.timeout());
+    Summary ours = measure(task, job);
+    PeerReport after = mpi.run(task, ranks, engine.timeout());
+    return new Summary(task, ours.reports(), List.of(before, after));
   }
 
   private BenchTask task(String name) {

@@ -41,7 +41,35 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     map.put("combine", phase(combine));
     map.put("limit", limit(dispatch, combine));
     map.put("placements", placements());
+    if (!summary.peerRuns().isEmpty()) {
+      map.put("peer", peer());
+    }
     map.put("host", SystemFacts.host());
+    return map;
+  }
+
+  private Map<String, Object> peer() {
+    PeerReport dispatch = summary.peerDispatch();
+    PeerReport combine = summary.peerCombine();
+    Map<String, Object> speedup = new LinkedHashMap<>();
+    speedup.put("dispatch_borrowed", summary.dispatchSpeedup(BenchTask.Times::dispatchBorrowed));
+    speedup.put("dispatch_with_layout", summary.dispatchSpeedup(BenchTask.Times::layoutDispatch));
+    speedup.put("dispatch_owned", summary.dispatchSpeedup(BenchTask.Times::dispatchOwned));
+    speedup.put("combine_zero_copy", summary.combineSpeedup(BenchTask.Times::combineZeroCopy));
+    speedup.put("combine_staged", summary.combineSpeedup(BenchTask.Times::combineStaged));
+    Map<String, Object> peer = new LinkedHashMap<>();
+    peer.put("name", dispatch.mpi());
+    peer.put("dispatch", peerPhase(dispatch.dispatchUsMedian(), dispatch.dispatchUsP99()));
+    peer.put("combine", peerPhase(combine.combineUsMedian(), combine.combineUsP99()));
+    peer.put("speedup", speedup);
+    peer.put("runs", summary.peerRuns());
+    return peer;
+  }
+
+  private static Map<String, Object> peerPhase(double usMedian, double usP99) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("us_median", usMedian);
+    map.put("us_p99", usP99);
     return map;
   }
 

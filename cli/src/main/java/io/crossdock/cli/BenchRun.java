@@ -13,13 +13,12 @@ import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 
 /// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise
 /// hits them alike. Each phase starts on all ranks at the same instant.
 ///
 /// Confined to one thread.
-final class BenchRun {
+final class BenchRun implements AutoCloseable {
   private static final int MAX_WARM_UPS = 150;
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
@@ -34,8 +33,7 @@ final class BenchRun {
   private final DispatchOutputs outputs;
   private final Tensor home;
   private final Tensor staged;
-  private final MemorySegment copyFrom;
-  private final MemorySegment copyTo;
+  private final CopyProbe probe;
   private final long sentRows;
   private final long recvRows;
   private final long remoteRows;
@@ -63,8 +61,7 @@ final class BenchRun {
     this.home = Tensor.allocate(arena, DType.BF16, task.tokens(), task.hidden());
     this.staged = Tensor.allocate(arena, DType.BF16, recvRows, task.hidden());
     long copied = sentRows * Math.max(rowBytes(), task.hidden() * 2L);
-    this.copyFrom = arena.allocate(Math.max(64, copied), 4096).fill((byte) 1);
-    this.copyTo = arena.allocate(Math.max(64, copied), 4096).fill((byte) 2);
+    this.probe = new CopyProbe(arena, copied, workers);
   }
 
   private long rowBytes() {
@@ -80,7 +77,7 @@ final class BenchRun {
     return times;
   }
 
-  /// The compiler needs many rounds; rank 0 decides when it is enough.
+  /// The compiler needs many rounds; the first rank that has had enough decides.
   private void warmUp() {
     BenchTask.Times ignored = BenchTask.Times.ofSize(1);
     long start = System.nanoTime();
@@ -89,11 +86,12 @@ final class BenchRun {
       iterate(ignored, 0);
       boolean enough =
           round >= MAX_WARM_UPS
-              || round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS;
+              || (round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS);
       more = line.agree(enough ? 1 : 0) == 0;
     }
   }
 
+  /// Copies lie between the phases, so that theirs are no warmer caches than the engine's.
   private void iterate(BenchTask.Times times, int i) {
     DispatchOptions options = DispatchOptions.DEFAULT;
     long start = line.await();
@@ -102,6 +100,7 @@ final class BenchRun {
       combine(result.handle(), times, i);
       result.handle().close();
     }
+    times.copyDispatch()[i] = probe.run(sentRows * rowBytes(), line) / 1e3;
     start = line.await();
     buffer.layoutInto(inputs.topkIdx(), otherLayout);
     try (DispatchResult result = buffer.dispatch(input, otherLayout, options)) {
@@ -111,8 +110,7 @@ final class BenchRun {
     start = line.await();
     buffer.dispatchInto(input, layout, options, outputs);
     times.dispatchOwned()[i] = micros(start);
-    times.copyDispatch()[i] = copy(sentRows * rowBytes());
-    times.copyCombine()[i] = copy(sentRows * task.hidden() * 2L);
+    times.copyCombine()[i] = probe.run(sentRows * task.hidden() * 2L, line) / 1e3;
   }
 
   private void combine(DispatchHandle handle, BenchTask.Times times, int i) {
@@ -127,14 +125,6 @@ final class BenchRun {
     long start = line.await();
     buffer.combineInto(rows, handle, options, home, null);
     times.combineStaged()[i] = micros(start);
-  }
-
-  /// The yard-stick: as many bytes, copied by as many threads of all ranks at once.
-  private double copy(long bytes) {
-    CopyProbe probe = new CopyProbe(copyFrom, copyTo, bytes);
-    long start = line.await();
-    probe.run(workers);
-    return micros(start);
   }
 
   private static double micros(long start) {
@@ -153,5 +143,10 @@ final class BenchRun {
         rowBytes(),
         checkedBytes,
         times);
+  }
+
+  @Override
+  public void close() {
+    probe.close();
   }
 }

@@ -7,7 +7,8 @@ import java.util.Locale;
 ///
 /// Safe for any thread.
 final class BenchTable {
-  private static final String ROW = "%-34s %10.0f %10.0f %9.2f %9.2f %9.2f%n";
+  /// The slowest that `memcpy` may be beside the peer.
+  private static final double QUIET_SHARE = 0.85;
 
   private BenchTable() {}
 
@@ -38,7 +39,41 @@ final class BenchTable {
         summary.copyDispatchGbps(),
         summary.copyCombineGbps(),
         checked(summary));
+    if (!summary.peerRuns().isEmpty()) {
+      peer(summary, out);
+    }
     out.flush();
+  }
+
+  private static void peer(Summary summary, PrintWriter out) {
+    PeerReport dispatch = summary.peerDispatch();
+    PeerReport combine = summary.peerCombine();
+    out.printf(
+        Locale.ROOT,
+        "%s, pack and Alltoallv, 1 thread a rank: dispatch %.0f us, combine %.0f us"
+            + " (faster of %d runs); memcpy there: %.2f GB/s, %.2f GB/s%n",
+        dispatch.mpi(),
+        dispatch.dispatchUsMedian(),
+        combine.combineUsMedian(),
+        summary.peerRuns().size(),
+        dispatch.copyGbpsDispatch(),
+        combine.copyGbpsCombine());
+    out.printf(
+        Locale.ROOT,
+        "vs Open MPI: dispatch %.2fx, combine %.2fx (borrowed, zero-copy);"
+            + " dispatch %.2fx, combine %.2fx (owned, staged)%n",
+        summary.dispatchSpeedup(BenchTask.Times::dispatchBorrowed),
+        summary.combineSpeedup(BenchTask.Times::combineZeroCopy),
+        summary.dispatchSpeedup(BenchTask.Times::dispatchOwned),
+        summary.combineSpeedup(BenchTask.Times::combineStaged));
+    boolean isComparable = summary.reports().getFirst().workers() == 1;
+    if (isComparable && summary.peerCopyShare() < QUIET_SHARE) {
+      out.printf(
+          Locale.ROOT,
+          "do not trust the line above: beside the peer memcpy had %.0f %% of its speed; repeat when"
+              + " the machine is quiet%n",
+          100 * summary.peerCopyShare());
+    }
   }
 
   private static String checked(Summary summary) {
@@ -49,7 +84,7 @@ final class BenchTable {
   private static void row(PrintWriter out, String name, Summary.Phase phase) {
     out.printf(
         Locale.ROOT,
-        ROW,
+        "%-34s %10.0f %10.0f %9.2f %9.2f %9.2f%n",
         name,
         phase.usMedian(),
         phase.usP99(),

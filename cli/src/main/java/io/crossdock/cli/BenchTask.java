@@ -119,9 +119,10 @@ record BenchTask(
         EpBuffer buffer = EpBuffer.open(opened, spec(), group)) {
       buffer.setNumSms(sms);
       long checked = verify ? new BenchCheck(this, buffer).run() : 0;
-      BenchRun run = new BenchRun(this, buffer, arena);
-      Times times = run.measure();
-      return run.report(times, checked, opened.transport(), buffer.windowBytes(Domain.SCALE_UP));
+      try (BenchRun run = new BenchRun(this, buffer, arena)) {
+        Times times = run.measure();
+        return run.report(times, checked, opened.transport(), buffer.windowBytes(Domain.SCALE_UP));
+      }
     }
   }
 }

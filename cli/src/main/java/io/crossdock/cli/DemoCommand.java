@@ -26,7 +26,6 @@ final class DemoCommand implements Callable<Integer> {
   private static final int EXPERTS = 64;
   private static final int TOPK = 8;
   private static final int ITERATIONS = 20;
-  private static final String ROW = "%-8s %-28s %9d %12d %10.0f %8.2f  %s%n";
 
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;
@@ -84,7 +83,7 @@ final class DemoCommand implements Callable<Integer> {
   private static void line(PrintWriter out, String type, String step, Line line) {
     out.printf(
         Locale.ROOT,
-        ROW,
+        "%-8s %-28s %9d %12d %10.0f %8.2f  %s%n",
         type,
         step,
         line.rows,

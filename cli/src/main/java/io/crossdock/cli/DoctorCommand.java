@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Scanner;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -55,7 +56,7 @@ final class DoctorCommand implements Callable<Integer> {
 
   private static String limit(String name) {
     return SystemFacts.lineValue(Path.of("/proc/self/limits"), name)
-        .map(line -> line.substring(name.length()).strip().split("\\s+")[0])
+        .map(line -> new Scanner(line.substring(name.length())).next())
         .orElse("unknown");
   }
 

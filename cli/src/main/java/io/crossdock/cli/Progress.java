@@ -15,6 +15,8 @@ final class Progress implements AutoCloseable {
   private final AtomicBoolean done = new AtomicBoolean();
   private final Thread painter;
 
+  // JDK 25 still returns null in a pipe, whatever JDK 22 promised.
+  @SuppressWarnings("SystemConsoleNull")
   private Progress(String what) {
     Console console = System.console();
     boolean visible = console != null && console.isTerminal();

@@ -90,7 +90,7 @@ record ReplayInput(
   ///
   /// @param count 0 to 2
   Tensor[] bias(int count) {
-    if (count > 0 && bias0.isEmpty() || count > 1 && bias1.isEmpty()) {
+    if ((count > 0 && bias0.isEmpty()) || (count > 1 && bias1.isEmpty())) {
       throw new InvalidInputException("bias is not recorded: wanted=" + count);
     }
     return switch (count) {

@@ -1,6 +1,8 @@
 package io.crossdock.cli;
 
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.Function;
 
@@ -11,7 +13,12 @@ import java.util.function.Function;
 ///
 /// @param task what was run
 /// @param reports by rank
-record Summary(BenchTask task, List<BenchTask.Report> reports) {
+/// @param peerRuns the same job by a peer, in the same run; empty if none was asked for
+record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> peerRuns) {
+
+  Summary(BenchTask task, List<BenchTask.Report> reports) {
+    this(task, reports, List.of());
+  }
 
   /// One phase: times and rates.
   ///
@@ -45,6 +52,34 @@ record Summary(BenchTask task, List<BenchTask.Report> reports) {
   double copyCombineGbps() {
     long bytes = total(BenchTask.Report::sentRows) * task.hidden() * 2L;
     return bytes / median(BenchTask.Times::copyCombine) / 1e3;
+  }
+
+  /// {@return the peer's run with the faster dispatch, since noise only ever adds time}
+  PeerReport peerDispatch() {
+    return Collections.min(peerRuns, Comparator.comparingDouble(PeerReport::dispatchUsMedian));
+  }
+
+  /// {@return the peer's run with the faster combine}
+  PeerReport peerCombine() {
+    return Collections.min(peerRuns, Comparator.comparingDouble(PeerReport::combineUsMedian));
+  }
+
+  /// {@return how many times the peer's dispatch takes as long as this phase}
+  double dispatchSpeedup(Function<BenchTask.Times, double[]> times) {
+    return peerDispatch().dispatchUsMedian() / median(times);
+  }
+
+  /// {@return how many times the peer's combine takes as long as this phase}
+  double combineSpeedup(Function<BenchTask.Times, double[]> times) {
+    return peerCombine().combineUsMedian() / median(times);
+  }
+
+  /// {@return speed of `memcpy` in the peer's runs over that in ours; below 1 the machine was
+  /// busier there, and the peer is not as slow as it looks}
+  double peerCopyShare() {
+    return Math.min(
+        peerDispatch().copyGbpsDispatch() / copyDispatchGbps(),
+        peerCombine().copyGbpsCombine() / copyCombineGbps());
   }
 
   private Phase phase(Function<BenchTask.Times, double[]> times, long rowBytes, double copyGbps) {

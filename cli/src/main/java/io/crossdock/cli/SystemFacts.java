@@ -46,6 +46,15 @@ final class SystemFacts {
     }
   }
 
+  /// {@return whether this process is the superuser's}
+  static boolean isRoot() {
+    try {
+      return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
   static Optional<String> lineValue(Path file, String key) {
     try {
       return Files.readAllLines(file).stream()

@@ -166,8 +166,8 @@ final class DispatchRunner {
       for (int source = 0; source < context.numRanks; source++) {
         count += context.protocol.entry(source).expertCounts[context.rank * local + j];
       }
-      int alignment = call.expertAlignment;
-      handle.tokensPerLocalExpert[j] = (count + alignment - 1) / alignment * alignment;
+      int blocks = Math.ceilDiv(count, call.expertAlignment);
+      handle.tokensPerLocalExpert[j] = Math.multiplyExact(blocks, call.expertAlignment);
     }
   }
 

@@ -1,7 +1,6 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
-import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Entry;
@@ -31,7 +30,7 @@ final class HostEngine implements EngineBackend {
 
   @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
-    WindowLayout layout = layout(spec, group.size());
+    WindowLayout layout = WindowLayout.of(spec, group.size());
     Arena arena = Arena.ofShared();
     try {
       Mapped mapped = exchange(layout, group, arena);
@@ -39,15 +38,6 @@ final class HostEngine implements EngineBackend {
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
-    }
-  }
-
-  private static WindowLayout layout(BufferSpec spec, int numRanks) {
-    try {
-      return new WindowLayout(spec, numRanks);
-    } catch (ArithmeticException e) {
-      throw new InvalidInputException(
-          "windows are larger than any memory: spec=" + spec + ", numRanks=" + numRanks);
     }
   }
 

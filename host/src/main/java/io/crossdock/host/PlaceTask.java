@@ -16,6 +16,9 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class PlaceTask implements ChunkTask {
+  /// Pieces of a row end where a cache line of the source may end.
+  private static final long LINE_BYTES = 64;
+
   private final HostContext context;
   private final long[] windows;
   private final long[] bases;
@@ -51,8 +54,8 @@ final class PlaceTask implements ChunkTask {
     x = Memory.of(dispatch.x);
     xPitchBytes = dispatch.x.pitchBytes();
     rowBytes = dispatch.x.rowBytes();
-    int pieces = dispatch.config.stages();
-    pieceBytes = Math.max(64, (rowBytes / pieces + 63) / 64 * 64);
+    long share = Math.ceilDiv(rowBytes, dispatch.config.stages());
+    pieceBytes = Math.ceilDiv(share, LINE_BYTES) * LINE_BYTES;
     scales = optional(dispatch.scales);
     scaleBytes = dispatch.scales == null ? 0 : dispatch.scales.rowBytes();
     weights = optional(dispatch.topkWeights);
@@ -79,17 +82,18 @@ final class PlaceTask implements ChunkTask {
   }
 
   int numChunks() {
-    return (plan.numTokens() + chunkRows - 1) / chunkRows;
+    return Math.ceilDiv(plan.numTokens(), chunkRows);
   }
 
   int numPieces() {
-    return Math.toIntExact((rowBytes + pieceBytes - 1) / pieceBytes);
+    return Math.toIntExact(Math.ceilDiv(rowBytes, pieceBytes));
   }
 
   @Override
   public void run(int chunk, int worker) {
-    int end = Math.min(plan.numTokens(), (chunk + 1) * chunkRows);
-    for (int token = chunk * chunkRows; token < end; token++) {
+    int first = chunk * chunkRows;
+    int end = first + Math.min(chunkRows, plan.numTokens() - first);
+    for (int token = first; token < end; token++) {
       placeRow(token);
       placeSideData(token);
     }

@@ -59,13 +59,14 @@ final class PullTask implements ChunkTask {
   }
 
   int numChunks() {
-    return (plan.numTokens() + chunkRows - 1) / chunkRows;
+    return Math.ceilDiv(plan.numTokens(), chunkRows);
   }
 
   @Override
   public void run(int chunk, int worker) {
-    int end = Math.min(plan.numTokens(), (chunk + 1) * chunkRows);
-    for (int token = chunk * chunkRows; token < end; token++) {
+    int first = chunk * chunkRows;
+    int end = first + Math.min(chunkRows, plan.numTokens() - first);
+    for (int token = first; token < end; token++) {
       sumRows(token, rowSets[worker], works[worker]);
       if (outWeights != null) {
         sumWeights(token);

@@ -4,6 +4,11 @@ import java.lang.foreign.MemorySegment;
 
 /// Sums BF16 rows in float32 and rounds once.
 ///
+/// Every kernel gives the same bits, infinities, both zeros and denormals included. The one
+/// exception is NaN: a NaN among the terms, or infinities of both signs, give a quiet NaN whose
+/// sign and payload are the machine's choice. An addition of two NaNs keeps one of them, and which
+/// one depends on the order in which the compiler hands them to the instruction.
+///
 /// Safe for any thread.
 interface SumKernel {
   /// Columns summed at a time, so that the float32 block stays in the first-level cache.

@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.ProtocolState;
 
@@ -43,7 +44,7 @@ final class WindowLayout {
   final long rows;
   final long byteSize;
 
-  WindowLayout(BufferSpec spec, int numRanks) {
+  private WindowLayout(BufferSpec spec, int numRanks) {
     rows = spec.windowRows(numRanks);
     Cursor slot = new Cursor();
     slot.take(NUM_TERMS * 8L, 8);
@@ -74,6 +75,21 @@ final class WindowLayout {
     receive0 = file.take(multiply(spec.numReceiveWindows(), receiveBytes), PAGE_BYTES);
     output0 = file.take(multiply(spec.numOutputWindows(), outputBytes), PAGE_BYTES);
     byteSize = file.end(PAGE_BYTES);
+  }
+
+  /// Lays out the memory of one rank.
+  ///
+  /// @throws InvalidInputException if it takes more bytes than memory can have
+  static WindowLayout of(BufferSpec spec, int numRanks) {
+    try {
+      return new WindowLayout(spec, numRanks);
+    } catch (ArithmeticException e) {
+      InvalidInputException failure =
+          new InvalidInputException(
+              "windows are larger than memory can be: numRanks=" + numRanks + ", spec=" + spec);
+      failure.initCause(e);
+      throw failure;
+    }
   }
 
   long slot(long epoch) {

@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -27,7 +28,9 @@ final class WorkerPool implements AutoCloseable {
     this.name = name;
   }
 
-  /// Runs all chunks on the given number of workers and returns when all are done.
+  /// Runs all chunks on the given number of workers and returns when all are done. If a chunk
+  /// throws, the rest is left out, and the exception is thrown here once every worker has stopped:
+  /// from then on the memory they used may go.
   void run(ChunkTask work, int chunks, int numWorkers) {
     int helpers = Math.min(numWorkers, chunks) - 1;
     if (helpers <= 0) {
@@ -45,23 +48,20 @@ final class WorkerPool implements AutoCloseable {
     for (int i = 0; i < helpers; i++) {
       workers[i].start();
     }
-    drainOrNote(0);
+    drain(0);
     awaitHelpers();
+    task = null;
     rethrow(failure.get());
   }
 
-  /// Whatever fails, the call ends only when no worker touches its memory any more.
-  private void drainOrNote(int worker) {
+  private void drain(int worker) {
     try {
-      drain(worker);
+      for (int c = nextChunk.getAndIncrement(); c < numChunks; c = nextChunk.getAndIncrement()) {
+        task.run(c, worker);
+      }
     } catch (RuntimeException | Error e) {
       failure.compareAndSet(null, e);
-    }
-  }
-
-  private void drain(int worker) {
-    for (int c = nextChunk.getAndIncrement(); c < numChunks; c = nextChunk.getAndIncrement()) {
-      task.run(c, worker);
+      nextChunk.set(numChunks);
     }
   }
 
@@ -85,24 +85,25 @@ final class WorkerPool implements AutoCloseable {
     }
   }
 
+  /// One at a time, so that a thread that cannot be had leaves none behind that close would miss.
   private void grow(int helpers) {
-    if (workers.length >= helpers) {
-      return;
+    while (workers.length < helpers) {
+      Worker[] more = Arrays.copyOf(workers, workers.length + 1);
+      more[workers.length] = new Worker(more.length);
+      workers = more;
     }
-    Worker[] more = new Worker[helpers];
-    System.arraycopy(workers, 0, more, 0, workers.length);
-    for (int i = workers.length; i < helpers; i++) {
-      more[i] = new Worker(i + 1);
-    }
-    workers = more;
   }
 
   @Override
   public void close() {
-    for (Worker worker : workers) {
+    Worker[] all = workers;
+    workers = new Worker[0];
+    for (Worker worker : all) {
       worker.stop();
     }
-    workers = new Worker[0];
+    for (Worker worker : all) {
+      worker.join();
+    }
   }
 
   /// One parked thread and its wake-up count.
@@ -126,6 +127,9 @@ final class WorkerPool implements AutoCloseable {
     void stop() {
       stopped = true;
       LockSupport.unpark(thread);
+    }
+
+    void join() {
       try {
         if (!thread.join(JOIN_TIMEOUT)) {
           throw new CrossdockException("worker did not stop: thread=" + thread.getName());
@@ -140,7 +144,7 @@ final class WorkerPool implements AutoCloseable {
       int done = 0;
       while (awaitWork(done)) {
         done++;
-        drainOrNote(index);
+        drain(index);
         running.decrementAndGet();
       }
     }

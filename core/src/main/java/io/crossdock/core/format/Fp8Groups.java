@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Edge cases: a group of zeros has amax 1e-4 and codes 0; -0 keeps its sign. NaN takes no part in
 /// amax and becomes NaN. An infinity makes the scale infinite, so that the whole group reads back
-/// as NaN.
+/// as NaN. With [Fp8Scale#POWER_OF_TWO] a magnitude that rounds up to 2^128 reads back as infinity.
 ///
 /// Safe for any thread.
 public final class Fp8Groups {

@@ -15,15 +15,19 @@ import java.lang.foreign.MemorySegment;
 public final class Ue8m0 {
   private static final int MANTISSA_BITS = 23;
   private static final int MANTISSA_MASK = (1 << MANTISSA_BITS) - 1;
+  private static final int SMALLEST = 1 << (MANTISSA_BITS - 1);
   private static final int PACKED = 4;
 
   private Ue8m0() {}
 
   /// {@return the smallest power of two at or above a value}
   ///
-  /// @param value positive, at least 2^-126
+  /// @param value positive; below 2^-127 the smallest power, 2^-127, is taken
   public static byte ceiling(float value) {
     int bits = Float.floatToRawIntBits(value);
+    if (bits <= SMALLEST) {
+      return 0;
+    }
     int exponent = bits >>> MANTISSA_BITS;
     return (byte) ((bits & MANTISSA_MASK) == 0 ? exponent : exponent + 1);
   }
@@ -33,7 +37,7 @@ public final class Ue8m0 {
   /// @param exponent biased by 127
   public static float toFloat(byte exponent) {
     int bits = (exponent & 0xff) << MANTISSA_BITS;
-    return Float.intBitsToFloat(bits == 0 ? 1 << (MANTISSA_BITS - 1) : bits);
+    return Float.intBitsToFloat(bits == 0 ? SMALLEST : bits);
   }
 
   /// {@return int32 words that the scales of a row take}

@@ -7,7 +7,8 @@ import java.util.Arrays;
 /// Picks experts from router scores: plain softmax top-k, and the group-limited gating of
 /// DeepSeek-V3 (DeepSeek-V3 technical report, section 2.1.2).
 ///
-/// Among equal scores the lower index wins, so that results do not depend on the order of a sort.
+/// Among equal scores the lower index wins, so that results do not depend on the order of a sort. A
+/// score of minus infinity masks an expert: it is picked last, with weight 0.
 ///
 /// Safe for any thread.
 public final class Gating {
@@ -21,16 +22,17 @@ public final class Gating {
   /// the unbiased scores, divided by their sum, times `scaling`.
   ///
   /// @param scores router outputs before the sigmoid, [tokens, E]
-  /// @param bias `[E]`
+  /// @param bias `[E]`, finite
   /// @param groups how many groups there are and how many are kept
   /// @param topk K
   /// @param scaling factor of the weights
   /// @return picks, best biased score first
-  /// @throws InvalidInputException if sizes do not fit each other or a score is NaN
+  /// @throws InvalidInputException if sizes do not fit each other or a score is NaN or infinity
   public static GatingResult groupLimited(
       float[] scores, float[] bias, GroupLimit groups, int topk, float scaling) {
     int numExperts = bias.length;
     int perGroup = checkGroups(numExperts, groups, topk);
+    checkBias(bias);
     int tokens = checkScores(scores, numExperts);
     GatingResult result = empty(tokens, topk);
     float[] sigmoid = new float[numExperts];
@@ -57,7 +59,7 @@ public final class Gating {
   /// @param numExperts E
   /// @param topk K
   /// @return picks, best first
-  /// @throws InvalidInputException if sizes do not fit each other or a score is NaN
+  /// @throws InvalidInputException if sizes do not fit each other or a score is NaN or infinity
   public static GatingResult softmaxTopk(float[] scores, int numExperts, int topk) {
     checkGroups(numExperts, new GroupLimit(1, 1), topk);
     int tokens = checkScores(scores, numExperts);
@@ -66,8 +68,9 @@ public final class Gating {
     for (int token = 0; token < tokens; token++) {
       float[] row = Arrays.copyOfRange(scores, token * numExperts, (token + 1) * numExperts);
       int[] picks = best(row, topk);
+      float largest = Math.max(row[picks[0]], -Float.MAX_VALUE);
       for (int e = 0; e < numExperts; e++) {
-        exponentials[e] = (float) Math.exp(row[e] - row[picks[0]]);
+        exponentials[e] = (float) Math.exp(row[e] - largest);
       }
       put(result, token, picks, exponentials, 1.0f);
     }
@@ -92,6 +95,15 @@ public final class Gating {
     return numExperts / numGroups;
   }
 
+  private static void checkBias(float[] bias) {
+    for (int expert = 0; expert < bias.length; expert++) {
+      if (!Float.isFinite(bias[expert])) {
+        throw new InvalidInputException(
+            "bias is not finite: expert=" + expert + ", bias=" + bias[expert]);
+      }
+    }
+  }
+
   private static int checkScores(float[] scores, int numExperts) {
     if (scores.length % numExperts != 0) {
       throw new InvalidInputException(
@@ -101,9 +113,9 @@ public final class Gating {
               + numExperts);
     }
     for (int i = 0; i < scores.length; i++) {
-      if (Float.isNaN(scores[i])) {
+      if (!(scores[i] < Float.POSITIVE_INFINITY)) {
         throw new InvalidInputException(
-            "score is NaN: token=" + i / numExperts + ", expert=" + i % numExperts);
+            "score is NaN or infinity: token=" + i / numExperts + ", expert=" + i % numExperts);
       }
     }
     return scores.length / numExperts;

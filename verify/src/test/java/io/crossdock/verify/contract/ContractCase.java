@@ -107,10 +107,19 @@ record ContractCase(
   /// @param seed of the case and its data
   /// @param numRanks R
   static ContractCase random(long seed, int numRanks) {
+    int hidden = pick(new SplittableRandom(~seed), HIDDENS);
+    return random(seed, numRanks, hidden);
+  }
+
+  /// Draws a case whose rows have a given width, or the multiple of 128 next to it if they are FP8.
+  ///
+  /// @param seed of the case and its data
+  /// @param numRanks R
+  /// @param width wanted H
+  static ContractCase random(long seed, int numRanks, int width) {
     SplittableRandom random = new SplittableRandom(seed);
     Rows rows = pick(random, Rows.values());
-    int hidden = pick(random, HIDDENS);
-    hidden = rows.scales == null ? hidden : Math.max(1, hidden / 128) * 128;
+    int hidden = rows.scales == null ? width : Math.max(1, width / 128) * 128;
     int experts = numRanks * (1 + random.nextInt(8));
     int topk = 1 + random.nextInt(Math.min(BufferSpec.MAX_TOPK, experts));
     Integer[] tokens = new Integer[numRanks];
@@ -147,6 +156,11 @@ record ContractCase(
 
   private static <T> T pick(SplittableRandom random, T[] values) {
     return values[random.nextInt(values.length)];
+  }
+
+  /// {@return this case with other data}
+  ContractCase withSeed(long other) {
+    return new ContractCase(other, tokens, hidden, experts, topk, rows, routing, flow, options);
   }
 
   int numRanks() {

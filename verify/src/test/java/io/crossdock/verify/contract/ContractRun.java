@@ -30,7 +30,7 @@ final class ContractRun {
   private final Expected expected;
   private final RankData mine;
 
-  private ContractRun(ContractCase test, EpBuffer buffer, Arena arena) {
+  ContractRun(ContractCase test, EpBuffer buffer, Arena arena) {
     this.test = test;
     this.buffer = buffer;
     this.rank = buffer.group().rank();
@@ -53,7 +53,8 @@ final class ContractRun {
     }
   }
 
-  private void once() {
+  /// Layout, dispatch, cached dispatch if wanted, combine.
+  void once() {
     Tensor topkIdx = mine.topkIdx();
     Layout layout = buffer.layout(topkIdx, test.experts());
     expected.checkLayout(layout);
@@ -63,8 +64,7 @@ final class ContractRun {
       return;
     }
     try (DispatchResult fresh = buffer.dispatch(input, layout, dispatchOptions())) {
-      fresh.event().currentStreamWait();
-      expected.checkDispatch(Received.of(fresh), 0);
+      checkFresh(fresh);
       if (test.options().cached()) {
         cached(fresh.handle());
       }
@@ -72,7 +72,23 @@ final class ContractRun {
     }
   }
 
-  private void cached(DispatchHandle handle) {
+  /// Dispatches and checks; the caller closes the result.
+  DispatchResult dispatch() {
+    Tensor topkIdx = mine.topkIdx();
+    Layout layout = buffer.layout(topkIdx, test.experts());
+    DispatchResult fresh = buffer.dispatch(mine.dispatchInput(topkIdx), layout, dispatchOptions());
+    checkFresh(fresh);
+    return fresh;
+  }
+
+  /// Checks a result, again if need be: a live one never changes.
+  void checkFresh(DispatchResult fresh) {
+    fresh.event().currentStreamWait();
+    expected.checkDispatch(Received.of(fresh), 0);
+  }
+
+  /// Sends other rows along a handle: the backward of combine.
+  void cached(DispatchHandle handle) {
     DispatchInput again = expected.rank(rank, 1).rowsOnly();
     try (DispatchResult second = buffer.dispatch(again, handle, dispatchOptions())) {
       second.event().currentStreamWait();
@@ -106,7 +122,8 @@ final class ContractRun {
         .withPlacement(test.options().owned() ? Placement.owned(arena) : Placement.BORROWED);
   }
 
-  private void combine(DispatchHandle handle) {
+  /// Combines expert outputs along a handle; with gradients of weights, the backward of dispatch.
+  void combine(DispatchHandle handle) {
     int rows = Math.toIntExact(handle.numOutputRows());
     MemorySegment outputs = RankData.expertRows(test, rank, expected.numRecvTokens());
     if (test.options().zeroCopy()) {

@@ -30,7 +30,8 @@ public final class RankThreads {
     run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
   }
 
-  /// Runs a body on every rank of a group with options.
+  /// Runs a body on every rank of a group with options; gives up after twice its timeout,
+  /// but not within a minute.
   ///
   /// @param numRanks R
   /// @param options of the group
@@ -44,7 +45,7 @@ public final class RankThreads {
       for (ProcessGroup group : groups) {
         ranks.add(threads.submit(() -> runRank(group, body)));
       }
-      join(ranks, groups);
+      join(ranks, groups, options.timeout().multipliedBy(2));
     }
   }
 
@@ -58,10 +59,11 @@ public final class RankThreads {
     }
   }
 
-  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups) throws Exception {
+  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups, Duration timeout)
+      throws Exception {
     List<Throwable> failures = new ArrayList<>();
     for (int rank = 0; rank < ranks.size(); rank++) {
-      Throwable failure = failureOf(ranks.get(rank), rank);
+      Throwable failure = failureOf(ranks.get(rank), rank, timeout);
       if (failure != null) {
         failures.add(failure);
       }
@@ -81,9 +83,10 @@ public final class RankThreads {
     }
   }
 
-  private static Throwable failureOf(Future<?> rank, int index) throws InterruptedException {
+  private static Throwable failureOf(Future<?> rank, int index, Duration timeout)
+      throws InterruptedException {
     try {
-      rank.get(TIMEOUT.toSeconds() * 2, TimeUnit.SECONDS);
+      rank.get(Math.max(TIMEOUT.toSeconds(), timeout.toSeconds()), TimeUnit.SECONDS);
       return null;
     } catch (ExecutionException e) {
       return e.getCause();

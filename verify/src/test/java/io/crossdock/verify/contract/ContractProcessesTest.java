@@ -1,0 +1,23 @@
+package io.crossdock.verify.contract;
+
+import io.crossdock.verify.harness.RankProcesses;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The contract suite with ranks as processes. A failing rank prints its case.
+class ContractProcessesTest {
+  private static final int CASES = 25;
+  private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 6})
+  void randomCases(int numRanks) throws Exception {
+    List<String> arguments =
+        List.of("host", Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
+    try (RankProcesses ranks = RankProcesses.start(numRanks, ContractBody.class, arguments)) {
+      ranks.awaitSuccess(Duration.ofSeconds(120));
+    }
+  }
+}
