@@ -471,12 +471,21 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
-  /// Calls in flight are bounded by the timeout, and so is this wait for them.
+  /// Waits for a call in flight as long as one of its own waits may take, then ends it: a call may
+  /// wait several times.
   private void awaitUser() {
-    long deadline = System.nanoTime() + spec.hostTimeout().toNanos();
-    while (user.get() != null && System.nanoTime() < deadline) {
+    if (!isUnusedInTime()) {
+      session.abort("buffer was closed during a call: rank=" + group.rank());
+      isUnusedInTime();
+    }
+  }
+
+  private boolean isUnusedInTime() {
+    long start = System.nanoTime();
+    while (user.get() != null && System.nanoTime() - start < spec.hostTimeout().toNanos()) {
       LockSupport.parkNanos(CLOSE_POLL_NANOS);
     }
+    return user.get() == null;
   }
 
   EngineSession session() {
