@@ -118,9 +118,10 @@ final class FaultRank implements AutoCloseable {
 
   /// Takes a result that stays open; collective.
   void takeLease() {
-    lease = calls.dispatch(LEASE_SEED);
-    outputs = calls.outputs(lease);
-    leased = bytes(lease);
+    DispatchResult result = calls.dispatch(LEASE_SEED);
+    outputs = calls.outputs(result);
+    leased = bytes(result);
+    lease = result;
   }
 
   private static byte[] bytes(DispatchResult result) {
@@ -136,6 +137,16 @@ final class FaultRank implements AutoCloseable {
   /// Gives the lease of [#takeLease()] back.
   void endLease() {
     lease.close();
+    lease = null;
+  }
+
+  /// Resets the buffer, which ends the lease if there is one, whole to the last; collective.
+  void reset() {
+    buffer.reset();
+    if (lease != null) {
+      checkLease();
+      endLease();
+    }
   }
 
   /// One rank makes a wrong call while the others make a right one: it gets its own exception, the
