@@ -7,20 +7,26 @@ import static io.crossdock.verify.faults.Fault.tensor;
 import static io.crossdock.verify.faults.FaultRank.HIDDEN;
 import static io.crossdock.verify.faults.FaultRank.MAX_TOKENS;
 import static io.crossdock.verify.faults.FaultRank.TOPK;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.crossdock.core.CallOptions;
 import io.crossdock.core.DType;
+import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.EpBuffer;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.verify.harness.ExactCalls;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -28,6 +34,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// it refused, and the buffer goes on.
 class DispatchErrorsTest {
   private static final long CHANNELS = 128;
+  private static final MemorySegment SEGMENT = MemorySegment.ofArray(new byte[4]);
 
   @ParameterizedTest
   @MethodSource({"rows", "choices", "weights", "scales", "layouts", "memory", "options"})
@@ -279,6 +286,61 @@ class DispatchErrorsTest {
                         rank.layout(),
                         DispatchOptions.DEFAULT.withNumWorstTokens(MAX_TOKENS * 3 + 1))
                     .close()));
+  }
+
+  /// Asking for a layout is not collective: what is wrong with it concerns nobody else.
+  @ParameterizedTest
+  @MethodSource("numRanks")
+  void layoutFailsAlone(int numRanks) throws Exception {
+    RankThreads.run(
+        numRanks,
+        group -> {
+          try (FaultRank rank = FaultRank.open(group)) {
+            rank.takeLease();
+            if (rank.rank() == 0) {
+              checkLayouts(rank);
+            }
+            rank.checkUsable();
+          }
+        });
+  }
+
+  private static void checkLayouts(FaultRank rank) {
+    EpBuffer buffer = rank.buffer();
+    Tensor ids = rank.batch().topkIdx();
+    expectInvalid("expert=12", () -> buffer.layout(withId(ids, 12), 12));
+    expectInvalid("numExperts=6", () -> buffer.layout(withId(ids, 11), 6));
+    expectInvalid("repeats an expert", () -> buffer.layout(repeated(ids), 12));
+    expectInvalid("topkIdx must be", () -> buffer.layout(tensor(DType.F32, 2, TOPK), 12));
+    expectInvalid("topkIdx must be", () -> buffer.layout(tensor(DType.I64, 2), 12));
+    expectInvalid("topk=4", () -> buffer.layout(tensor(DType.I64, 2, TOPK + 1), 12));
+    expectInvalid("numExperts=13", () -> buffer.layout(ids, 13));
+    expectInvalid("numExperts=0", () -> buffer.layout(ids, 0));
+    expectInvalid("memory that was freed", () -> buffer.layout(freed(ids), 12));
+    expectInvalid("memory that was freed", () -> buffer.layoutInto(ids, freedLayout(rank)));
+    expectInvalid("layoutRanks=7", () -> buffer.layoutInto(ids, emptyLayout(rank, 7, 12)));
+    Layout small =
+        Layout.allocate(Arena.ofAuto(), new Layout.Sizes(1, rank.group().size(), 1, 12));
+    expectInvalid("maxTokens=1", () -> buffer.layoutInto(ids, small));
+  }
+
+  private static void expectInvalid(String fragment, Runnable call) {
+    new FaultRank.Expected(InvalidInputException.class, fragment)
+        .check(catchThrowable(call::run));
+  }
+
+  @Test
+  void optionsAreCheckedWhereTheyAreMade() {
+    DispatchOptions options = DispatchOptions.DEFAULT;
+    expectInvalid("expertAlignment=0", () -> options.withExpertAlignment(0));
+    expectInvalid("numWorstTokens=-1", () -> options.withNumWorstTokens(-1));
+    expectInvalid("numSms=-1", () -> new DispatchConfig(-1, 1, 1));
+    expectInvalid("stages=0", () -> new DispatchConfig(1, 0, 1));
+    expectInvalid("chunkRows=0", () -> new DispatchConfig(1, 1, 0));
+    expectInvalid("allocateOnCommStream", () -> CallOptions.DEFAULT.allocateOnCommStream());
+    expectInvalid("segment is too small", () -> Tensor.of(SEGMENT, DType.F32, 2));
+    expectInvalid("must not be negative", () -> Tensor.of(SEGMENT, DType.F32, -1));
+    expectInvalid("tensor address is null", () -> Tensor.ofAddress(0, DType.F32, 1));
   }
 
   /// What needs rows of another width than the other tests have.

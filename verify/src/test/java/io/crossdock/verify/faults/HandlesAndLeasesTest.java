@@ -113,6 +113,26 @@ class HandlesAndLeasesTest {
     });
   }
 
+  /// Asking for a place is not collective.
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void placeForAWrongHandle(int numRanks) throws Exception {
+    RankThreads.run(
+        numRanks,
+        group -> {
+          try (FaultRank rank = FaultRank.open(group)) {
+            rank.takeLease();
+            if (rank.rank() == 1) {
+              DispatchHandle closed = closed(rank);
+              CLOSED.check(catchThrowable(() -> rank.buffer().combineBuffer(closed)));
+              withForeign(
+                  h -> FOREIGN.check(catchThrowable(() -> rank.buffer().combineBuffer(h))));
+            }
+            rank.checkUsable();
+          }
+        });
+  }
+
   /// The others have room, yet nothing is sent: the rank without a window says who holds them.
   @ParameterizedTest
   @ValueSource(ints = {2, 3})

@@ -6,17 +6,21 @@ import static io.crossdock.verify.faults.Fault.invalid;
 import static io.crossdock.verify.faults.Fault.tensor;
 import static io.crossdock.verify.faults.FaultRank.HIDDEN;
 import static io.crossdock.verify.faults.FaultRank.MAX_TOKENS;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import io.crossdock.core.CapacityException;
+import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineOptions;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchOutputs;
+import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
 import io.crossdock.verify.harness.ExactCalls;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -27,6 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Calls into outputs of the caller's that do not fit.
 class IntoErrorsTest {
   private static final int CHANNELS = 128;
+  private static final long SEED = 23;
   private static final int K = FaultRank.TOPK;
 
   @ParameterizedTest
@@ -213,6 +218,47 @@ class IntoErrorsTest {
               sums.apply(tokens),
               weights.apply(tokens));
     };
+  }
+
+  /// A dispatch that was refused must not touch what the one before it left in the same outputs.
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void refusedDispatchLeavesTheOneBefore(int numRanks) throws Exception {
+    FaultRank.Expected expected =
+        new FaultRank.Expected(InvalidInputException.class, "expert=99");
+    RankThreads.run(
+        numRanks,
+        group -> {
+          try (FaultRank rank = FaultRank.open(group)) {
+            ExactCalls.Batch first = rank.calls().batch(SEED);
+            DispatchOutputs outputs = outputs(rank);
+            rank.buffer()
+                .dispatchInto(
+                    first.input(), rank.calls().layout(first), DispatchOptions.DEFAULT, outputs);
+            long epoch = outputs.handle().epoch();
+            rank.expectRefusal(
+                1,
+                expected,
+                r -> dispatch(r, badLastChoice(r), outputs, 0),
+                r -> dispatch(r, r.batch().input(), outputs, 0));
+            assertThat(outputs.handle().epoch()).isEqualTo(epoch);
+            assertThat(outputs.handle().numTokens()).isEqualTo((int) first.x().size(0));
+            CombineInput input =
+                CombineInput.of(firstRows(outputs.recvX(), outputs))
+                    .withTopkWeights(firstRows(outputs.recvTopkWeights().orElseThrow(), outputs));
+            rank.calls().checkCombined(SEED, rank.buffer().combine(input, outputs.handle()));
+          }
+        });
+  }
+
+  private static Tensor firstRows(Tensor tensor, DispatchOutputs outputs) {
+    return tensor.firstRows(outputs.numRecvTokens());
+  }
+
+  private static DispatchInput badLastChoice(FaultRank rank) {
+    Tensor ids = Fault.copy(rank.batch().topkIdx(), Arena.ofAuto());
+    ids.segment().setAtIndex(ValueLayout.JAVA_LONG, ids.numElements() - 1, 99);
+    return rank.batch().input().withTopkIdx(ids);
   }
 
   /// Counts are known to all ranks, so all come to the same conclusion.

@@ -198,6 +198,8 @@ class LateErrorsTest {
         rank.buffer()
             .dispatch(input, rank.calls().layout(rank.calls().batch(seed)), owned(Arena.ofAuto()));
     rank.calls().check(seed, got);
+    new FaultRank.Expected(CapacityException.class, "expert outputs do not fit one window: rows=")
+        .check(catchThrowable(() -> rank.buffer().combineBuffer(got.handle())));
     rank.calls().combine(seed, got);
   }
 
