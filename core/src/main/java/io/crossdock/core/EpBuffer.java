@@ -472,8 +472,8 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// Waits for a call in flight as long as one of its own waits may take, then ends it: a call may
-  /// wait several times. A call claims the buffer before it looks whether it is closed, so none slips
-  /// through between the two.
+  /// wait several times. A call claims the buffer before it looks whether it is closed, so none
+  /// slips through between the two.
   private void awaitUser() {
     if (!isUnusedInTime()) {
       session.abort("buffer was closed during a call: rank=" + group.rank());

@@ -124,7 +124,9 @@ class OpenErrorsTest {
           check(group, s -> s.numExperts(13), "numRanks must divide numExperts: numExperts=13");
           check(group, s -> s.numExperts(3 * 1025), "too many experts per rank");
           check(
-              group, s -> s.capacityRows(Long.MAX_VALUE / 8), "windows are larger than memory can be");
+              group,
+              s -> s.capacityRows(Long.MAX_VALUE / 8),
+              "windows are larger than memory can be");
           assertThat(catchThrowable(() -> open(group, s -> s.capacityRows(1L << 40))))
               .isInstanceOf(WindowAllocationException.class)
               .hasMessageContaining("neededBytes=");

@@ -29,7 +29,8 @@ public final class ShmFolder implements AutoCloseable {
     return new ShmFolder(Files.createTempDirectory(Path.of("/dev/shm"), "test-"), false);
   }
 
-  /// Mounts shared memory of its own; the test is skipped, with a reason, where that is not allowed.
+  /// Mounts shared memory of its own; the test is skipped, with a reason, where that is not
+  /// allowed.
   ///
   /// @param mebibytes how large
   /// @return the folder
