@@ -1,5 +1,6 @@
 package io.crossdock.core;
 
+import java.util.Objects;
 import java.util.Optional;
 
 /// Options that dispatch and combine share: ordering against other work.
@@ -18,8 +19,11 @@ public record CallOptions(
   public static final CallOptions DEFAULT =
       new CallOptions(Optional.empty(), Completion.SYNCHRONOUS, AllocationStream.CALLER);
 
-  /// Checks that the combination makes sense.
+  /// Checks that the combination makes sense, and that nothing is null.
   public CallOptions {
+    Objects.requireNonNull(previousEvent, "previousEvent");
+    Objects.requireNonNull(completion, "completion");
+    Objects.requireNonNull(allocationStream, "allocationStream");
     if (allocationStream == AllocationStream.COMM_STREAM
         && (previousEvent.isEmpty() || completion != Completion.ASYNC_FINISH)) {
       throw new InvalidInputException(

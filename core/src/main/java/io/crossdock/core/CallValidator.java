@@ -3,6 +3,10 @@ package io.crossdock.core;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
+import java.util.Objects;
 
 /// Checks a call's shapes and dtypes at the border, before anything is sent. Values of `topkIdx`
 /// are checked by the engine, which may hold them on a device.
@@ -21,8 +25,26 @@ final class CallValidator {
   }
 
   void layout(Tensor topkIdx, int numExperts) {
+    Objects.requireNonNull(topkIdx, "topkIdx");
     checkTopkIdx(topkIdx, topkIdx.size(0));
+    checkAlive("topkIdx", topkIdx);
     checkExperts(numExperts);
+  }
+
+  void layout(Tensor topkIdx, Layout target) {
+    layout(topkIdx, target.numExperts());
+    checkAlive("layout", target.tokenInRank());
+    if (target.numRanks() != numRanks || target.maxTokens() < topkIdx.size(0)) {
+      throw new InvalidInputException(
+          "layout does not fit the choices: layoutRanks="
+              + target.numRanks()
+              + ", numRanks="
+              + numRanks
+              + ", maxTokens="
+              + target.maxTokens()
+              + ", tokens="
+              + topkIdx.size(0));
+    }
   }
 
   void dispatch(DispatchCall call) {
@@ -37,7 +59,8 @@ final class CallValidator {
       return;
     }
     long tokens = call.x.size(0);
-    Layout layout = call.layout;
+    Layout layout = Objects.requireNonNull(call.layout, "layout");
+    checkMemory("layout", layout.tokenInRank());
     checkExperts(layout.numExperts());
     if (layout.numTokens() != tokens || layout.numRanks() != numRanks) {
       throw new InvalidInputException(
@@ -76,6 +99,41 @@ final class CallValidator {
       throw new InvalidInputException(
           "rows do not fit the handle: tokens=" + call.x.size(0) + ", handleTokens=" + tokens);
     }
+  }
+
+  /// Outputs are read with the columns and dtypes they were made with, so the input must have the
+  /// same.
+  void dispatchOutputs(DispatchCall call, DispatchOutputs outputs) {
+    expectLike("recvX", outputs.recvX(), call.x);
+    expectLike("recvScales", outputs.recvScales().orElse(null), call.scales);
+    expectLike("recvTopkIdx", outputs.recvTopkIdx().orElse(null), call.topkIdx);
+    expectLike("recvTopkWeights", outputs.recvTopkWeights().orElse(null), call.topkWeights);
+    long rows = outputs.recvX().size(0);
+    if (call.numWorstTokens > rows) {
+      throw new InvalidInputException(
+          "numWorstTokens does not fit the outputs: numWorstTokens="
+              + call.numWorstTokens
+              + ", outputRows="
+              + rows);
+    }
+  }
+
+  private static void expectLike(String name, Tensor output, Tensor input) {
+    boolean same = (output == null) == (input == null);
+    boolean fits =
+        output == null
+            || input == null
+            || (output.dtype() == input.dtype() && output.size(1) == input.size(1));
+    if (!same || !fits) {
+      throw new InvalidInputException(
+          name
+              + " does not fit the input: output="
+              + (output == null ? "none" : output)
+              + ", input="
+              + (input == null ? "none" : input)
+              + ", remedy=allocateOutputs for such an input");
+    }
+    checkMemory(name, output);
   }
 
   private void checkRows(Tensor x) {
@@ -153,20 +211,39 @@ final class CallValidator {
 
   /// Rows are moved by several threads, so memory must be alive and open to all of them.
   private static void checkMemory(String name, Tensor tensor) {
-    if (tensor == null) {
-      return;
+    if (tensor != null) {
+      checkAlive(name, tensor);
+      checkShared(name, tensor.segment(), tensor.describe());
     }
+  }
+
+  private static void checkAlive(String name, Tensor tensor) {
     if (!tensor.segment().scope().isAlive()) {
       throw new InvalidInputException(
           name + " lies in memory that was freed: " + tensor.describe());
     }
-    if (!tensor.segment().isAccessibleBy(ANOTHER_THREAD)) {
+  }
+
+  private static void checkShared(String name, MemorySegment memory, String facts) {
+    if (!memory.isAccessibleBy(ANOTHER_THREAD)) {
       throw new InvalidInputException(
           name
               + " lies in memory confined to one thread: "
-              + tensor.describe()
+              + facts
               + ", remedy=Arena.ofShared() or Arena.ofAuto()");
     }
+  }
+
+  /// Asks for no bytes of an arena that outputs will come from: that it cannot be used would
+  /// otherwise come out in the middle of the call, when it is too late to refuse it.
+  void allocator(SegmentAllocator allocator) {
+    if (!(allocator instanceof Arena arena)) {
+      return;
+    }
+    if (!arena.scope().isAlive()) {
+      throw new InvalidInputException("allocator is a closed arena: arena=" + arena);
+    }
+    checkShared("allocator", arena.allocate(0), "arena=" + arena);
   }
 
   void combine(CombineCall call) {
@@ -194,6 +271,7 @@ final class CallValidator {
 
   void combineOutputs(CombineCall call) {
     long tokens = call.handle.plan.numTokens();
+    Objects.requireNonNull(call.combinedX, "combinedX");
     expect("combinedX", call.combinedX, DType.BF16, tokens, spec.hidden());
     checkMemory("combinedX", call.combinedX);
     checkMemory("combinedTopkWeights", call.combinedTopkWeights);

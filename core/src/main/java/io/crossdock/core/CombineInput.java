@@ -1,6 +1,7 @@
 package io.crossdock.core;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 
 /// What one rank gives back.
@@ -12,9 +13,11 @@ import java.util.Optional;
 /// @param bias none, one or two BF16 [tokens, H] tensors that the sum starts from
 public record CombineInput(Tensor y, Optional<Tensor> topkWeights, List<Tensor> bias) {
 
-  /// Checks the number of biases.
+  /// Checks the number of biases, and that nothing is null.
   public CombineInput {
-    bias = List.copyOf(bias);
+    Objects.requireNonNull(y, "y");
+    Objects.requireNonNull(topkWeights, "topkWeights");
+    bias = List.copyOf(Objects.requireNonNull(bias, "bias"));
     if (bias.size() > 2) {
       throw new InvalidInputException("at most two bias tensors: numBias=" + bias.size());
     }

@@ -1,6 +1,7 @@
 package io.crossdock.core;
 
 import java.lang.foreign.SegmentAllocator;
+import java.util.Objects;
 import java.util.Optional;
 
 /// Options of a combine.
@@ -12,6 +13,13 @@ import java.util.Optional;
 /// @param allocator where outputs are allocated; empty allocates garbage-collected native memory
 public record CombineOptions(
     CallOptions call, Optional<CombineConfig> config, Optional<SegmentAllocator> allocator) {
+
+  /// Checks that nothing is null.
+  public CombineOptions {
+    Objects.requireNonNull(call, "call");
+    Objects.requireNonNull(config, "config");
+    Objects.requireNonNull(allocator, "allocator");
+  }
 
   /// Synchronous, garbage-collected outputs.
   public static final CombineOptions DEFAULT =

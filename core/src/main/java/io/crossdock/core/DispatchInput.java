@@ -1,5 +1,6 @@
 package io.crossdock.core;
 
+import java.util.Objects;
 import java.util.Optional;
 
 /// What one rank sends.
@@ -13,6 +14,14 @@ import java.util.Optional;
 public record DispatchInput(
     Tensor x, Optional<Tensor> scales, Optional<Tensor> topkIdx, Optional<Tensor> topkWeights) {
 
+  /// Checks that nothing is null.
+  public DispatchInput {
+    Objects.requireNonNull(x, "x");
+    Objects.requireNonNull(scales, "scales");
+    Objects.requireNonNull(topkIdx, "topkIdx");
+    Objects.requireNonNull(topkWeights, "topkWeights");
+  }
+
   /// Rows with their choices and weights.
   ///
   /// @param x rows [tokens, H]
@@ -20,6 +29,8 @@ public record DispatchInput(
   /// @param topkWeights weights [tokens, K]
   /// @return the input
   public static DispatchInput of(Tensor x, Tensor topkIdx, Tensor topkWeights) {
+    Objects.requireNonNull(topkIdx, "topkIdx");
+    Objects.requireNonNull(topkWeights, "topkWeights");
     return new DispatchInput(x, Optional.empty(), Optional.of(topkIdx), Optional.of(topkWeights));
   }
 

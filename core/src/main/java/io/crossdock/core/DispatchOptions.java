@@ -1,5 +1,6 @@
 package io.crossdock.core;
 
+import java.util.Objects;
 import java.util.Optional;
 
 /// Options of a dispatch.
@@ -23,8 +24,11 @@ public record DispatchOptions(
   public static final DispatchOptions DEFAULT =
       new DispatchOptions(CallOptions.DEFAULT, Optional.empty(), Placement.BORROWED, 1, 0);
 
-  /// Checks ranges.
+  /// Checks ranges, and that nothing is null.
   public DispatchOptions {
+    Objects.requireNonNull(call, "call");
+    Objects.requireNonNull(config, "config");
+    Objects.requireNonNull(placement, "placement");
     if (expertAlignment < 1 || numWorstTokens < 0) {
       throw new InvalidInputException(
           "dispatch options are invalid: expertAlignment="

@@ -80,7 +80,7 @@ public final class DispatchResult implements AutoCloseable {
   @Override
   public void close() {
     try {
-      event.currentStreamWait();
+      event.close();
     } finally {
       lease.run();
     }

@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicReference;
@@ -68,16 +69,21 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws InvalidInputException if the spec does not fit the group, or differs between ranks
   /// @throws WindowAllocationException if the windows do not fit into shared memory
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
+    checkSpecs(engine, spec, group);
     spec.checkGroup(group.size());
-    checkSpecs(spec, group);
     return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
   }
 
-  private static void checkSpecs(BufferSpec spec, ProcessGroup group) {
-    byte[][] all = group.allGather(spec.toString().getBytes(StandardCharsets.UTF_8));
+  /// Compares before anything else is checked: a rank with bad arguments must not leave the others
+  /// waiting.
+  private static void checkSpecs(Engine engine, BufferSpec spec, ProcessGroup group) {
+    String mine = engine == null ? "no engine" : String.valueOf(spec);
+    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
+    Objects.requireNonNull(engine, "engine");
+    Objects.requireNonNull(spec, "spec");
     for (int peer = 0; peer < all.length; peer++) {
       String theirs = new String(all[peer], StandardCharsets.UTF_8);
-      if (!theirs.equals(spec.toString())) {
+      if (!theirs.equals(mine)) {
         throw new InvalidInputException(
             "buffer specs differ between ranks: rank="
                 + group.rank()
@@ -167,7 +173,7 @@ public final class EpBuffer implements AutoCloseable {
   public void layoutInto(Tensor topkIdx, Layout target) {
     claim();
     try {
-      validator.layout(topkIdx, target.numExperts());
+      validator.layout(topkIdx, Objects.requireNonNull(target, "target"));
       session.layout(topkIdx, target);
     } finally {
       release();
@@ -225,7 +231,7 @@ public final class EpBuffer implements AutoCloseable {
       admit(() -> {
         fill(call, input, options);
         call.cached = true;
-        call.handle = handle.data(this);
+        call.handle = Objects.requireNonNull(handle, "handle").data(this);
         call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
         reserve(call);
       });
@@ -236,18 +242,22 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   private DispatchCall dispatchCall(DispatchOptions options) {
+    admit(() -> Objects.requireNonNull(options, "options"));
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
     return async ? new DispatchCall() : syncDispatch;
   }
 
   private void fill(DispatchCall call, DispatchInput input, DispatchOptions options) {
     call.clear();
-    call.x = input.x();
+    call.x = Objects.requireNonNull(input, "input").x();
     call.scales = input.scales().orElse(null);
     call.topkIdx = input.topkIdx().orElse(null);
     call.topkWeights = input.topkWeights().orElse(null);
     call.config = options.config().orElse(dispatchConfig);
-    call.owned = options.placement() instanceof Placement.Owned;
+    if (options.placement() instanceof Placement.Owned(SegmentAllocator allocator)) {
+      validator.allocator(allocator);
+      call.owned = true;
+    }
     call.expertAlignment = options.expertAlignment();
     call.numWorstTokens = options.numWorstTokens();
     call.outputRows = call.numWorstTokens > 0 ? call.numWorstTokens : Long.MAX_VALUE;
@@ -281,16 +291,18 @@ public final class EpBuffer implements AutoCloseable {
       DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
     DispatchCall call = syncDispatch;
     try {
-      fill(call, input, options);
+      fill(call, input, Objects.requireNonNull(options, "options"));
       call.layout = layout;
-      call.handle = outputs.handle().data(this);
+      call.handle = Objects.requireNonNull(outputs, "outputs").handle().data(this);
       call.owned = true;
-      call.outputRows = outputs.recvX().size(0);
+      call.outputRows = Math.min(call.outputRows, outputs.recvX().size(0));
       call.recvRows = outputs.recvX().segment();
       call.recvScales = memoryOf(outputs.recvScales());
       call.recvTopkIdx = memoryOf(outputs.recvTopkIdx());
       call.recvTopkWeights = memoryOf(outputs.recvTopkWeights());
-      reserve(call);
+      validator.dispatch(call);
+      validator.dispatchOutputs(call, outputs);
+      session.reserve(call);
     } catch (RuntimeException e) {
       refuse(e);
       throw e;
@@ -334,7 +346,7 @@ public final class EpBuffer implements AutoCloseable {
     claim();
     try {
       awaitCommStream();
-      HandleData data = handle.data(this);
+      HandleData data = Objects.requireNonNull(handle, "handle").data(this);
       long rows = handle.numOutputRows();
       OutputPlace place = session.lendOutput(data);
       Tensor tensor = Tensor.of(place.rows(), DType.BF16, rows, spec.hidden());
@@ -369,10 +381,12 @@ public final class EpBuffer implements AutoCloseable {
   public CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
     claim();
     try {
+      admit(() -> Objects.requireNonNull(options, "options"));
       boolean async = options.call().completion() == Completion.ASYNC_FINISH;
       CombineCall call = async ? new CombineCall() : syncCombine;
       admit(() -> {
         fill(call, input, handle, options);
+        options.allocator().ifPresent(validator::allocator);
         validator.combine(call);
         session.reserve(call);
       });
@@ -385,11 +399,11 @@ public final class EpBuffer implements AutoCloseable {
   private void fill(
       CombineCall call, CombineInput input, DispatchHandle handle, CombineOptions options) {
     call.clear();
-    call.y = input.y();
+    call.y = Objects.requireNonNull(input, "input").y();
     call.topkWeights = input.topkWeights().orElse(null);
     call.bias0 = input.bias().isEmpty() ? null : input.bias().get(0);
     call.bias1 = input.bias().size() < 2 ? null : input.bias().get(1);
-    call.handle = handle.data(this);
+    call.handle = Objects.requireNonNull(handle, "handle").data(this);
     call.config = options.config().orElse(combineConfig);
   }
 
@@ -424,7 +438,7 @@ public final class EpBuffer implements AutoCloseable {
       Tensor combinedTopkWeights) {
     CombineCall call = syncCombine;
     try {
-      fill(call, input, handle, options);
+      fill(call, input, handle, Objects.requireNonNull(options, "options"));
       call.combinedX = combinedX;
       call.combinedTopkWeights = combinedTopkWeights;
       validator.combine(call);
@@ -463,13 +477,22 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
-  /// Calls in flight are bounded by the timeout, and so is this wait for them. A call claims the
-  /// buffer before it looks whether it is closed, so none slips through between the two.
+  /// Waits for a call in flight as long as one of its own waits may take, then ends it: a call may
+  /// wait several times. A call claims the buffer before it looks whether it is closed, so none
+  /// slips through between the two.
   private void awaitUser() {
-    long deadline = System.nanoTime() + spec.hostTimeout().toNanos();
-    while (user.get() != null && System.nanoTime() < deadline) {
+    if (!isUnusedInTime()) {
+      session.abort("buffer was closed during a call: rank=" + group.rank());
+      isUnusedInTime();
+    }
+  }
+
+  private boolean isUnusedInTime() {
+    long start = System.nanoTime();
+    while (user.get() != null && System.nanoTime() - start < spec.hostTimeout().toNanos()) {
       LockSupport.parkNanos(CLOSE_POLL_NANOS);
     }
+    return user.get() == null;
   }
 
   EngineSession session() {
@@ -518,6 +541,8 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
+  /// Claims before it looks whether the buffer is closed, as [#close] closes before it looks for a
+  /// user: one of them sees the other.
   private void claim() {
     Thread caller = Thread.currentThread();
     Thread other = user.compareAndExchange(null, caller);
@@ -535,6 +560,10 @@ public final class EpBuffer implements AutoCloseable {
               + caller.getName()
               + ", user="
               + other.getName());
+    }
+    if (closed) {
+      release();
+      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
     }
   }
 

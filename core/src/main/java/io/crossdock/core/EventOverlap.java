@@ -19,6 +19,7 @@ public final class EventOverlap implements AutoCloseable {
 
   private final CompletableFuture<Void> done;
   private final Duration bound;
+  private volatile boolean thrown;
 
   EventOverlap(CompletableFuture<Void> done, Duration bound) {
     this.done = done;
@@ -41,6 +42,7 @@ public final class EventOverlap implements AutoCloseable {
     try {
       done.get(bound.toNanos(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
+      thrown = true;
       throw rethrow(e.getCause());
     } catch (TimeoutException e) {
       throw new CrossdockException("event was not reached: waitedMs=" + bound.toMillis(), e);
@@ -50,9 +52,14 @@ public final class EventOverlap implements AutoCloseable {
     }
   }
 
-  /// Same as [#currentStreamWait()].
+  /// Same as [#currentStreamWait()], except that a failure thrown there before is the cause of
+  /// another exception here: inside a try statement no exception may come twice.
   @Override
   public void close() {
+    if (thrown) {
+      Throwable cause = done.exceptionNow();
+      throw new CrossdockException("asynchronous call failed: cause=" + cause, cause);
+    }
     currentStreamWait();
   }
 

@@ -1,6 +1,7 @@
 package io.crossdock.core;
 
 import java.lang.foreign.SegmentAllocator;
+import java.util.Objects;
 
 /// Where the rows of a dispatch end up.
 ///
@@ -29,5 +30,10 @@ public sealed interface Placement {
   /// Safe for any thread, as far as the allocator is.
   ///
   /// @param allocator where outputs are allocated
-  record Owned(SegmentAllocator allocator) implements Placement {}
+  record Owned(SegmentAllocator allocator) implements Placement {
+    /// Checks that there is an allocator.
+    public Owned {
+      Objects.requireNonNull(allocator, "allocator");
+    }
+  }
 }

@@ -22,6 +22,7 @@ final class DispatchRunner {
   private final HostContext context;
   private final PlaceTask place;
   private final CopyTask copy = new CopyTask();
+  private SendPlan nextPlan = new SendPlan();
   private int workers;
 
   DispatchRunner(HostContext context) {
@@ -87,12 +88,11 @@ final class DispatchRunner {
 
   private void planOrRefuse(DispatchCall call) {
     try {
-      SendPlan plan = call.handle.plan;
       if (call.topkIdx == null) {
-        context.planner.plan(call.layout, plan);
+        context.planner.plan(call.layout, nextPlan);
       } else {
-        context.planner.plan(call.topkIdx, call.layout.numExperts(), plan);
-        context.planner.checkLayout(call.layout, plan);
+        context.planner.plan(call.topkIdx, call.layout.numExperts(), nextPlan);
+        context.planner.checkLayout(call.layout, nextPlan);
       }
     } catch (RuntimeException e) {
       context.mine().refuse(String.valueOf(e.getMessage()));
@@ -118,8 +118,9 @@ final class DispatchRunner {
     entry.weights = call.topkWeights == null ? 0 : 1;
     entry.numExperts = call.cached ? handle.numExperts : call.layout.numExperts();
     entry.handleEpoch = call.cached ? handle.epoch : 0;
+    SendPlan plan = call.cached ? handle.plan : nextPlan;
     for (int dst = 0; dst < context.numRanks; dst++) {
-      entry.rankCounts[dst] = handle.plan.count(dst);
+      entry.rankCounts[dst] = plan.count(dst);
     }
     if (!call.cached) {
       fillExpertCounts(call, entry);
@@ -143,6 +144,7 @@ final class DispatchRunner {
   private void takeCounts(DispatchCall call) {
     HandleData handle = call.handle;
     if (!call.cached) {
+      nextPlan = handle.exchangePlan(nextPlan);
       handle.epoch = context.protocol.epoch();
       handle.numExperts = call.layout.numExperts();
       handle.topk = context.mine().topk;

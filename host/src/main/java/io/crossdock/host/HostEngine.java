@@ -72,7 +72,7 @@ final class HostEngine implements EngineBackend {
       try {
         own = SharedMemory.create(layout.byteSize, group.rank());
         offer = ProcessHandle.current().pid() + " " + own.link();
-      } catch (WindowAllocationException e) {
+      } catch (RuntimeException | OutOfMemoryError e) {
         offer = FAILED + e.getMessage();
       }
       Mapped mapped = new Mapped(new MemorySegment[group.size()], new long[group.size()]);

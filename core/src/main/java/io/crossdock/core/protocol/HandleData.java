@@ -13,7 +13,7 @@ public final class HandleData {
   public final int numRanks;
 
   /// Where this rank's tokens go.
-  public final SendPlan plan = new SendPlan();
+  public SendPlan plan = new SendPlan();
 
   /// The epoch of the dispatch: equal on all ranks, so it names the handle across the group.
   public long epoch;
@@ -43,6 +43,17 @@ public final class HandleData {
     this.rank = rank;
     this.numRanks = numRanks;
     this.prefix = new long[numRanks * numRanks];
+  }
+
+  /// Takes over the plan of a dispatch that all ranks entered; until then the handle keeps the one
+  /// of the dispatch before.
+  ///
+  /// @param entered the new plan
+  /// @return the plan before, to be filled again
+  public SendPlan exchangePlan(SendPlan entered) {
+    SendPlan before = plan;
+    plan = entered;
+    return before;
   }
 
   /// Sets one row of the count matrix; call for sources in ascending order.

@@ -1,28 +1,37 @@
 package io.crossdock.verify.harness;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
-/// Ranks as processes: each runs [RankMain] with the same body. Output of a rank goes to a file
-/// whose end is part of every failure.
+/// Ranks as processes. What a rank printed last is part of every failure, and so is the report of a
+/// virtual machine that crashed.
+///
+/// Confined to the thread of the test.
 public final class RankProcesses implements AutoCloseable {
+  static final String CRASH_PREFIX = "hs_err_pid";
   private static final int TAIL_CHARS = 4000;
-  private static final String SECRET = "0123456789abcdef0123456789abcdef";
+  private static final Duration LAST_LINES = Duration.ofSeconds(10);
 
   private final List<Process> processes = new ArrayList<>();
-  private final List<Path> logs = new ArrayList<>();
+  private final List<RankLog> logs = new ArrayList<>();
   private final Path folder;
 
-  private RankProcesses(Path folder) {
+  RankProcesses(Path folder) {
     this.folder = folder;
+  }
+
+  void add(Process process) {
+    logs.add(new RankLog(process, Integer.toString(processes.size())));
+    processes.add(process);
   }
 
   /// Starts all ranks.
@@ -49,49 +58,9 @@ public final class RankProcesses implements AutoCloseable {
       Class<? extends RankBody> body,
       List<String> arguments)
       throws IOException {
-    RankProcesses ranks = new RankProcesses(Files.createTempDirectory("crossdock-ranks-"));
-    int port = freePort();
-    for (int rank = 0; rank < numRanks; rank++) {
-      ProcessBuilder builder = new ProcessBuilder(command(body, arguments));
-      Map<String, String> variables = builder.environment();
-      variables.put("RANK", Integer.toString(rank));
-      variables.put("LOCAL_RANK", Integer.toString(rank));
-      variables.put("WORLD_SIZE", Integer.toString(numRanks));
-      variables.put("LOCAL_WORLD_SIZE", Integer.toString(numRanks));
-      variables.put("MASTER_ADDR", "127.0.0.1");
-      variables.put("MASTER_PORT", Integer.toString(port));
-      variables.put("CROSSDOCK_SECRET", SECRET);
-      variables.put("CROSSDOCK_TIMEOUT_SECONDS", "60");
-      variables.putAll(environment);
-      Path log = ranks.folder.resolve("rank" + rank + ".log");
-      builder.redirectErrorStream(true).redirectOutput(log.toFile());
-      ranks.logs.add(log);
-      ranks.processes.add(builder.start());
-    }
-    return ranks;
-  }
-
-  private static List<String> command(Class<? extends RankBody> body, List<String> arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "--add-modules",
-                "jdk.incubator.vector",
-                "-Xmx512m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                RankMain.class.getName(),
-                body.getName()));
-    command.addAll(arguments);
-    return command;
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
+    return RankLaunch.of(numRanks)
+        .environment(environment)
+        .start(body, arguments.toArray(String[]::new));
   }
 
   /// {@return the process of a rank}
@@ -104,8 +73,19 @@ public final class RankProcesses implements AutoCloseable {
   /// {@return what a rank printed so far}
   ///
   /// @param rank a rank
-  public String output(int rank) throws IOException {
-    return Files.readString(logs.get(rank));
+  public String output(int rank) {
+    return logs.get(rank).text();
+  }
+
+  /// Waits until a rank printed something.
+  ///
+  /// @param rank a rank
+  /// @param text part of a line
+  /// @param timeout at most
+  public void awaitOutput(int rank, String text, Duration timeout) throws InterruptedException {
+    if (!logs.get(rank).await(text, timeout)) {
+      throw new AssertionError("rank did not print: rank=" + rank + ", text=" + text + allTails());
+    }
   }
 
   /// Waits until every rank ended and asserts that all ended well.
@@ -114,10 +94,18 @@ public final class RankProcesses implements AutoCloseable {
   public void awaitSuccess(Duration timeout) throws Exception {
     long deadline = System.nanoTime() + timeout.toNanos();
     for (int rank = 0; rank < processes.size(); rank++) {
-      int code = await(rank, Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
-      if (code != 0) {
-        throw new AssertionError("rank failed: rank=" + rank + ", exitCode=" + code + allTails());
-      }
+      awaitSuccess(rank, Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+    }
+  }
+
+  /// Waits until a rank ended and asserts that it ended well.
+  ///
+  /// @param rank a rank
+  /// @param timeout at most
+  public void awaitSuccess(int rank, Duration timeout) throws Exception {
+    int code = await(rank, timeout);
+    if (code != 0) {
+      throw new AssertionError("rank failed: rank=" + rank + ", exitCode=" + code + allTails());
     }
   }
 
@@ -126,15 +114,16 @@ public final class RankProcesses implements AutoCloseable {
   /// @param rank a rank
   /// @param timeout at most
   /// @return its exit code
-  public int await(int rank, Duration timeout) throws Exception {
+  public int await(int rank, Duration timeout) throws InterruptedException {
     Process process = processes.get(rank);
     if (!process.waitFor(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
       throw new AssertionError("rank hangs: rank=" + rank + allTails());
     }
+    logs.get(rank).join(LAST_LINES);
     return process.exitValue();
   }
 
-  private String allTails() throws IOException {
+  private String allTails() {
     StringBuilder text = new StringBuilder();
     for (int rank = 0; rank < logs.size(); rank++) {
       String log = output(rank);
@@ -144,15 +133,35 @@ public final class RankProcesses implements AutoCloseable {
     return text.toString();
   }
 
-  /// Ends what still runs and removes the logs.
+  /// Ends what still runs, removes the folder, and fails if a virtual machine crashed.
   @Override
   public void close() throws IOException {
     for (Process process : processes) {
       process.destroyForcibly();
+      process.onExit().join();
     }
-    for (Path log : logs) {
-      Files.deleteIfExists(log);
+    List<Path> files;
+    try (Stream<Path> found = Files.walk(folder)) {
+      files = found.sorted(Comparator.reverseOrder()).toList();
     }
-    Files.deleteIfExists(folder);
+    StringBuilder crashes = new StringBuilder();
+    for (Path file : files) {
+      if (file.getFileName().toString().startsWith(CRASH_PREFIX)) {
+        crashes.append(head(file));
+      }
+      Files.delete(file);
+    }
+    if (!crashes.isEmpty()) {
+      throw new AssertionError("virtual machine crashed:\n" + crashes);
+    }
+  }
+
+  private static String head(Path report) {
+    try {
+      String text = Files.readString(report);
+      return text.substring(0, Math.min(TAIL_CHARS, text.length()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

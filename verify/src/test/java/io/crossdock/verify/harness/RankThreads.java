@@ -1,10 +1,12 @@
 package io.crossdock.verify.harness;
 
+import io.crossdock.core.group.GroupAbortedException;
 import io.crossdock.core.group.GroupOptions;
 import io.crossdock.core.group.InProcessGroup;
 import io.crossdock.core.group.ProcessGroup;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -20,7 +22,7 @@ public final class RankThreads {
   private RankThreads() {}
 
   /// Runs a body on every rank and throws what the first failing rank threw, the others'
-  /// suppressed.
+  /// suppressed. A rank that only heard of another's failure comes last.
   ///
   /// @param numRanks R
   /// @param body of each rank
@@ -28,7 +30,8 @@ public final class RankThreads {
     run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
   }
 
-  /// Runs a body on every rank of a group with options; gives up after twice its timeout.
+  /// Runs a body on every rank of a group with options; gives up after twice its timeout, but not
+  /// within a minute.
   ///
   /// @param numRanks R
   /// @param options of the group
@@ -58,16 +61,20 @@ public final class RankThreads {
 
   private static void join(List<Future<?>> ranks, List<ProcessGroup> groups, Duration timeout)
       throws Exception {
-    Throwable first = null;
+    List<Throwable> failures = new ArrayList<>();
     for (int rank = 0; rank < ranks.size(); rank++) {
       Throwable failure = failureOf(ranks.get(rank), rank, timeout);
-      if (failure != null && first == null) {
-        first = failure;
-      } else if (failure != null) {
-        first.addSuppressed(failure);
+      if (failure != null) {
+        failures.add(failure);
       }
     }
     groups.forEach(ProcessGroup::close);
+    failures.sort(Comparator.comparing(GroupAbortedException.class::isInstance));
+    if (failures.isEmpty()) {
+      return;
+    }
+    Throwable first = failures.removeFirst();
+    failures.forEach(first::addSuppressed);
     if (first instanceof Error error) {
       throw error;
     }
@@ -79,7 +86,7 @@ public final class RankThreads {
   private static Throwable failureOf(Future<?> rank, int index, Duration timeout)
       throws InterruptedException {
     try {
-      rank.get(timeout.toSeconds(), TimeUnit.SECONDS);
+      rank.get(Math.max(TIMEOUT.toSeconds(), timeout.toSeconds()), TimeUnit.SECONDS);
       return null;
     } catch (ExecutionException e) {
       return e.getCause();

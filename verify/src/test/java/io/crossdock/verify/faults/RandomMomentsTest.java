@@ -1,0 +1,145 @@
+package io.crossdock.verify.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.crossdock.ffi.LibC;
+import io.crossdock.ffi.NativeCallException;
+import io.crossdock.verify.harness.RankLaunch;
+import io.crossdock.verify.harness.RankProcesses;
+import io.crossdock.verify.harness.ShmFolder;
+import java.time.Duration;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/// Signals that reach processes at any moment of opening, dispatching, combining and closing.
+class RandomMomentsTest {
+  private static final int RANKS = 3;
+  private static final int KILLED = 128 + LibC.SIGKILL;
+  private static final long SEED = Long.getLong("crossdock.seed", System.nanoTime());
+  private static final Duration BOUND = Duration.ofSeconds(60);
+  private static final String FOR_EVER = Integer.toString(Integer.MAX_VALUE);
+
+  @Test
+  void stoppedAndContinued() throws Exception {
+    stopAndContinue(2, 300);
+  }
+
+  @Test
+  @Tag("long")
+  void stoppedAndContinuedOften() throws Exception {
+    stopAndContinue(20, 2000);
+  }
+
+  /// Stops one rank after the other until all calls are made; every result is exact.
+  private static void stopAndContinue(int numBuffers, int numCalls) throws Exception {
+    SplittableRandom random = new SplittableRandom(SEED);
+    try (ShmFolder shm = ShmFolder.create();
+        RankProcesses ranks =
+            start(shm, Integer.toString(numBuffers), Integer.toString(numCalls))) {
+      ranks.awaitOutput(0, CallsBody.RUNNING, BOUND);
+      int numStops = 0;
+      while (ranks.process(0).isAlive() && ranks.process(2).isAlive()) {
+        Process process = ranks.process(random.nextInt(RANKS));
+        pauseFor(random.nextInt(8_000));
+        stopFor(process, random.nextInt(8_000));
+        numStops++;
+      }
+      ranks.awaitSuccess(BOUND);
+      assertThat(numStops).as("stops, seed=%d", SEED).isGreaterThan(10);
+      assertThat(shm.files()).isEmpty();
+    }
+  }
+
+  private static RankProcesses start(ShmFolder shm, String numBuffers, String numCalls)
+      throws Exception {
+    return RankLaunch.of(RANKS)
+        .jvmOption(shm.jvmOption())
+        .start(CallsBody.class, numBuffers, numCalls);
+  }
+
+  @Test
+  void stoppedTooLong() throws Exception {
+    stopTooLong(4);
+  }
+
+  @Test
+  @Tag("long")
+  void stoppedTooLongOften() throws Exception {
+    stopTooLong(60);
+  }
+
+  /// Stops a rank until the others give up, wherever it was; they all reset the buffer, and every
+  /// result afterwards is exact.
+  private static void stopTooLong(int times) throws Exception {
+    SplittableRandom random = new SplittableRandom(SEED);
+    try (ShmFolder shm = ShmFolder.create();
+        RankProcesses ranks =
+            RankLaunch.of(RANKS)
+                .jvmOption(shm.jvmOption())
+                .start(ResetBody.class, Integer.toString(times), "400")) {
+      for (int resets = 0; resets < times; resets++) {
+        for (int rank = 0; rank < RANKS; rank++) {
+          ranks.awaitOutput(rank, ResetBody.running(resets), BOUND);
+        }
+        pauseFor(random.nextInt(20_000));
+        stopFor(ranks.process(random.nextInt(RANKS)), 600_000 + random.nextInt(200_000));
+      }
+      ranks.awaitSuccess(BOUND);
+      assertThat(shm.files()).isEmpty();
+    }
+  }
+
+  private static void stopFor(Process process, int micros) throws InterruptedException {
+    signal(process, LibC.SIGSTOP);
+    pauseFor(micros);
+    signal(process, LibC.SIGCONT);
+  }
+
+  /// Sends a signal to a process that may end at any moment.
+  private static void signal(Process process, int signal) throws InterruptedException {
+    try {
+      LibC.signal(process.pid(), signal);
+    } catch (NativeCallException e) {
+      if (!process.waitFor(BOUND)) {
+        throw e;
+      }
+    }
+  }
+
+  /// Lets a random time pass: it orders nothing.
+  private static void pauseFor(int micros) throws InterruptedException {
+    TimeUnit.MICROSECONDS.sleep(micros);
+  }
+
+  @Test
+  void allKilled() throws Exception {
+    killAll(2);
+  }
+
+  @Test
+  @Tag("long")
+  void allKilledOften() throws Exception {
+    killAll(40);
+  }
+
+  /// Kills all ranks while they open and use buffers: the kernel takes every window back.
+  private static void killAll(int times) throws Exception {
+    SplittableRandom random = new SplittableRandom(SEED);
+    for (int i = 0; i < times; i++) {
+      try (ShmFolder shm = ShmFolder.create();
+          RankProcesses ranks = start(shm, FOR_EVER, i % 2 == 0 ? FOR_EVER : "20")) {
+        ranks.awaitOutput(RANKS - 1, CallsBody.RUNNING, BOUND);
+        pauseFor(random.nextInt(20_000));
+        for (int rank = 0; rank < RANKS; rank++) {
+          LibC.signal(ranks.process(rank).pid(), LibC.SIGKILL);
+        }
+        for (int rank = 0; rank < RANKS; rank++) {
+          assertThat(ranks.await(rank, BOUND)).as("seed=%d", SEED).isEqualTo(KILLED);
+        }
+        assertThat(shm.files()).as("seed=%d", SEED).isEmpty();
+      }
+    }
+  }
+}

@@ -1,0 +1,230 @@
+package io.crossdock.verify.harness;
+
+import io.crossdock.core.CombineInput;
+import io.crossdock.core.CombineResult;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.routing.CombineInputs;
+import io.crossdock.core.routing.DispatchSpec;
+import io.crossdock.core.routing.GatingResult;
+import io.crossdock.core.routing.RankInput;
+import io.crossdock.core.routing.ReferenceCombine;
+import io.crossdock.core.routing.ReferenceDispatch;
+import io.crossdock.core.routing.RoutingReference;
+import io.crossdock.core.routing.RoutingSampler;
+import io.crossdock.core.routing.Topology;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/// BF16 calls of one rank whose results are compared with the routing reference, byte by byte. The
+/// inputs of all ranks follow from a seed, so that every rank knows what the others send.
+///
+/// Confined to the thread that uses the buffer.
+public final class ExactCalls {
+  private final EpBuffer buffer;
+  private final int rank;
+  private final int numRanks;
+  private final int hidden;
+  private final int topk;
+  private final int maxTokens;
+  private final Topology topology;
+
+  /// What one rank sends.
+  ///
+  /// @param x rows
+  /// @param topkIdx choices
+  /// @param topkWeights weights
+  /// @param reference the same in the words of the reference
+  public record Batch(Tensor x, Tensor topkIdx, Tensor topkWeights, RankInput reference) {
+    /// {@return what dispatch takes}
+    public DispatchInput input() {
+      return DispatchInput.of(x, topkIdx, topkWeights);
+    }
+  }
+
+  /// Makes calls of a buffer.
+  ///
+  /// @param buffer in normal mode, of one node
+  public ExactCalls(EpBuffer buffer) {
+    this.buffer = buffer;
+    this.rank = buffer.group().rank();
+    this.numRanks = buffer.group().size();
+    this.hidden = buffer.spec().hidden();
+    this.topk = buffer.spec().topk();
+    this.maxTokens = buffer.spec().numMaxTokensPerRank();
+    this.topology = Topology.oneNode(numRanks, buffer.spec().numExperts());
+  }
+
+  /// {@return what this rank sends}
+  ///
+  /// @param seed of all ranks' inputs
+  public Batch batch(long seed) {
+    return batch(seed, rank);
+  }
+
+  private Batch batch(long seed, int source) {
+    SplittableRandom random = new SplittableRandom(seed * 31 + source);
+    int tokens = maxTokens - random.nextInt(Math.max(1, maxTokens / 2));
+    short[] rows = new short[tokens * hidden];
+    for (int i = 0; i < rows.length; i++) {
+      int bits = random.nextInt();
+      rows[i] = (short) (0x3e00 + (bits & 0x3ff) | bits >> 3 & 0x8000);
+    }
+    GatingResult gates =
+        RoutingSampler.uniform(seed, topology.numExperts(), topk).sample(source, tokens);
+    long[] ids = gates.topkIdx().clone();
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = random.nextInt(8) == 0 ? -1 : ids[i];
+    }
+    RankInput reference =
+        RankInput.of(tokens, hidden * 2L, MemorySegment.ofArray(rows))
+            .withTopk(topk, ids, gates.topkWeights());
+    return new Batch(
+        tensor(MemorySegment.ofArray(rows), DType.BF16, tokens, hidden),
+        tensor(MemorySegment.ofArray(ids), DType.I64, tokens, topk),
+        tensor(MemorySegment.ofArray(gates.topkWeights()), DType.F32, tokens, topk),
+        reference);
+  }
+
+  private static Tensor tensor(MemorySegment bytes, DType dtype, long... shape) {
+    Tensor tensor = Tensor.allocate(Arena.ofAuto(), dtype, shape);
+    MemorySegment.copy(bytes, 0, tensor.segment(), 0, bytes.byteSize());
+    return tensor;
+  }
+
+  /// {@return the layout of this rank's batch}
+  ///
+  /// @param batch of this rank
+  public Layout layout(Batch batch) {
+    return buffer.layout(batch.topkIdx(), topology.numExperts());
+  }
+
+  /// Dispatches and combines, all checked; collective.
+  ///
+  /// @param seed equal on all ranks
+  public void run(long seed) {
+    try (DispatchResult got = dispatch(seed)) {
+      combine(seed, got);
+    }
+  }
+
+  /// Dispatches with the default options; collective.
+  ///
+  /// @param seed equal on all ranks
+  /// @return a result that was checked
+  public DispatchResult dispatch(long seed) {
+    Batch batch = batch(seed);
+    DispatchResult got = buffer.dispatch(batch.input(), layout(batch));
+    check(seed, got);
+    return got;
+  }
+
+  /// Checks what a dispatch of [#batch] brought.
+  ///
+  /// @param seed of the batch
+  /// @param got the result
+  public void check(long seed, DispatchResult got) {
+    ReferenceDispatch expected = expected(seed).get(rank);
+    same(seed, "numRecvTokens", expected.numRecvTokens(), got.numRecvTokens());
+    same(seed, "recvX", got.recvX(), expected.recvRows());
+    MemorySegment ids = MemorySegment.ofArray(expected.recvTopkIdx());
+    same(seed, "recvTopkIdx", got.recvTopkIdx().orElseThrow(), ids);
+    MemorySegment weights = MemorySegment.ofArray(expected.recvTopkWeights());
+    same(seed, "recvTopkWeights", got.recvTopkWeights().orElseThrow(), weights);
+    int[] perExpert = got.tokensPerLocalExpert();
+    if (!Arrays.equals(perExpert, expected.tokensPerLocalExpert())) {
+      throw new AssertionError(
+          "wrong tokensPerLocalExpert: seed=" + seed + ", got=" + Arrays.toString(perExpert));
+    }
+  }
+
+  private List<ReferenceDispatch> expected(long seed) {
+    List<RankInput> inputs = new ArrayList<>();
+    for (int source = 0; source < numRanks; source++) {
+      inputs.add(batch(seed, source).reference());
+    }
+    return RoutingReference.dispatch(inputs, DispatchSpec.of(topology));
+  }
+
+  /// {@return the expert outputs of a dispatch on this rank: the received rows themselves}
+  ///
+  /// @param got the result
+  public CombineInput outputs(DispatchResult got) {
+    Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, got.numRecvTokens(), hidden);
+    MemorySegment.copy(got.recvX().segment(), 0, y.segment(), 0, y.spanBytes());
+    return CombineInput.of(y).withTopkWeights(got.recvTopkWeights().orElseThrow());
+  }
+
+  /// Combines [#outputs] and checks the sums; collective.
+  ///
+  /// @param seed of the dispatch
+  /// @param got its result
+  public void combine(long seed, DispatchResult got) {
+    checkCombined(seed, buffer.combine(outputs(got), got.handle()));
+  }
+
+  /// Checks what a combine of [#outputs] brought.
+  ///
+  /// @param seed of the dispatch
+  /// @param sums the result
+  public void checkCombined(long seed, CombineResult sums) {
+    List<ReferenceDispatch> received = expected(seed);
+    CombineInputs inputs =
+        new CombineInputs(
+            hidden,
+            topk,
+            received,
+            received.stream().map(ReferenceDispatch::recvRows).toList(),
+            received.stream().map(ReferenceDispatch::recvTopkWeights).toList());
+    int tokens = batch(seed).reference().numTokens();
+    ReferenceCombine expected = RoutingReference.combine(rank, tokens, inputs, List.of(), topology);
+    same(seed, "combinedX", sums.combinedX(), expected.combinedX());
+    MemorySegment weights = MemorySegment.ofArray(expected.combinedTopkWeights());
+    same(seed, "combinedTopkWeights", sums.combinedTopkWeights().orElseThrow(), weights);
+  }
+
+  private void same(long seed, String name, long expected, long got) {
+    if (expected != got) {
+      throw new AssertionError(
+          "wrong "
+              + name
+              + ": seed="
+              + seed
+              + ", rank="
+              + rank
+              + ", expected="
+              + expected
+              + ", got="
+              + got);
+    }
+  }
+
+  private void same(long seed, String name, Tensor got, MemorySegment expected) {
+    same(seed, name + " bytes", expected.byteSize(), got.spanBytes());
+    long at = got.segment().asSlice(0, got.spanBytes()).mismatch(expected);
+    if (at >= 0) {
+      throw new AssertionError(
+          "wrong "
+              + name
+              + ": seed="
+              + seed
+              + ", rank="
+              + rank
+              + ", byte="
+              + at
+              + ", expected="
+              + expected.get(ValueLayout.JAVA_BYTE, at)
+              + ", got="
+              + got.segment().get(ValueLayout.JAVA_BYTE, at));
+    }
+  }
+}
