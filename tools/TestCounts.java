@@ -35,20 +35,25 @@ final class TestCounts {
     System.exit(counts.print() ? 0 : 1);
   }
 
-  /// A module's reports lie in `MODULE/target/surefire-reports`.
+  /// A module's reports lie in `MODULE/target/surefire-reports`; `verify` holds modules too.
   private static List<Path> reportsBelow(Path root) throws IOException {
     List<Path> reports = new ArrayList<>();
-    try (Stream<Path> modules = Files.list(root)) {
-      for (Path module : modules.sorted().toList()) {
-        Path folder = module.resolve("target/surefire-reports");
-        if (Files.isDirectory(folder)) {
-          try (Stream<Path> files = Files.list(folder)) {
-            files.filter(TestCounts::isReport).sorted().forEach(reports::add);
-          }
+    for (Path parent : List.of(root, root.resolve("verify"))) {
+      try (Stream<Path> modules = Files.list(parent)) {
+        for (Path module : modules.sorted().toList()) {
+          addReports(module.resolve("target/surefire-reports"), reports);
         }
       }
     }
     return reports;
+  }
+
+  private static void addReports(Path folder, List<Path> reports) throws IOException {
+    if (Files.isDirectory(folder)) {
+      try (Stream<Path> files = Files.list(folder)) {
+        files.filter(TestCounts::isReport).sorted().forEach(reports::add);
+      }
+    }
   }
 
   private static boolean isReport(Path file) {
