@@ -1,5 +1,6 @@
 package io.crossdock.core;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;
@@ -101,6 +102,11 @@ public final class Layout {
   /// @param expert global id
   public int tokensToExpert(int expert) {
     return tokensPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
+  }
+
+  /// {@return the memory of [#tokenInRank()], without making a view; used by engines}
+  public MemorySegment tokenInRankMemory() {
+    return tokenInRank.segment();
   }
 
   /// Used by engines when they have filled the tensors.
