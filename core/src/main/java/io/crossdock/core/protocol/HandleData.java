@@ -45,8 +45,8 @@ public final class HandleData {
     this.prefix = new long[numRanks * numRanks];
   }
 
-  /// Takes over the plan of a dispatch that all ranks entered; until then the handle keeps the one of
-  /// the dispatch before.
+  /// Takes over the plan of a dispatch that all ranks entered; until then the handle keeps the one
+  /// of the dispatch before.
   ///
   /// @param entered the new plan
   /// @return the plan before, to be filled again

@@ -319,14 +319,12 @@ class DispatchErrorsTest {
     expectInvalid("memory that was freed", () -> buffer.layout(freed(ids), 12));
     expectInvalid("memory that was freed", () -> buffer.layoutInto(ids, freedLayout(rank)));
     expectInvalid("layoutRanks=7", () -> buffer.layoutInto(ids, emptyLayout(rank, 7, 12)));
-    Layout small =
-        Layout.allocate(Arena.ofAuto(), new Layout.Sizes(1, rank.group().size(), 1, 12));
+    Layout small = Layout.allocate(Arena.ofAuto(), new Layout.Sizes(1, rank.group().size(), 1, 12));
     expectInvalid("maxTokens=1", () -> buffer.layoutInto(ids, small));
   }
 
   private static void expectInvalid(String fragment, Runnable call) {
-    new FaultRank.Expected(InvalidInputException.class, fragment)
-        .check(catchThrowable(call::run));
+    new FaultRank.Expected(InvalidInputException.class, fragment).check(catchThrowable(call::run));
   }
 
   @Test

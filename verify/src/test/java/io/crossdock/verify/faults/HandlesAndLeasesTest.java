@@ -125,8 +125,7 @@ class HandlesAndLeasesTest {
             if (rank.rank() == 1) {
               DispatchHandle closed = closed(rank);
               CLOSED.check(catchThrowable(() -> rank.buffer().combineBuffer(closed)));
-              withForeign(
-                  h -> FOREIGN.check(catchThrowable(() -> rank.buffer().combineBuffer(h))));
+              withForeign(h -> FOREIGN.check(catchThrowable(() -> rank.buffer().combineBuffer(h))));
             }
             rank.checkUsable();
           }

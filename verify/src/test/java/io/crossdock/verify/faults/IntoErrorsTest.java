@@ -224,8 +224,7 @@ class IntoErrorsTest {
   @ParameterizedTest
   @ValueSource(ints = {2, 3})
   void refusedDispatchLeavesTheOneBefore(int numRanks) throws Exception {
-    FaultRank.Expected expected =
-        new FaultRank.Expected(InvalidInputException.class, "expert=99");
+    FaultRank.Expected expected = new FaultRank.Expected(InvalidInputException.class, "expert=99");
     RankThreads.run(
         numRanks,
         group -> {

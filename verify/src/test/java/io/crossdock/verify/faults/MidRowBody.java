@@ -239,8 +239,7 @@ public final class MidRowBody implements RankBody {
 
   private void killed(RowStopper stopper) throws Exception {
     long start = System.nanoTime();
-    Throwable thrown =
-        callUntilFailure(stopper, () -> LibC.signal(victimPid, LibC.SIGKILL));
+    Throwable thrown = callUntilFailure(stopper, () -> LibC.signal(victimPid, LibC.SIGKILL));
     assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(timeout);
     assertThat(thrown).isInstanceOfAny(PeerLeftException.class, AbortedException.class);
     assertThat(thrown)

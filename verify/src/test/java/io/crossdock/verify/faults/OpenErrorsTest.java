@@ -31,8 +31,7 @@ class OpenErrorsTest {
   /// @param open of the last rank
   /// @param mine what the last rank is told
   /// @param theirs what the others are told
-  private record Opening(
-      String name, Opener open, FaultRank.Expected mine, FaultRank.Expected theirs) {
+  record Opening(String name, Opener open, FaultRank.Expected mine, FaultRank.Expected theirs) {
     @Override
     public String toString() {
       return name;
@@ -40,7 +39,7 @@ class OpenErrorsTest {
   }
 
   /// Opens a buffer.
-  private interface Opener {
+  interface Opener {
     EpBuffer open(ProcessGroup group);
   }
 
@@ -124,7 +123,9 @@ class OpenErrorsTest {
           check(group, s -> s.numExperts(13), "numRanks must divide numExperts: numExperts=13");
           check(group, s -> s.numExperts(3 * 1025), "too many experts per rank");
           check(
-              group, s -> s.capacityRows(Long.MAX_VALUE / 8), "windows are larger than memory can be");
+              group,
+              s -> s.capacityRows(Long.MAX_VALUE / 8),
+              "windows are larger than memory can be");
           assertThat(catchThrowable(() -> open(group, s -> s.capacityRows(1L << 40))))
               .isInstanceOf(WindowAllocationException.class)
               .hasMessageContaining("neededBytes=");

@@ -10,8 +10,9 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 
-/// Makes calls, each checked byte by byte, until one fails because a rank stood still too long; then
-/// all reset the buffer and go on. A lease from before the failure keeps its bytes through it all.
+/// Makes calls, each checked byte by byte, until one fails because a rank stood still too long;
+/// then all reset the buffer and go on. A lease from before the failure keeps its bytes through it
+/// all.
 public final class ResetBody implements RankBody {
   private final int numResets;
   private final Duration timeout;
@@ -31,8 +32,7 @@ public final class ResetBody implements RankBody {
 
   @Override
   public void run(ProcessGroup group) {
-    try (FaultRank rank =
-        FaultRank.open(group, FaultRank.spec().hostTimeout(timeout).build())) {
+    try (FaultRank rank = FaultRank.open(group, FaultRank.spec().hostTimeout(timeout).build())) {
       long call = 0;
       for (int reset = 0; reset < numResets; reset++) {
         call = highest(group, callUntilFailure(rank, call, reset));

@@ -43,14 +43,13 @@ final class RowStopper implements AutoCloseable {
   Future<Boolean> arm(Runnable whenCaught) {
     long first = word(0);
     long last = word(row.byteSize() - 8);
-    return watcher.submit(
-        () -> {
-          boolean caught = watch(first, last);
-          if (caught) {
-            whenCaught.run();
-          }
-          return caught;
-        });
+    return watcher.submit(() -> {
+      boolean caught = watch(first, last);
+      if (caught) {
+        whenCaught.run();
+      }
+      return caught;
+    });
   }
 
   private boolean watch(long first, long last) {

@@ -22,8 +22,8 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// Shared memory that is full, small or missing: every rank hears of it, nothing is left behind, and
-/// a smaller buffer can be opened at once.
+/// Shared memory that is full, small or missing: every rank hears of it, nothing is left behind,
+/// and a smaller buffer can be opened at once.
 class SharedMemoryTest {
   private static final int RANKS = 3;
   private static final int SMALL_MEBIBYTES = 64;
@@ -83,8 +83,7 @@ class SharedMemoryTest {
   @Test
   void smallForProcesses() throws Exception {
     try (ShmFolder shm = ShmFolder.mount(SMALL_MEBIBYTES);
-        RankProcesses ranks =
-            RankLaunch.of(RANKS).jvmOption(shm.jvmOption()).start(Body.class)) {
+        RankProcesses ranks = RankLaunch.of(RANKS).jvmOption(shm.jvmOption()).start(Body.class)) {
       long usable = shm.usableBytes();
       ranks.awaitSuccess(BOUND);
       assertThat(shm.files()).isEmpty();
@@ -114,8 +113,7 @@ class SharedMemoryTest {
     byte[] mebibyte = new byte[1 << 20];
     try (var out = Files.newOutputStream(file)) {
       while (Files.getFileStore(file).getUsableSpace() > 0) {
-        int bytes =
-            (int) Math.min(mebibyte.length, Files.getFileStore(file).getUsableSpace());
+        int bytes = (int) Math.min(mebibyte.length, Files.getFileStore(file).getUsableSpace());
         out.write(mebibyte, 0, bytes);
       }
     }
@@ -132,8 +130,7 @@ class SharedMemoryTest {
           2,
           group ->
               assertThat(
-                      catchThrowable(
-                          () -> EpBuffer.open(engine, FaultRank.spec().build(), group)))
+                      catchThrowable(() -> EpBuffer.open(engine, FaultRank.spec().build(), group)))
                   .isExactlyInstanceOf(WindowAllocationException.class)
                   .hasMessageContaining("directory=" + gone.path()));
       assertThat(catchThrowable(() -> Engines.open("host")))

@@ -30,8 +30,8 @@ public final class RankThreads {
     run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
   }
 
-  /// Runs a body on every rank of a group with options; gives up after twice its timeout,
-  /// but not within a minute.
+  /// Runs a body on every rank of a group with options; gives up after twice its timeout, but not
+  /// within a minute.
   ///
   /// @param numRanks R
   /// @param options of the group
