@@ -62,6 +62,7 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     peer.put("dispatch", peerPhase(dispatch.dispatchUsMedian(), dispatch.dispatchUsP99()));
     peer.put("combine", peerPhase(combine.combineUsMedian(), combine.combineUsP99()));
     peer.put("speedup", speedup);
+    peer.put("copy_share", summary.peerCopyShare());
     peer.put("runs", summary.peerRuns());
     return peer;
   }

@@ -7,7 +7,7 @@ import java.util.Locale;
 ///
 /// Safe for any thread.
 final class BenchTable {
-  /// The slowest that `memcpy` may be beside the peer.
+  /// How far the speeds of `memcpy` beside the peer and beside us may lie apart.
   private static final double QUIET_SHARE = 0.85;
 
   private BenchTable() {}
@@ -66,13 +66,14 @@ final class BenchTable {
         summary.combineSpeedup(BenchTask.Times::combineZeroCopy),
         summary.dispatchSpeedup(BenchTask.Times::dispatchOwned),
         summary.combineSpeedup(BenchTask.Times::combineStaged));
-    boolean isComparable = summary.reports().getFirst().workers() == 1;
-    if (isComparable && summary.peerCopyShare() < QUIET_SHARE) {
+    double share = summary.peerCopyShare();
+    boolean isQuiet = share > QUIET_SHARE && share < 1 / QUIET_SHARE;
+    if (!isQuiet && summary.reports().getFirst().workers() == 1) {
       out.printf(
           Locale.ROOT,
-          "do not trust the line above: beside the peer memcpy had %.0f %% of its speed; repeat when"
-              + " the machine is quiet%n",
-          100 * summary.peerCopyShare());
+          "do not trust the line above: beside the peer memcpy had %.0f %% of its speed beside us;"
+              + " repeat when the machine is quiet%n",
+          100 * share);
     }
   }
 

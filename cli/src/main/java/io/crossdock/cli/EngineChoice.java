@@ -3,6 +3,7 @@ package io.crossdock.cli;
 import io.crossdock.core.Engine;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.Engines;
+import io.crossdock.core.InvalidInputException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.List;
@@ -38,6 +39,10 @@ final class EngineChoice {
 
   /// {@return the name of an engine that can run here; says on the writer why it was chosen}
   String resolve(PrintWriter log) {
+    if (nodes < 1 || timeoutSeconds < 1) {
+      throw new InvalidInputException(
+          "option out of range: nodes=" + nodes + ", timeout=" + timeoutSeconds);
+    }
     if (nodes != 1) {
       throw new EngineUnavailableException(
           "ucx", List.of("this build has no scale-out transport: nodes=" + nodes));

@@ -1,13 +1,13 @@
 package io.crossdock.cli;
 
-import io.crossdock.cli.safetensors.SafetensorsException;
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.PeerLeftException;
-import io.crossdock.core.RefusedException;
 import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.group.GroupConfigException;
+import io.crossdock.core.group.GroupException;
 
 /// What the process exits with. The one place that turns failures into numbers.
 ///
@@ -24,8 +24,6 @@ enum ExitCode {
   /// Peer failure or timeout.
   PEER_FAILED(5);
 
-  private static final String GROUP_PACKAGE = "io.crossdock.core.group";
-
   final int code;
 
   ExitCode(int code) {
@@ -41,9 +39,9 @@ enum ExitCode {
       case AbortedException _ -> PEER_FAILED;
       case BufferClosedException _ -> PEER_FAILED;
       case WorkerFailure worker -> worker.exitCode();
-      case RefusedException _ -> BAD_INPUT;
-      case SafetensorsException _ -> BAD_INPUT;
-      case CrossdockException known -> isGroupFailure(known) ? PEER_FAILED : BAD_INPUT;
+      case GroupConfigException _ -> BAD_INPUT;
+      case GroupException _ -> PEER_FAILED;
+      case CrossdockException _ -> BAD_INPUT;
       default -> PEER_FAILED;
     };
   }
@@ -55,10 +53,5 @@ enum ExitCode {
       }
     }
     return PEER_FAILED;
-  }
-
-  private static boolean isGroupFailure(CrossdockException failure) {
-    String name = failure.getClass().getName();
-    return name.startsWith(GROUP_PACKAGE) && !name.endsWith("ConfigException");
   }
 }

@@ -5,6 +5,7 @@ import io.crossdock.cli.safetensors.TensorInfo;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.InvalidInputException;
 import java.io.PrintWriter;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -82,10 +83,17 @@ final class ReplayCommand implements Callable<Integer> {
   @Option(names = "--repeat", defaultValue = "1", description = "Runs; fails if any byte differs.")
   private int repeat;
 
-  @Option(
-      names = {"--hook", "--round-scale", "--ue8m0", "--logfmt"},
-      description = "Low-latency mode only.")
-  private boolean lowLatencyOnly;
+  @Option(names = "--hook", description = "Low-latency mode: receive in a hook.")
+  private boolean hook;
+
+  @Option(names = "--round-scale", description = "Low-latency mode: power-of-two scales.")
+  private boolean roundScale;
+
+  @Option(names = "--ue8m0", description = "Low-latency mode: packed UE8M0 scales.")
+  private boolean ue8m0;
+
+  @Option(names = "--logfmt", description = "Low-latency mode: combine in LogFMT-10.")
+  private boolean logfmt;
 
   @Override
   public Integer call() {
@@ -105,9 +113,11 @@ final class ReplayCommand implements Callable<Integer> {
               checkMaxTokens(recorded, numRanks),
               options());
     }
-    try (Job job = new Job()) {
+    try (Job job = new Job();
+        Progress progress = Progress.start("replaying " + file.getFileName())) {
       List<ReplayTask.Report> reports =
           job.run(task, numRanks, engine.launch(), engine.timeout(), ReplayTask.Report.class);
+      progress.finish();
       finish(job, task, reports);
     }
     return ExitCode.DONE.code;
@@ -121,7 +131,7 @@ final class ReplayCommand implements Callable<Integer> {
     if (!mode.equals("normal")) {
       throw new InvalidInputException("unknown mode: mode=" + mode);
     }
-    if (lowLatencyOnly) {
+    if (hook || roundScale || ue8m0 || logfmt) {
       throw new InvalidInputException(
           "--hook, --round-scale, --ue8m0 and --logfmt need --mode low-latency: mode=" + mode);
     }
@@ -131,8 +141,11 @@ final class ReplayCommand implements Callable<Integer> {
     if (bias < 0 || bias > 2 || repeat < 1) {
       throw new InvalidInputException("option out of range: bias=" + bias + ", repeat=" + repeat);
     }
-    return new ReplayTask.Options(
-        placement, zeroCopy, alignment, worstTokens, cached, bias, repeat);
+    ReplayTask.Options options =
+        new ReplayTask.Options(placement, zeroCopy, alignment, worstTokens, cached, bias, repeat);
+    // The engine's own options refuse what is out of range, here before any rank starts.
+    options.dispatch(Arena.ofAuto());
+    return options;
   }
 
   private int checkRanks(SafetensorsFile recorded) {
@@ -154,14 +167,12 @@ final class ReplayCommand implements Callable<Integer> {
       }
       largest = Math.max(largest, x.size(0));
     }
-    if (maxTokens == null) {
-      return Math.toIntExact(largest);
-    }
-    if (maxTokens < largest) {
+    long chosen = maxTokens == null ? largest : maxTokens;
+    if (chosen < largest || chosen > Integer.MAX_VALUE) {
       throw new InvalidInputException(
-          "--max-tokens is below the file's: maxTokens=" + maxTokens + ", tokens=" + largest);
+          "--max-tokens does not hold the file's: maxTokens=" + chosen + ", tokens=" + largest);
     }
-    return maxTokens;
+    return (int) chosen;
   }
 
   private void finish(Job job, ReplayTask task, List<ReplayTask.Report> reports) {

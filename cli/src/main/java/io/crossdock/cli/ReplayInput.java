@@ -16,6 +16,8 @@ import io.crossdock.core.format.Fp8Scale;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// The recorded tensors of one rank, checked and taken to the types the engine wants.
 ///
@@ -31,6 +33,8 @@ record ReplayInput(
 
   static final String NUM_EXPERTS = "num_experts";
 
+  private static final Pattern OF_RANK = Pattern.compile("rank(\\d{1,9})\\..+");
+
   /// {@return ranks recorded: those with an x, counted from 0}
   static int numRanks(SafetensorsFile file) {
     int ranks = 0;
@@ -40,7 +44,18 @@ record ReplayInput(
     if (ranks == 0) {
       throw new InvalidInputException("no recorded ranks: tensor=rank0.x");
     }
+    checkNoGap(file, ranks);
     return ranks;
+  }
+
+  private static void checkNoGap(SafetensorsFile file, int ranks) {
+    for (String name : file.tensors().keySet()) {
+      Matcher ofRank = OF_RANK.matcher(name);
+      if (ofRank.matches() && Integer.parseInt(ofRank.group(1)) >= ranks) {
+        throw new InvalidInputException(
+            "recorded ranks have a gap: missing=rank" + ranks + ".x, tensor=" + name);
+      }
+    }
   }
 
   static int numExperts(SafetensorsFile file) {

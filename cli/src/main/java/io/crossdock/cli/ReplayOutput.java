@@ -11,23 +11,26 @@ import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// The outputs of one rank, copied out of the engine, by the names of the output file.
+/// The outputs of one rank, copied out of the engine into memory of the run, by the names of the
+/// output file.
 ///
 /// Confined to one thread.
 final class ReplayOutput {
   private final Map<String, Named> tensors = new LinkedHashMap<>();
+  private final SegmentAllocator memory;
   private final long numRows;
 
   /// A tensor of the output file.
-  private record Named(String dtype, List<Long> shape, byte[] bytes) {}
+  private record Named(String dtype, List<Long> shape, MemorySegment bytes) {}
 
-  private ReplayOutput(long numRows) {
+  private ReplayOutput(SegmentAllocator memory, long numRows) {
+    this.memory = memory;
     this.numRows = numRows;
   }
 
@@ -35,11 +38,11 @@ final class ReplayOutput {
   ///
   /// @param routes the fresh dispatch: choices, weights, counts
   /// @param rows the fresh or the cached dispatch: rows and scales
-  /// @param rank this rank
-  static ReplayOutput of(DispatchResult routes, DispatchResult rows, int rank) {
+  /// @param memory where the copies go
+  static ReplayOutput of(DispatchResult routes, DispatchResult rows, SegmentAllocator memory) {
     DispatchHandle handle = routes.handle();
     int n = Math.toIntExact(handle.numRecvTokens());
-    ReplayOutput output = new ReplayOutput(n);
+    ReplayOutput output = new ReplayOutput(memory, n);
     output.add("recv_x", rows.recvX(), n);
     rows.recvScales().ifPresent(scales -> output.add("recv_scales", scales, n));
     output.add("recv_topk_idx", routes.recvTopkIdx().orElseThrow(), Long.MAX_VALUE);
@@ -73,17 +76,16 @@ final class ReplayOutput {
   /// Copies a tensor; rows behind the valid ones are written as zeros, so that files can be
   /// compared.
   private void add(String name, Tensor tensor, long validRows) {
-    byte[] bytes = new byte[Math.toIntExact(tensor.size(0) * tensor.rowBytes())];
+    Tensor copy = Tensor.allocate(memory, tensor.dtype(), tensor.shape());
     long valid = Math.min(validRows, tensor.size(0));
-    MemorySegment.copy(
-        tensor.segment(), 0, MemorySegment.ofArray(bytes), 0, valid * tensor.rowBytes());
-    tensors.put(
-        name, new Named(nameOf(tensor.dtype()), List.of(tensor.size(0), tensor.size(1)), bytes));
+    MemorySegment.copy(tensor.segment(), 0, copy.segment(), 0, valid * tensor.rowBytes());
+    List<Long> shape = List.of(tensor.size(0), tensor.size(1));
+    tensors.put(name, new Named(nameOf(tensor.dtype()), shape, copy.segment()));
   }
 
   private void addInts(String name, int[] values, int count) {
-    byte[] bytes = new byte[count * 4];
-    MemorySegment.copy(values, 0, MemorySegment.ofArray(bytes), JAVA_INT_UNALIGNED, 0, count);
+    MemorySegment bytes = memory.allocate(count * 4L);
+    MemorySegment.copy(values, 0, bytes, JAVA_INT_UNALIGNED, 0, count);
     tensors.put(name, new Named("I32", List.of((long) count), bytes));
   }
 
@@ -100,8 +102,7 @@ final class ReplayOutput {
   /// @throws VerificationException naming the first difference
   void checkSame(ReplayOutput other, int rank, int run) {
     for (Map.Entry<String, Named> mine : tensors.entrySet()) {
-      byte[] theirs = other.tensors.get(mine.getKey()).bytes;
-      int at = Arrays.mismatch(mine.getValue().bytes, theirs);
+      long at = mine.getValue().bytes.mismatch(other.tensors.get(mine.getKey()).bytes);
       if (at >= 0) {
         throw new VerificationException(
             "runs differ: rank="
@@ -119,11 +120,7 @@ final class ReplayOutput {
   void write(Path file, int rank) {
     SafetensorsWriter writer = new SafetensorsWriter();
     tensors.forEach((name, tensor) ->
-        writer.add(
-            "rank" + rank + "." + name,
-            tensor.dtype,
-            tensor.shape,
-            MemorySegment.ofArray(tensor.bytes)));
+        writer.add("rank" + rank + "." + name, tensor.dtype, tensor.shape, tensor.bytes));
     writer.write(file);
   }
 

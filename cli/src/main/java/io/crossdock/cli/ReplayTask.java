@@ -2,6 +2,7 @@ package io.crossdock.cli;
 
 import io.crossdock.cli.safetensors.SafetensorsFile;
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineResult;
@@ -18,6 +19,7 @@ import io.crossdock.core.Placement;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -84,7 +86,15 @@ record ReplayTask(
       long worstTokens,
       boolean cached,
       int bias,
-      int repeat) {}
+      int repeat) {
+
+    DispatchOptions dispatch(SegmentAllocator memory) {
+      return DispatchOptions.DEFAULT
+          .withExpertAlignment(alignment)
+          .withNumWorstTokens(worstTokens)
+          .withPlacement(placement == Place.owned ? Placement.owned(memory) : Placement.BORROWED);
+    }
+  }
 
   /// What a rank reports.
   ///
@@ -101,61 +111,62 @@ record ReplayTask(
     try (SafetensorsFile recorded = SafetensorsFile.open(Path.of(file));
         Arena arena = Arena.ofShared()) {
       ReplayInput input = ReplayInput.read(recorded, group.rank(), arena);
-      BufferSpec spec =
-          BufferSpec.builder()
-              .numMaxTokensPerRank(maxTokens)
-              .hidden(input.hidden())
-              .topk(input.topk())
-              .numExperts(ReplayInput.numExperts(recorded))
-              .build();
+      BufferSpec spec = spec(input, ReplayInput.numExperts(recorded), group.size());
       try (EpBuffer buffer = EpBuffer.open(opened, spec, group)) {
         return replay(buffer, input, opened, folder);
       }
     }
   }
 
-  private Report replay(EpBuffer buffer, ReplayInput input, Engine opened, Path folder) {
-    int rank = buffer.group().rank();
-    ReplayOutput first = null;
-    for (int run = 0; run < options.repeat; run++) {
-      ReplayOutput output = once(buffer, input);
-      if (first == null) {
-        first = output;
-      } else {
-        first.checkSame(output, rank, run);
-      }
-    }
-    first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
-    return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
+  /// The windows hold the worst case, or more if the caller asks for more rows than that.
+  private BufferSpec spec(ReplayInput input, int numExperts, int numRanks) {
+    BufferSpecBuilder builder =
+        BufferSpec.builder()
+            .numMaxTokensPerRank(maxTokens)
+            .hidden(input.hidden())
+            .topk(input.topk())
+            .numExperts(numExperts);
+    long worstCase = builder.build().windowRows(numRanks);
+    return builder.capacityRows(Math.max(worstCase, options.worstTokens)).build();
   }
 
-  private ReplayOutput once(EpBuffer buffer, ReplayInput input) {
-    int numExperts = buffer.spec().numExperts();
+  private Report replay(EpBuffer buffer, ReplayInput input, Engine opened, Path folder) {
+    int rank = buffer.group().rank();
     try (Arena arena = Arena.ofShared()) {
-      DispatchInput rows = input.dispatchInput(dtype, arena);
-      DispatchOptions choice =
-          DispatchOptions.DEFAULT
-              .withExpertAlignment(options.alignment)
-              .withNumWorstTokens(options.worstTokens)
-              .withPlacement(
-                  options.placement == Place.owned ? Placement.owned(arena) : Placement.BORROWED);
-      Layout layout = buffer.layout(input.topkIdx(), numExperts);
-      try (DispatchResult fresh = buffer.dispatch(rows, layout, choice)) {
-        if (!options.cached) {
-          return finish(buffer, input, fresh, fresh);
-        }
-        DispatchInput again =
-            new DispatchInput(rows.x(), rows.scales(), Optional.empty(), Optional.empty());
-        try (DispatchResult second = buffer.dispatch(again, fresh.handle(), choice)) {
-          return finish(buffer, input, fresh, second);
-        }
+      ReplayOutput first = once(buffer, input, arena);
+      for (int run = 1; run < options.repeat; run++) {
+        repeat(buffer, input, first, run);
+      }
+      first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
+      return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
+    }
+  }
+
+  private void repeat(EpBuffer buffer, ReplayInput input, ReplayOutput first, int run) {
+    try (Arena arena = Arena.ofShared()) {
+      first.checkSame(once(buffer, input, arena), buffer.group().rank(), run);
+    }
+  }
+
+  private ReplayOutput once(EpBuffer buffer, ReplayInput input, Arena arena) {
+    DispatchInput rows = input.dispatchInput(dtype, arena);
+    DispatchOptions choice = options.dispatch(arena);
+    Layout layout = buffer.layout(input.topkIdx(), buffer.spec().numExperts());
+    try (DispatchResult fresh = buffer.dispatch(rows, layout, choice)) {
+      if (!options.cached) {
+        return finish(buffer, input, fresh, fresh, arena);
+      }
+      DispatchInput again =
+          new DispatchInput(rows.x(), rows.scales(), Optional.empty(), Optional.empty());
+      try (DispatchResult second = buffer.dispatch(again, fresh.handle(), choice)) {
+        return finish(buffer, input, fresh, second, arena);
       }
     }
   }
 
   private ReplayOutput finish(
-      EpBuffer buffer, ReplayInput input, DispatchResult fresh, DispatchResult rows) {
-    ReplayOutput output = ReplayOutput.of(fresh, rows, buffer.group().rank());
+      EpBuffer buffer, ReplayInput input, DispatchResult fresh, DispatchResult rows, Arena arena) {
+    ReplayOutput output = ReplayOutput.of(fresh, rows, arena);
     ExpertLayer experts =
         new ExpertLayer(expert, buffer.group().rank(), buffer.group().size(), buffer.spec());
     CombineResult home;
@@ -165,9 +176,8 @@ record ReplayTask(
         home = combine(buffer, input, fresh, place.tensor());
       }
     } else {
-      Tensor y =
-          Tensor.allocate(
-              Arena.ofAuto(), DType.BF16, fresh.handle().numOutputRows(), input.hidden());
+      long outputRows = fresh.handle().numOutputRows();
+      Tensor y = Tensor.allocate(arena, DType.BF16, outputRows, input.hidden());
       experts.run(fresh, rows, y);
       home = combine(buffer, input, fresh, y);
     }

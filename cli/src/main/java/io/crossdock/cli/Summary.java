@@ -74,12 +74,12 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
     return peerCombine().combineUsMedian() / median(times);
   }
 
-  /// {@return speed of `memcpy` in the peer's runs over that in ours; below 1 the machine was
-  /// busier there, and the peer is not as slow as it looks}
+  /// {@return speed of `memcpy` in the peer's runs over that in ours, of the two sizes the one
+  /// farther from 1; far from 1 the machine was not equally free and the speed-ups mean little}
   double peerCopyShare() {
-    return Math.min(
-        peerDispatch().copyGbpsDispatch() / copyDispatchGbps(),
-        peerCombine().copyGbpsCombine() / copyCombineGbps());
+    double dispatch = peerDispatch().copyGbpsDispatch() / copyDispatchGbps();
+    double combine = peerCombine().copyGbpsCombine() / copyCombineGbps();
+    return Math.abs(Math.log(dispatch)) > Math.abs(Math.log(combine)) ? dispatch : combine;
   }
 
   private Phase phase(Function<BenchTask.Times, double[]> times, long rowBytes, double copyGbps) {

@@ -42,7 +42,7 @@ final class ToolRun {
   /// @throws WorkerFailure if it takes longer
   Output run(List<String> command, Duration timeout) {
     Process process = start(command);
-    Thread hook = new Thread(() -> end(process), "crossdock-end-tool");
+    Thread hook = new Thread(() -> endAfterSignal(process), "crossdock-end-tool");
     Runtime.getRuntime().addShutdownHook(hook);
     try {
       if (!process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -74,19 +74,30 @@ final class ToolRun {
     }
   }
 
+  /// A signal from the terminal reaches the program as well, and a second one would keep it from
+  /// removing what it put into shared memory. So it gets a while to end by itself.
+  private static void endAfterSignal(Process process) {
+    awaitEnd(process);
+    end(process);
+  }
+
   /// Asks first: a program told to end removes what it put into shared memory.
   private static void end(Process process) {
     List<ProcessHandle> children = process.descendants().toList();
     process.destroy();
-    try {
-      if (!process.waitFor(GRACE.toMillis(), TimeUnit.MILLISECONDS)) {
-        process.destroyForcibly();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+    if (!awaitEnd(process)) {
       process.destroyForcibly();
     }
     children.forEach(ProcessHandle::destroyForcibly);
+  }
+
+  private static boolean awaitEnd(Process process) {
+    try {
+      return process.waitFor(GRACE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   private static void removeHook(Thread hook) {

@@ -127,10 +127,11 @@ class MpiPeerTest {
   }
 
   @Test
-  void saysWhenTheMachineWasBusierBesideThePeer() {
-    PeerReport run = PeerReport.parse(LINE);
+  void saysWhenTheMachineWasNotEquallyFree() {
+    PeerReport run = PeerReport.parse(LINE.replace("combine\":2.5", "combine\":0.2064"));
     assertThat(table(summary(15_000, run))).doesNotContain("do not trust");
-    assertThat(table(summary(30_000, run))).contains("memcpy had 50 % of its speed");
+    assertThat(table(summary(30_000, run))).contains("memcpy had 50 % of its speed beside us");
+    assertThat(table(summary(7_500, run))).contains("memcpy had 200 % of its speed beside us");
   }
 
   private static String table(Summary summary) {

@@ -121,7 +121,7 @@ public record BufferSpec(
   /// @param numRanks R
   /// @throws InvalidInputException if R does not divide E or a rank would own too many experts
   public void checkGroup(int numRanks) {
-    if (numExperts % numRanks != 0) {
+    if (numRanks < 1 || numExperts % numRanks != 0) {
       throw new InvalidInputException(
           "numRanks must divide numExperts: numExperts=" + numExperts + ", numRanks=" + numRanks);
     }

@@ -466,13 +466,14 @@ public final class EpBuffer implements AutoCloseable {
       closed = true;
     }
     try (session) {
-      commStream.close();
       awaitUser();
+      commStream.close();
     }
   }
 
   /// Waits for a call in flight as long as one of its own waits may take, then ends it: a call may
-  /// wait several times.
+  /// wait several times. A call claims the buffer before it looks whether it is closed, so none
+  /// slips through between the two.
   private void awaitUser() {
     if (!isUnusedInTime()) {
       session.abort("buffer was closed during a call: rank=" + group.rank());
@@ -539,6 +540,12 @@ public final class EpBuffer implements AutoCloseable {
   private void claim() {
     Thread caller = Thread.currentThread();
     Thread other = user.compareAndExchange(null, caller);
+    if (closed) {
+      if (other == null) {
+        release();
+      }
+      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
+    }
     if (other != null) {
       throw new ConcurrentUseException(
           "buffer is in use by another thread: rank="

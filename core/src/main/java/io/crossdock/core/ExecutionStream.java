@@ -102,14 +102,20 @@ public final class ExecutionStream implements AutoCloseable {
   private void run() {
     CURRENT.set(this);
     while (!(closed && isIdle())) {
-      try {
-        Runnable task = queue.poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
-        if (task != null) {
-          task.run();
-        }
-      } catch (InterruptedException e) {
-        return;
+      Runnable task = next();
+      if (task != null) {
+        task.run();
       }
+    }
+  }
+
+  /// {@return the next task, or null if none came for a while}
+  private Runnable next() {
+    try {
+      return queue.poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      // Meant for the work that ran before: only close() ends a stream.
+      return null;
     }
   }
 

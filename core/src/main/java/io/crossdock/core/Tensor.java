@@ -34,8 +34,9 @@ public final class Tensor {
   /// @param dtype element type
   /// @param shape sizes, outermost first; a size may be 0
   /// @return the view
-  /// @throws InvalidInputException if a size is negative or the segment is too small
+  /// @throws InvalidInputException if a size is negative, or the segment or 64 bits are too small
   public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
+    checkSizes(dtype, shape);
     return strided(segment, dtype, shape, contiguousStrides(shape));
   }
 
@@ -48,9 +49,10 @@ public final class Tensor {
   /// @return the view
   /// @throws InvalidInputException if sizes and strides do not fit each other or the segment
   public static Tensor strided(MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+    checkSizes(dtype, shape);
     Tensor tensor = new Tensor(segment, dtype, shape.clone(), strides.clone());
     tensor.checkShape();
-    long bytes = tensor.spanBytes();
+    long bytes = tensor.checkedSpanBytes();
     boolean addressOnly = segment.isNative() && segment.byteSize() == 0;
     if (bytes > 0 && !addressOnly && segment.byteSize() < bytes) {
       throw new InvalidInputException(
@@ -85,7 +87,8 @@ public final class Tensor {
   /// @param shape sizes, outermost first
   /// @return the tensor; its content is what the allocator hands out
   public static Tensor allocate(SegmentAllocator allocator, DType dtype, long... shape) {
-    long bytes = Math.multiplyExact(product(shape), dtype.bytes());
+    checkSizes(dtype, shape);
+    long bytes = product(shape) * dtype.bytes();
     return of(allocator.allocate(bytes, ALIGNMENT_BYTES), dtype, shape);
   }
 
@@ -182,6 +185,29 @@ public final class Tensor {
     return "Tensor[" + describe() + ", strides=" + Arrays.toString(strides) + "]";
   }
 
+  /// Every later product of sizes fits into 64 bits, also that of a tensor with an empty dimension.
+  private static void checkSizes(DType dtype, long[] shape) {
+    long bytes = dtype.bytes();
+    for (long size : shape) {
+      if (size < 0 || bytes > Long.MAX_VALUE / Math.max(1, size)) {
+        throw new InvalidInputException(
+            "tensor size is negative or too large: dtype="
+                + dtype
+                + ", shape="
+                + Arrays.toString(shape));
+      }
+      bytes *= Math.max(1, size);
+    }
+  }
+
+  private long checkedSpanBytes() {
+    try {
+      return spanBytes();
+    } catch (ArithmeticException e) {
+      throw new InvalidInputException("tensor strides are too large: " + this);
+    }
+  }
+
   private void checkShape() {
     if (shape.length == 0 || shape.length != strides.length) {
       throw new InvalidInputException(
@@ -190,9 +216,9 @@ public final class Tensor {
               + ", numStrides="
               + strides.length);
     }
-    for (int i = 0; i < shape.length; i++) {
-      if (shape[i] < 0 || strides[i] < 0) {
-        throw new InvalidInputException("tensor sizes and strides must not be negative: " + this);
+    for (long stride : strides) {
+      if (stride < 0) {
+        throw new InvalidInputException("tensor strides must not be negative: " + this);
       }
     }
     if (strides[shape.length - 1] != 1 && numElements() > 0) {

@@ -63,19 +63,22 @@ final class HostEngine implements EngineBackend {
     return new HostContext(spec, mapping, protocol, waiter);
   }
 
-  /// Makes this rank's memory and maps that of all peers. If one rank has none, or cannot map it,
-  /// all fail and say which.
+  /// Makes this rank's memory and maps that of all peers. If one rank cannot, all fail and say
+  /// whose.
   private static Mapped exchange(WindowLayout layout, ProcessGroup group, Arena arena) {
     SharedMemory own = null;
-    String offer;
     try {
-      own = SharedMemory.create(layout.byteSize, group.rank());
-      offer = ProcessHandle.current().pid() + " " + own.link();
-    } catch (RuntimeException | OutOfMemoryError e) {
-      offer = FAILED + e.getMessage();
-    }
-    try {
-      return mapAndConfirm(offer, layout, group, arena);
+      String offer;
+      try {
+        own = SharedMemory.create(layout.byteSize, group.rank());
+        offer = ProcessHandle.current().pid() + " " + own.link();
+      } catch (RuntimeException | OutOfMemoryError e) {
+        offer = FAILED + e.getMessage();
+      }
+      Mapped mapped = new Mapped(new MemorySegment[group.size()], new long[group.size()]);
+      String outcome = map(gather(group, offer), mapped, layout.byteSize, arena);
+      gather(group, outcome);
+      return mapped;
     } finally {
       if (own != null) {
         own.close();
@@ -83,46 +86,30 @@ final class HostEngine implements EngineBackend {
     }
   }
 
-  private static Mapped mapAndConfirm(
-      String offer, WindowLayout layout, ProcessGroup group, Arena arena) {
-    byte[][] offers = group.allGather(offer.getBytes(StandardCharsets.UTF_8));
-    Mapped mapped = null;
-    WindowAllocationException failure = null;
-    try {
-      mapped = map(offers, layout, arena);
-    } catch (WindowAllocationException e) {
-      failure = e;
-    }
-    String outcome = failure == null ? "" : failure.getMessage();
-    byte[][] outcomes = group.allGather(outcome.getBytes(StandardCharsets.UTF_8));
-    if (failure != null) {
-      throw failure;
-    }
-    for (int peer = 0; peer < outcomes.length; peer++) {
-      if (outcomes[peer].length > 0) {
+  private static String[] gather(ProcessGroup group, String mine) {
+    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
+    String[] texts = new String[all.length];
+    for (int peer = 0; peer < all.length; peer++) {
+      texts[peer] = new String(all[peer], StandardCharsets.UTF_8);
+      if (texts[peer].startsWith(FAILED)) {
+        String reason = texts[peer].substring(FAILED.length());
         throw new WindowAllocationException(
-            "a rank could not map the windows: peer="
-                + peer
-                + ", reason="
-                + new String(outcomes[peer], StandardCharsets.UTF_8));
+            "a rank has no windows: peer=" + peer + ", reason=" + reason);
       }
     }
-    return mapped;
+    return texts;
   }
 
-  private static Mapped map(byte[][] offers, WindowLayout layout, Arena arena) {
-    MemorySegment[] pages = new MemorySegment[offers.length];
-    long[] pids = new long[offers.length];
-    for (int peer = 0; peer < offers.length; peer++) {
-      String offer = new String(offers[peer], StandardCharsets.UTF_8);
-      if (offer.startsWith(FAILED)) {
-        throw new WindowAllocationException(
-            "a rank has no windows: peer=" + peer + ", reason=" + offer.substring(FAILED.length()));
+  private static String map(String[] offers, Mapped mapped, long byteSize, Arena arena) {
+    try {
+      for (int peer = 0; peer < offers.length; peer++) {
+        int space = offers[peer].indexOf(' ');
+        mapped.pids[peer] = Long.parseLong(offers[peer].substring(0, space));
+        mapped.pages[peer] = SharedMemory.map(offers[peer].substring(space + 1), byteSize, arena);
       }
-      int space = offer.indexOf(' ');
-      pids[peer] = Long.parseLong(offer.substring(0, space));
-      pages[peer] = SharedMemory.map(offer.substring(space + 1), layout.byteSize, arena);
+      return "";
+    } catch (WindowAllocationException e) {
+      return FAILED + e.getMessage();
     }
-    return new Mapped(pages, pids);
   }
 }

@@ -29,6 +29,10 @@ final class HostSession implements EngineSession {
   private final DispatchRunner dispatches;
   private final OutputWindows outputs;
   private final CombineRunner combines;
+
+  /// For layouts alone: a dispatch in flight still needs the choices in the context's planner.
+  private final RoutePlanner layoutPlanner;
+
   private final SendPlan layoutPlan = new SendPlan();
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -37,14 +41,15 @@ final class HostSession implements EngineSession {
     this.group = group;
     this.arena = arena;
     this.dispatches = new DispatchRunner(context);
+    this.layoutPlanner = new RoutePlanner(context.numRanks);
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
   }
 
   @Override
   public void layout(Tensor topkIdx, Layout target) {
-    context.planner.plan(topkIdx, target.numExperts(), layoutPlan);
-    context.planner.fillLayout(layoutPlan, target, group.localSize());
+    layoutPlanner.plan(topkIdx, target.numExperts(), layoutPlan);
+    layoutPlanner.fillLayout(layoutPlan, target, group.localSize());
   }
 
   @Override

@@ -10,6 +10,9 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import java.util.UUID;
 
 /// One rank's shared memory: a file in `/dev/shm` that loses its name the moment it is made, so
@@ -21,6 +24,8 @@ import java.util.UUID;
 /// Confined to the thread that opens the buffer.
 final class SharedMemory implements AutoCloseable {
   private static final int FILL_BYTES = 1 << 20;
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rw-------");
 
   private final FileChannel channel;
   private final String link;
@@ -46,13 +51,15 @@ final class SharedMemory implements AutoCloseable {
       channel =
           FileChannel.open(
               directory.resolve(name),
-              StandardOpenOption.CREATE_NEW,
-              StandardOpenOption.READ,
-              StandardOpenOption.WRITE,
-              StandardOpenOption.DELETE_ON_CLOSE);
+              Set.of(
+                  StandardOpenOption.CREATE_NEW,
+                  StandardOpenOption.READ,
+                  StandardOpenOption.WRITE,
+                  StandardOpenOption.DELETE_ON_CLOSE),
+              PosixFilePermissions.asFileAttribute(OWNER_ONLY));
       fill(channel, byteSize);
       return new SharedMemory(channel, findLink(name));
-    } catch (IOException e) {
+    } catch (IOException | OutOfMemoryError e) {
       closeQuietly(channel, e);
       throw failure("shared memory could not be had", directory, byteSize, rank, e);
     }
@@ -75,7 +82,7 @@ final class SharedMemory implements AutoCloseable {
   }
 
   private static WindowAllocationException failure(
-      String what, Path directory, long byteSize, int rank, IOException cause) {
+      String what, Path directory, long byteSize, int rank, Throwable cause) {
     WindowAllocationException failure =
         new WindowAllocationException(
             what
@@ -148,7 +155,7 @@ final class SharedMemory implements AutoCloseable {
     }
   }
 
-  private static void closeQuietly(FileChannel channel, IOException cause) {
+  private static void closeQuietly(FileChannel channel, Throwable cause) {
     if (channel == null) {
       return;
     }

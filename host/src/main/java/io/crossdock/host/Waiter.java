@@ -100,7 +100,7 @@ final class Waiter {
   }
 
   private void checkAlive(int peer, long offset, long expected, Phase phase) {
-    boolean alive = ProcessHandle.of(pids[peer]).map(ProcessHandle::isAlive).orElse(false);
+    boolean alive = PeerProcess.isAlive(pids[peer]);
     if (!alive && board.load(peer, offset) < expected) {
       String what =
           "peer process died: rank="

@@ -16,10 +16,8 @@ import io.crossdock.core.routing.Topology;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Assume;
@@ -33,61 +31,6 @@ import net.jqwik.api.RandomDistribution;
 /// The planner against the routing reference.
 class RoutePlannerProperties {
   private static final int MAX_TOPK = 32;
-
-  /// Choices of one rank.
-  ///
-  /// @param numRanks R
-  /// @param perRank E / R
-  /// @param topk K
-  /// @param tokens how many
-  /// @param dtype I32 or I64
-  /// @param padding elements between the choices of two tokens
-  /// @param seed of the choices
-  record Choices(
-      int numRanks, int perRank, int topk, int tokens, DType dtype, int padding, long seed) {
-    int numExperts() {
-      return numRanks * perRank;
-    }
-
-    /// Different experts for each token, some of them -1.
-    long[] ids() {
-      SplittableRandom random = new SplittableRandom(seed);
-      long[] ids = new long[tokens * topk];
-      for (int token = 0; token < tokens; token++) {
-        int masked = random.nextInt(4);
-        List<Integer> used = new ArrayList<>();
-        for (int k = 0; k < topk; k++) {
-          int expert = random.nextInt(numExperts());
-          boolean keep = random.nextInt(4) >= masked && !used.contains(expert);
-          ids[token * topk + k] = keep ? expert : -1;
-          used.add(expert);
-        }
-      }
-      return ids;
-    }
-
-    Tensor tensor(long[] ids) {
-      int pitch = topk + padding;
-      MemorySegment memory =
-          MemorySegment.ofArray(new byte[Math.max(1, tokens * pitch * dtype.bytes())]);
-      // Padding holds ids that would be errors if they were read.
-      memory.fill((byte) 0x7f);
-      for (int i = 0; i < ids.length; i++) {
-        long at = (long) (i / topk * pitch + i % topk) * dtype.bytes();
-        if (dtype == DType.I64) {
-          memory.set(ValueLayout.JAVA_LONG_UNALIGNED, at, ids[i]);
-        } else {
-          memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, (int) ids[i]);
-        }
-      }
-      return Tensor.strided(memory, dtype, new long[] {tokens, topk}, new long[] {pitch, 1});
-    }
-
-    ReferenceLayout reference(long[] ids) {
-      RankInput input = RankInput.of(tokens, 0, MemorySegment.NULL).withTopk(topk, ids, null);
-      return RoutingReference.layout(input, Topology.oneNode(numRanks, numExperts()));
-    }
-  }
 
   @Provide
   Arbitrary<Choices> choices() {
@@ -105,11 +48,11 @@ class RoutePlannerProperties {
   @Property(tries = 500)
   void aPlanSendsEachTokenOnceToEachOfItsRanks(@ForAll("choices") Choices choices) {
     long[] ids = choices.ids();
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     SendPlan plan = new SendPlan();
     planner.plan(choices.tensor(ids), choices.numExperts(), plan);
-    checkPlan(plan, choices.reference(ids).tokenInRank(), choices.tokens, choices.numRanks);
-    assertThat(planner.topk()).isEqualTo(choices.topk);
+    checkPlan(plan, choices.reference(ids).tokenInRank(), choices.tokens(), choices.numRanks());
+    assertThat(planner.topk()).isEqualTo(choices.topk());
     assertThat(Arrays.copyOf(planner.choices(), ids.length))
         .isEqualTo(Arrays.stream(ids).mapToInt(id -> (int) id).toArray());
     assertThat(Arrays.copyOf(planner.expertCounts(), choices.numExperts()))
@@ -143,18 +86,18 @@ class RoutePlannerProperties {
   void aLayoutIsThatOfTheReferenceAndPlansTheSame(@ForAll("choices") Choices choices) {
     long[] ids = choices.ids();
     ReferenceLayout wanted = choices.reference(ids);
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     SendPlan plan = new SendPlan();
     planner.plan(choices.tensor(ids), choices.numExperts(), plan);
     try (Arena arena = Arena.ofConfined()) {
       // Two nodes where the ranks allow it, and room for more tokens than there are.
-      int numNodes = choices.numRanks % 2 == 0 ? 2 : 1;
-      int numLocalRanks = choices.numRanks / numNodes;
+      int numNodes = choices.numRanks() % 2 == 0 ? 2 : 1;
+      int numLocalRanks = choices.numRanks() / numNodes;
       Layout layout =
           Layout.allocate(
               arena,
               new Layout.Sizes(
-                  choices.tokens + 3, choices.numRanks, numNodes, choices.numExperts()));
+                  choices.tokens() + 3, choices.numRanks(), numNodes, choices.numExperts()));
       layout.tokenInRank().segment().fill((byte) 0x55);
       planner.fillLayout(plan, layout, numLocalRanks);
       checkLayout(layout, wanted);
@@ -165,7 +108,7 @@ class RoutePlannerProperties {
       planner.checkLayout(layout, plan);
       SendPlan fromLayout = new SendPlan();
       planner.plan(layout, fromLayout);
-      checkPlan(fromLayout, wanted.tokenInRank(), choices.tokens, choices.numRanks);
+      checkPlan(fromLayout, wanted.tokenInRank(), choices.tokens(), choices.numRanks());
       assertThat(planner.topk()).isZero();
     }
   }
@@ -183,8 +126,8 @@ class RoutePlannerProperties {
 
   private static int[] perNode(Choices choices, long[] ids, int numLocalRanks) {
     RankInput input =
-        RankInput.of(choices.tokens, 0, MemorySegment.NULL).withTopk(choices.topk, ids, null);
-    Topology topology = new Topology(choices.numRanks, numLocalRanks, choices.numExperts());
+        RankInput.of(choices.tokens(), 0, MemorySegment.NULL).withTopk(choices.topk(), ids, null);
+    Topology topology = new Topology(choices.numRanks(), numLocalRanks, choices.numExperts());
     return RoutingReference.layout(input, topology).tokensPerNode();
   }
 
@@ -202,8 +145,14 @@ class RoutePlannerProperties {
       @ForAll("choices") Choices first, @ForAll("choices") Choices second) {
     Choices before =
         new Choices(
-            second.numRanks, first.perRank, first.topk, first.tokens, first.dtype, 0, first.seed);
-    RoutePlanner planner = new RoutePlanner(second.numRanks);
+            second.numRanks(),
+            first.perRank(),
+            first.topk(),
+            first.tokens(),
+            first.dtype(),
+            0,
+            first.seed());
+    RoutePlanner planner = new RoutePlanner(second.numRanks());
     SendPlan plan = new SendPlan();
     long[] broken = before.ids();
     if (broken.length > 0) {
@@ -215,7 +164,7 @@ class RoutePlannerProperties {
     long[] ids = second.ids();
     planner.plan(second.tensor(ids), second.numExperts(), plan);
     ReferenceLayout wanted = second.reference(ids);
-    checkPlan(plan, wanted.tokenInRank(), second.tokens, second.numRanks);
+    checkPlan(plan, wanted.tokenInRank(), second.tokens(), second.numRanks());
     assertThat(Arrays.copyOf(planner.expertCounts(), second.numExperts()))
         .isEqualTo(wanted.tokensPerExpert());
   }
@@ -225,31 +174,31 @@ class RoutePlannerProperties {
       @ForAll("choices") Choices choices, @ForAll int position, @ForAll long wrong) {
     long[] ids = choices.ids();
     Assume.that(ids.length > 0);
-    long narrow = choices.dtype == DType.I32 ? (int) wrong : wrong;
+    long narrow = choices.dtype() == DType.I32 ? (int) wrong : wrong;
     long id = narrow >= -1 && narrow < choices.numExperts() ? choices.numExperts() : narrow;
     int at = Math.floorMod(position, ids.length);
     ids[at] = id;
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     assertThatThrownBy(
             () -> planner.plan(choices.tensor(ids), choices.numExperts(), new SendPlan()))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageStartingWith("expert id is out of range: ")
-        .hasMessageContaining("token=" + at / choices.topk + ", k=" + at % choices.topk)
+        .hasMessageContaining("token=" + at / choices.topk() + ", k=" + at % choices.topk())
         .hasMessageContaining("expert=" + id + ", numExperts=" + choices.numExperts());
   }
 
   @Property(tries = 300)
   void aRepeatedExpertIsNamed(
       @ForAll("choices") Choices choices, @ForAll int token, @ForAll int from, @ForAll int to) {
-    int k = Math.floorMod(from, choices.topk);
-    int again = Math.floorMod(to, choices.topk);
-    Assume.that(choices.tokens > 0 && k != again);
+    int k = Math.floorMod(from, choices.topk());
+    int again = Math.floorMod(to, choices.topk());
+    Assume.that(choices.tokens() > 0 && k != again);
     long[] ids = choices.ids();
-    int row = Math.floorMod(token, choices.tokens);
+    int row = Math.floorMod(token, choices.tokens());
     int expert = Math.floorMod(token * 31 + from, choices.numExperts());
-    ids[row * choices.topk + k] = expert;
-    ids[row * choices.topk + again] = expert;
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    ids[row * choices.topk() + k] = expert;
+    ids[row * choices.topk() + again] = expert;
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     assertThatThrownBy(
             () -> planner.plan(choices.tensor(ids), choices.numExperts(), new SendPlan()))
         .isInstanceOf(InvalidInputException.class)
@@ -274,14 +223,15 @@ class RoutePlannerProperties {
   @Property(tries = 50)
   void aLayoutOfAnotherBatchIsNamed(@ForAll("choices") Choices choices) {
     SendPlan plan = new SendPlan();
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     planner.plan(choices.tensor(choices.ids()), choices.numExperts(), plan);
     try (Arena arena = Arena.ofConfined()) {
       Layout layout =
           Layout.allocate(
-              arena, new Layout.Sizes(choices.tokens, choices.numRanks, 1, choices.numExperts()));
-      planner.fillLayout(plan, layout, choices.numRanks);
-      int rank = Math.floorMod(choices.seed, choices.numRanks);
+              arena,
+              new Layout.Sizes(choices.tokens(), choices.numRanks(), 1, choices.numExperts()));
+      planner.fillLayout(plan, layout, choices.numRanks());
+      int rank = Math.floorMod(choices.seed(), choices.numRanks());
       layout
           .tokensPerRank()
           .segment()
@@ -294,18 +244,18 @@ class RoutePlannerProperties {
 
   @Property(tries = 20)
   void aLayoutThatIsTooSmallIsNamed(@ForAll("choices") Choices choices) {
-    Assume.that(choices.tokens > 0);
+    Assume.that(choices.tokens() > 0);
     SendPlan plan = new SendPlan();
-    RoutePlanner planner = new RoutePlanner(choices.numRanks);
+    RoutePlanner planner = new RoutePlanner(choices.numRanks());
     planner.plan(choices.tensor(choices.ids()), choices.numExperts(), plan);
     try (Arena arena = Arena.ofConfined()) {
       Layout.Sizes sizes =
-          new Layout.Sizes(choices.tokens - 1, choices.numRanks, 1, choices.numExperts());
+          new Layout.Sizes(choices.tokens() - 1, choices.numRanks(), 1, choices.numExperts());
       Layout layout = Layout.allocate(arena, sizes);
-      assertThatThrownBy(() -> planner.fillLayout(plan, layout, choices.numRanks))
+      assertThatThrownBy(() -> planner.fillLayout(plan, layout, choices.numRanks()))
           .isInstanceOf(InvalidInputException.class)
-          .hasMessageContaining("numTokens=" + choices.tokens)
-          .hasMessageContaining("maxTokens=" + (choices.tokens - 1));
+          .hasMessageContaining("numTokens=" + choices.tokens())
+          .hasMessageContaining("maxTokens=" + (choices.tokens() - 1));
     }
   }
 }

@@ -44,7 +44,7 @@ class ReadmeExampleTest {
         List.of(
             "--release=25",
             "-proc:none",
-            "-Xlint:all",
+            "-Xlint:all,-path",
             "-cp",
             System.getProperty("java.class.path"),
             "-d",

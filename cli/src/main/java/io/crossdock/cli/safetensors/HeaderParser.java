@@ -2,6 +2,7 @@ package io.crossdock.cli.safetensors;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -21,6 +22,8 @@ import java.util.Map;
 ///
 /// Confined to one thread.
 final class HeaderParser {
+  static final String METADATA = "__metadata__";
+
   private static final JsonMapper JSON =
       JsonMapper.builder(
               new JsonFactory()
@@ -30,7 +33,6 @@ final class HeaderParser {
                   .build())
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
-  private static final String METADATA = "__metadata__";
 
   private final String file;
   private final long dataBytes;
@@ -52,9 +54,6 @@ final class HeaderParser {
 
   void parse(ByteBuffer header) {
     JsonNode root = tree(header);
-    if (!root.isObject()) {
-      throw bad("header is not an object", "found=" + root.getNodeType());
-    }
     for (Map.Entry<String, JsonNode> field : root.properties()) {
       if (field.getKey().equals(METADATA)) {
         readMetadata(field.getValue());
@@ -72,6 +71,9 @@ final class HeaderParser {
     } catch (CharacterCodingException e) {
       throw new SafetensorsException("header is not UTF-8: file=" + file, e);
     }
+    if (!text.startsWith("{")) {
+      throw bad("header does not begin with a brace", "chars=" + text.length());
+    }
     try (JsonParser parser = JSON.createParser(text)) {
       JsonNode root = JSON.readTree(parser);
       if (root == null || parser.nextToken() != null) {
@@ -79,8 +81,13 @@ final class HeaderParser {
       }
       return root;
     } catch (IOException e) {
-      throw new SafetensorsException("header is not JSON: file=" + file + ", cause=" + e, e);
+      throw new SafetensorsException("header is not JSON: file=" + file + ", cause=" + cause(e), e);
     }
+  }
+
+  /// The parser's own text goes over several lines and repeats the header.
+  private static String cause(IOException e) {
+    return e instanceof JsonProcessingException json ? json.getOriginalMessage() : e.toString();
   }
 
   private void readMetadata(JsonNode node) {

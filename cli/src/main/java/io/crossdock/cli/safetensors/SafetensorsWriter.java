@@ -8,13 +8,16 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// Collects tensors and writes them as one file, header first, data in the order of adding.
 ///
@@ -22,6 +25,11 @@ import java.util.Map;
 public final class SafetensorsWriter {
   private static final long SLICE_BYTES = 64L << 20;
   private static final JsonMapper JSON = JsonMapper.builder().build();
+  private static final Set<OpenOption> REPLACE =
+      Set.of(
+          StandardOpenOption.CREATE,
+          StandardOpenOption.TRUNCATE_EXISTING,
+          StandardOpenOption.WRITE);
 
   private final Map<String, TensorInfo> tensors = new LinkedHashMap<>();
   private final Map<String, MemorySegment> contents = new LinkedHashMap<>();
@@ -48,10 +56,11 @@ public final class SafetensorsWriter {
   /// @param shape sizes, outermost first
   /// @param bytes exactly as many as type and shape ask for, row-major
   /// @return this
-  /// @throws SafetensorsException if the bytes do not fit
+  /// @throws SafetensorsException if the bytes do not fit or the name is taken
   public SafetensorsWriter add(String name, String dtype, List<Long> shape, MemorySegment bytes) {
-    long needed = TensorInfo.bytesOf(dtype) < 0 ? -1 : TensorInfo.bytesFor(dtype, shape);
-    if (needed != bytes.byteSize() || tensors.containsKey(name)) {
+    long needed = needed(dtype, shape);
+    boolean taken = tensors.containsKey(name) || name.equals(HeaderParser.METADATA);
+    if (needed != bytes.byteSize() || taken) {
       throw new SafetensorsException(
           "tensor cannot be added: tensor="
               + name
@@ -63,8 +72,8 @@ public final class SafetensorsWriter {
               + needed
               + ", bytes="
               + bytes.byteSize()
-              + ", present="
-              + tensors.containsKey(name));
+              + ", nameTaken="
+              + taken);
     }
     tensors.put(name, new TensorInfo(name, dtype, shape, dataBytes, dataBytes + needed));
     contents.put(name, bytes);
@@ -72,14 +81,28 @@ public final class SafetensorsWriter {
     return this;
   }
 
+  /// {@return bytes that type and shape ask for, -1 if they make no sense}
+  private static long needed(String dtype, List<Long> shape) {
+    if (TensorInfo.bytesOf(dtype) < 0 || shape.stream().anyMatch(size -> size < 0)) {
+      return -1;
+    }
+    try {
+      return TensorInfo.bytesFor(dtype, shape);
+    } catch (ArithmeticException e) {
+      return -1;
+    }
+  }
+
   /// Writes the file: whole or not at all.
   ///
   /// @param path replaced if it exists
   /// @throws SafetensorsException if it cannot be written
   public void write(Path path) {
-    Path folder = path.toAbsolutePath().getParent();
+    Path draft = Path.of(path + "." + ProcessHandle.current().pid() + ".part");
     try {
-      Path draft = Files.createTempFile(folder, path.getFileName().toString(), ".part");
+      if (Files.isDirectory(path)) {
+        throw new FileSystemException(path.toString(), null, "is a directory");
+      }
       try {
         writeTo(draft);
         Files.move(draft, path, StandardCopyOption.REPLACE_EXISTING);
@@ -93,7 +116,7 @@ public final class SafetensorsWriter {
 
   private void writeTo(Path draft) throws IOException {
     byte[] header = header();
-    try (FileChannel channel = FileChannel.open(draft, StandardOpenOption.WRITE)) {
+    try (FileChannel channel = FileChannel.open(draft, REPLACE)) {
       ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
       writeFully(channel, length.putLong(header.length).flip());
       writeFully(channel, ByteBuffer.wrap(header));

@@ -1,7 +1,5 @@
 package io.crossdock.core.group;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
@@ -19,6 +17,16 @@ final class Credentials {
 
   private final byte[] secret;
 
+  /// What a proof is for; a proof for one purpose is none for another.
+  enum Purpose {
+    /// The member shows the host that it has the secret.
+    MEMBER,
+    /// The host shows the member that it has the secret.
+    HOST,
+    /// Never sent: the key of the frames that follow.
+    SESSION
+  }
+
   Credentials(byte[] secret) {
     this.secret = secret.clone();
   }
@@ -29,17 +37,16 @@ final class Credentials {
     return nonce;
   }
 
-  /// {@return a proof that its maker has the secret, for one purpose and one pair of nonces}
-  byte[] proof(String purpose, byte[] hostNonce, byte[] memberNonce, int... facts) {
-    ByteBuffer numbers = ByteBuffer.allocate(facts.length * Integer.BYTES);
-    for (int fact : facts) {
-      numbers.putInt(fact);
-    }
+  /// {@return a proof that its maker has the secret and saw these two messages}
+  ///
+  /// @param purpose what it proves
+  /// @param greeting the host's message, of fixed length, with the host's nonce
+  /// @param hello the member's message, of fixed length, with the member's nonce
+  byte[] proof(Purpose purpose, byte[] greeting, byte[] hello) {
     Mac mac = mac(secret);
-    mac.update(purpose.getBytes(StandardCharsets.UTF_8));
-    mac.update(hostNonce);
-    mac.update(memberNonce);
-    return mac.doFinal(numbers.array());
+    mac.update((byte) purpose.ordinal());
+    mac.update(greeting);
+    return mac.doFinal(hello);
   }
 
   static boolean same(byte[] proof, byte[] expected) {

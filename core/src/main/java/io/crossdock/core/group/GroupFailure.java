@@ -32,7 +32,6 @@ record GroupFailure(Kind kind, List<Integer> ranks, String text, String reason) 
     LOST,
     ABORTED,
     VERSION,
-    SECRET,
     CONFIG,
     MISMATCH
   }
@@ -79,9 +78,8 @@ record GroupFailure(Kind kind, List<Integer> ranks, String text, String reason) 
       case LOST -> new PeerLostException(message, ranks.getFirst());
       case ABORTED -> new GroupAbortedException(message, ranks.getFirst(), reason);
       case VERSION -> new GroupVersionException(message);
-      case SECRET -> new GroupSecretException(message);
       case CONFIG -> new GroupConfigException(message);
-      case MISMATCH -> new CollectiveMismatchException(message);
+      case MISMATCH -> new GroupMismatchException(message);
     };
   }
 

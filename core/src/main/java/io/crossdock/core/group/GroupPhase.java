@@ -3,7 +3,7 @@ package io.crossdock.core.group;
 /// What a group was doing when something went wrong.
 ///
 /// Safe for any thread.
-public enum GroupPhase {
+enum GroupPhase {
   /// The ranks are finding each other.
   RENDEZVOUS,
   /// An all-gather is incomplete.

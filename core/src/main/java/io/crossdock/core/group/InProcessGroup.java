@@ -14,21 +14,19 @@ public final class InProcessGroup {
   /// @param size R, at least 1
   /// @param options timeout, and how many nodes the ranks pretend to be on
   /// @return one member per rank, by rank
-  /// @throws GroupConfigException when the nodes do not divide the ranks
+  /// @throws GroupConfigException when the ranks do not split into that many nodes
   public static List<ProcessGroup> create(int size, GroupOptions options) {
     if (size < 1 || size % options.numNodes() != 0) {
       throw new GroupConfigException(
           "ranks do not split into nodes: size=" + size + ", numNodes=" + options.numNodes());
     }
-    Hub hub = new Hub(size, options.timeout());
+    LocalHub hub = new LocalHub(size, LocalHub.Listener.NONE);
     int localSize = size / options.numNodes();
-    List<ProcessGroup> members = new ArrayList<>();
+    List<ProcessGroup> members = new ArrayList<>(size);
     for (int rank = 0; rank < size; rank++) {
-      members.add(
-          new HubGroup(
-              new AbstractGroup.Membership(
-                  rank, size, rank % localSize, localSize, "in-process", options.timeout()),
-              hub));
+      var membership =
+          new HubGroup.Membership(rank, size, localSize, "in-process", options.timeout());
+      members.add(new HubGroup(membership, hub, () -> {}));
     }
     return members;
   }

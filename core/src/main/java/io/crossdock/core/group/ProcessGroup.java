@@ -1,5 +1,7 @@
 package io.crossdock.core.group;
 
+import io.crossdock.core.ConcurrentUseException;
+import io.crossdock.core.InvalidInputException;
 import java.time.Duration;
 
 /// The ranks of one job and the collectives they need to start: all-gather of bytes and barrier.
@@ -13,7 +15,7 @@ import java.time.Duration;
 /// any moment.
 public interface ProcessGroup extends AutoCloseable {
   /// Bound of every wait unless the caller chose another.
-  Duration DEFAULT_TIMEOUT = Duration.ofSeconds(300);
+  Duration DEFAULT_TIMEOUT = Duration.ofMinutes(5);
 
   /// Largest contribution to one all-gather, in bytes.
   int MAX_CONTRIBUTION_BYTES = 64 << 20;
@@ -53,14 +55,14 @@ public interface ProcessGroup extends AutoCloseable {
   /// @param contribution the bytes of this rank, at most [#MAX_CONTRIBUTION_BYTES]; not changed and
   ///   not kept
   /// @return one array per rank, index = rank, owned by the caller
-  /// @throws IllegalArgumentException when the contribution is too large; nothing was sent
-  /// @throws IllegalStateException when another thread is in a collective of this member
+  /// @throws InvalidInputException when the contribution is too large; nothing was sent
+  /// @throws ConcurrentUseException when another thread is in a collective of this member
   /// @throws GroupException when the group failed, was closed, or the thread was interrupted
   byte[][] allGather(byte[] contribution);
 
   /// Returns when every rank has called it.
   ///
-  /// @throws IllegalStateException when another thread is in a collective of this member
+  /// @throws ConcurrentUseException when another thread is in a collective of this member
   /// @throws GroupException when the group failed, was closed, or the thread was interrupted
   void barrier();
 
@@ -72,7 +74,8 @@ public interface ProcessGroup extends AutoCloseable {
   void abort(String reason);
 
   /// Leaves the group and stops its threads, in bounded time. What this rank already sent still
-  /// arrives; a collective that others start afterwards fails with [PeerLostException]. Idempotent.
+  /// arrives; a collective that others start afterwards fails with [PeerLostException]. A thread
+  /// that waits in a collective of this member gets a [GroupClosedException]. Idempotent.
   @Override
   void close();
 }

@@ -25,6 +25,25 @@ public record TcpGroupSettings(
   /// @throws GroupSecretException when the secret is too short
   public TcpGroupSettings {
     GroupOptions.requireTimeout(timeout);
+    requirePlace(rank, size, localSize);
+    if (host.isBlank() || port < 1 || port > 65_535) {
+      throw new GroupConfigException(
+          "rendezvous is nowhere: host=" + host + ", port=" + port + ", rank=" + rank);
+    }
+    if (secret.length < MIN_SECRET_BYTES) {
+      throw new GroupSecretException(
+          "job secret is too short: bytes=%d, minBytes=%d, remedy=%s, rank=%d"
+              .formatted(
+                  secret.length,
+                  MIN_SECRET_BYTES,
+                  "set CROSSDOCK_SECRET or CROSSDOCK_SECRET_FILE alike on all ranks",
+                  rank));
+    }
+    host = host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host;
+    secret = secret.clone();
+  }
+
+  static void requirePlace(int rank, int size, int localSize) {
     if (size < 1 || rank < 0 || rank >= size) {
       throw new GroupConfigException("rank is out of range: rank=" + rank + ", size=" + size);
     }
@@ -32,21 +51,16 @@ public record TcpGroupSettings(
       throw new GroupConfigException(
           "nodes are unequal: size=" + size + ", localSize=" + localSize + ", rank=" + rank);
     }
-    if (port < 1 || port > 65_535) {
-      throw new GroupConfigException("port is out of range: port=" + port + ", rank=" + rank);
-    }
-    if (secret.length < MIN_SECRET_BYTES) {
-      throw new GroupSecretException(
-          "job secret is too short: bytes="
-              + secret.length
-              + ", minBytes="
-              + MIN_SECRET_BYTES
-              + ", remedy=set CROSSDOCK_SECRET or CROSSDOCK_SECRET_FILE alike on all ranks");
-    }
-    host = host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host;
-    secret = secret.clone();
   }
 
+  /// How the ranks meet, for messages: `tcp [::1]:29500`.
+  String name() {
+    return "tcp " + (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+  }
+
+  /// The job secret.
+  ///
+  /// @return a copy
   @Override
   public byte[] secret() {
     return secret.clone();
@@ -71,18 +85,7 @@ public record TcpGroupSettings(
   }
 
   private String describe() {
-    return "TcpGroupSettings[rank="
-        + rank
-        + ", size="
-        + size
-        + ", localSize="
-        + localSize
-        + ", host="
-        + host
-        + ", port="
-        + port
-        + ", timeout="
-        + timeout
-        + "]";
+    return "TcpGroupSettings[rank=%d, size=%d, localSize=%d, at=%s, timeout=%s]"
+        .formatted(rank, size, localSize, name(), timeout);
   }
 }

@@ -48,7 +48,7 @@ class Fp8E4m3Test {
   void anyPatternRoundsToNearestEven(@ForAll int pattern) {
     float value = Float.intBitsToFloat(pattern);
     int expected =
-        Float.isNaN(value) ? pattern >>> 24 & 0x80 | 0x7f : SmallFloat.E4M3.nearest(value);
+        Float.isNaN(value) ? (pattern >>> 24 & 0x80) | 0x7f : SmallFloat.E4M3.nearest(value);
     assertThat(bits(value)).isEqualTo(expected);
   }
 

@@ -53,7 +53,7 @@ record SmallFloat(int exponentBits, int mantissaBits, int bias, int maxCode, Bey
     }
     double below = wanted - magnitude(low);
     double above = magnitude(high) - wanted;
-    boolean up = above < below || above == below && high % 2 == 0;
+    boolean up = above < below || (above == below && high % 2 == 0);
     return sign | (up ? high : low);
   }
 }

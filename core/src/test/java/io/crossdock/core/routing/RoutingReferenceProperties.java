@@ -243,15 +243,16 @@ class RoutingReferenceProperties {
     List<MemorySegment> rows = received.stream().map(ReferenceDispatch::recvRows).toList();
     CombineInputs sums = new CombineInputs(H, 0, received, rows, List.of());
     Topology topology = in.topology();
+    boolean oneNode = topology.numNodes() == 1;
     for (int home = 0; home < inputs.size(); home++) {
       int elements = inputs.get(home).numTokens() * H;
       float[] total = new float[elements];
       for (int node = 0; node < topology.numNodes(); node++) {
-        float[] partial = topology.numNodes() == 1 ? total : new float[elements];
+        float[] partial = oneNode ? total : new float[elements];
         for (int local = 0; local < topology.numLocalRanks(); local++) {
           add(partial, received.get(node * topology.numLocalRanks() + local), home);
         }
-        for (int i = 0; partial != total && i < elements; i++) {
+        for (int i = 0; !oneNode && i < elements; i++) {
           total[i] += Bf16.toFloat(Bf16.fromFloat(partial[i]));
         }
       }

@@ -76,8 +76,8 @@ record RoutingScenario(
     long[] ids = new long[count * topk];
     Arrays.fill(ids, -1);
     for (int token = 0; token < count; token++) {
-      List<Integer> free = new ArrayList<>();
-      for (int expert = 0; expert < topology.numExperts(); expert++) {
+      List<Long> free = new ArrayList<>();
+      for (long expert = 0; expert < topology.numExperts(); expert++) {
         free.add(expert);
       }
       for (int k = 0; k < topk; k++) {

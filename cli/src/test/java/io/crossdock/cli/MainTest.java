@@ -1,0 +1,142 @@
+package io.crossdock.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Exit codes and messages of command lines that start no rank.
+class MainTest {
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--help", "--version", "bench --help", "replay --help", "launch --help"})
+  void helpAndVersionAreDone(String line) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("crossdock");
+    assertThat(run.err()).isEmpty();
+  }
+
+  @Test
+  void theVersionSaysWhichJavaRuns() {
+    assertThat(CommandRun.of("--version").out())
+        .contains("crossdock " + Version.text())
+        .contains("Java " + Runtime.version());
+    assertThat(Version.text()).isNotBlank();
+  }
+
+  @Test
+  void workersAreNotShown() {
+    assertThat(CommandRun.of("--help").out()).doesNotContain("worker").contains("Exit codes: 0");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "nonsense",
+        "bench",
+        "replay",
+        "launch",
+        "launch -n 0 -- true",
+        "launch -n x -- true",
+        "launch -n 2",
+        "bench intranode --unknown",
+        "bench intranode --ranks many",
+        "bench intranode --ranks",
+        "bench intranode --dtype fp16",
+        "bench intranode --launch fibres",
+        "bench intranode extra",
+        "replay FILE --placement elsewhere",
+        "replay FILE --expert none",
+        "replay FILE --hook --hook",
+        "demo --tokens 5",
+        "doctor extra"
+      })
+  void badUsageIsTwoAndPointsToTheHelp(String line) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err()).startsWith("crossdock: ").contains("--help");
+    assertThat(run.out()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bench nonsense, 'bench=nonsense, known=[intranode'",
+    "bench intranode --ranks 0, ranks=0",
+    "bench intranode --tokens 0, tokens=0",
+    "bench intranode --iterations 0, iterations=0",
+    "bench intranode --hidden 12, hidden=12",
+    "bench intranode --hidden 72 --dtype fp8, hidden=72",
+    "bench intranode --topk 33, topk=33",
+    "bench intranode --experts 66, 'numExperts=66, numRanks=4'",
+    "bench intranode --groups 7, numGroups=7",
+    "bench intranode --skew zipf:x, skew=zipf:x",
+    "bench intranode --nodes 0, nodes=0",
+    "bench intranode --timeout 0, timeout=0",
+    "demo --ranks 0, numRanks=0",
+    "demo --ranks -1, numRanks=-1",
+    "demo --ranks 3, numRanks=3",
+    "replay /no/such/file, file=/no/such/file",
+    "replay FILE --mode fast, mode=fast",
+    "replay FILE --hook, mode=normal",
+    "replay FILE --round-scale --ue8m0 --logfmt, mode=normal",
+  })
+  void badInputIsTwoAndTellsTheFact(String line, String fact) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err()).contains("crossdock: ").contains(fact).doesNotContain("\tat ");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bench internode, bench=internode",
+    "bench low-latency, bench=low-latency",
+    "bench intranode --nodes 2, nodes=2",
+    "demo --nodes 2, nodes=2",
+    "replay FILE --nodes 2, nodes=2",
+    "replay FILE --mode low-latency, mode=low-latency",
+    "replay FILE --mode low-latency --hook --round-scale --ue8m0 --logfmt, mode=low-latency",
+    "demo --engine cuda, engine=cuda",
+    "bench intranode --engine cuda, engine=cuda",
+    "replay FILE --engine cuda, engine=cuda",
+  })
+  void whatIsNotInThisBuildIsFourAndSaysWhy(String line, String fact) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isEqualTo(4);
+    assertThat(run.err()).contains(fact).contains("reasons=[").contains("this build");
+  }
+
+  @Test
+  void debugPrintsTheTraceWhereverItStands() {
+    CommandRun first = CommandRun.of("--debug", "bench", "nonsense");
+    CommandRun last = CommandRun.of("bench", "nonsense", "--debug");
+    assertThat(first.code()).isEqualTo(2);
+    assertThat(first.err()).contains("InvalidInputException").contains("\tat ");
+    assertThat(last.err()).contains("\tat ");
+  }
+
+  @Test
+  void autoSaysOnceWhatItChose() {
+    CommandRun run = CommandRun.of("replay", folder.resolve("none").toString());
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err().lines().filter(line -> line.startsWith("engine="))).hasSize(1);
+  }
+
+  @Test
+  void doctorSaysWhatWorksAndWhatDoesNot() {
+    CommandRun run = CommandRun.of("doctor");
+    assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .containsPattern("engine host +works")
+        .containsPattern("engine cuda +not in this build")
+        .containsPattern("shared memory +/dev/shm, \\d+ MiB usable")
+        .containsPattern("cores +\\d+ usable")
+        .containsPattern("locked memory +\\S+");
+  }
+}
