@@ -36,7 +36,7 @@ class WaitBoundsTest {
   ///
   /// @param name of the test
   /// @param call of the others
-  private record Missed(String name, FaultRank.Call call) {
+  record Missed(String name, FaultRank.Call call) {
     @Override
     public String toString() {
       return name;
