@@ -111,13 +111,17 @@ final class PlaceTask implements ChunkTask {
         long row = bases[dst] + plan.position(entry);
         if (row >= firstRows[dst] && row < endRows[dst]) {
           long target = windows[dst] + (row - firstRows[dst]) * rowBytes + at;
-          if (streams) {
-            StreamingCopy.copy(x, source + at, context.pages[dst], target, bytes);
-          } else {
-            MemorySegment.copy(x, source + at, context.pages[dst], target, bytes);
-          }
+          store(source + at, context.pages[dst], target, bytes);
         }
       }
+    }
+  }
+
+  private void store(long source, MemorySegment page, long target, long bytes) {
+    if (streams) {
+      StreamingCopy.copy(x, source, page, target, bytes);
+    } else {
+      MemorySegment.copy(x, source, page, target, bytes);
     }
   }
 
