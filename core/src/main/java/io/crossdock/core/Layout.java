@@ -1,6 +1,5 @@
 package io.crossdock.core;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;
@@ -104,9 +103,9 @@ public final class Layout {
     return tokensPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
   }
 
-  /// {@return the memory of [#tokenInRank()], without making a view; used by engines}
-  public MemorySegment tokenInRankMemory() {
-    return tokenInRank.segment();
+  /// {@return U8 [maxTokens, R], what [#tokenInRank()] is a view of; used by engines}
+  public Tensor tokenInRankBuffer() {
+    return tokenInRank;
   }
 
   /// Used by engines when they have filled the tensors.

@@ -79,7 +79,7 @@ final class RoutePlanner {
   void plan(Layout layout, SendPlan plan) {
     topk = 0;
     int tokens = layout.numTokens();
-    MemorySegment inRank = layout.tokenInRankMemory();
+    MemorySegment inRank = layout.tokenInRankBuffer().segment();
     plan.start(tokens, numRanks, numRanks);
     for (int token = 0; token < tokens; token++) {
       plan.beginToken();
@@ -122,7 +122,7 @@ final class RoutePlanner {
         0,
         target.numExperts());
     for (int token = 0; token < tokens; token++) {
-      fillRanks(plan, token, target.tokenInRankMemory());
+      fillRanks(plan, token, target.tokenInRankBuffer().segment());
     }
     if (target.tokensPerNode().isPresent()) {
       fillNodes(plan, target.tokensPerNode().get().segment(), numLocalRanks);
