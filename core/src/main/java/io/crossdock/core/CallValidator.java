@@ -33,7 +33,7 @@ final class CallValidator {
 
   void layout(Tensor topkIdx, Layout target) {
     layout(topkIdx, target.numExperts());
-    checkAlive("layout", target.tokenInRank());
+    checkAlive("layout", target.tokenInRankBuffer());
     if (target.numRanks() != numRanks || target.maxTokens() < topkIdx.size(0)) {
       throw new InvalidInputException(
           "layout does not fit the choices: layoutRanks="
@@ -60,7 +60,7 @@ final class CallValidator {
     }
     long tokens = call.x.size(0);
     Layout layout = Objects.requireNonNull(call.layout, "layout");
-    checkMemory("layout", layout.tokenInRank());
+    checkMemory("layout", layout.tokenInRankBuffer());
     checkExperts(layout.numExperts());
     if (layout.numTokens() != tokens || layout.numRanks() != numRanks) {
       throw new InvalidInputException(
@@ -213,7 +213,9 @@ final class CallValidator {
   private static void checkMemory(String name, Tensor tensor) {
     if (tensor != null) {
       checkAlive(name, tensor);
-      checkShared(name, tensor.segment(), tensor.describe());
+      if (!isShared(tensor.segment())) {
+        throw confined(name, tensor.describe());
+      }
     }
   }
 
@@ -224,14 +226,16 @@ final class CallValidator {
     }
   }
 
-  private static void checkShared(String name, MemorySegment memory, String facts) {
-    if (!memory.isAccessibleBy(ANOTHER_THREAD)) {
-      throw new InvalidInputException(
-          name
-              + " lies in memory confined to one thread: "
-              + facts
-              + ", remedy=Arena.ofShared() or Arena.ofAuto()");
-    }
+  private static boolean isShared(MemorySegment memory) {
+    return memory.isAccessibleBy(ANOTHER_THREAD);
+  }
+
+  private static InvalidInputException confined(String name, String facts) {
+    return new InvalidInputException(
+        name
+            + " lies in memory confined to one thread: "
+            + facts
+            + ", remedy=Arena.ofShared() or Arena.ofAuto()");
   }
 
   /// Asks for no bytes of an arena that outputs will come from: that it cannot be used would
@@ -243,7 +247,9 @@ final class CallValidator {
     if (!arena.scope().isAlive()) {
       throw new InvalidInputException("allocator is a closed arena: arena=" + arena);
     }
-    checkShared("allocator", arena.allocate(0), "arena=" + arena);
+    if (!isShared(arena.allocate(0))) {
+      throw confined("allocator", "arena=" + arena);
+    }
   }
 
   void combine(CombineCall call) {

@@ -7,6 +7,7 @@ import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.core.spi.OutputPlace;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -296,9 +297,9 @@ public final class EpBuffer implements AutoCloseable {
       call.owned = true;
       call.outputRows = Math.min(call.outputRows, outputs.recvX().size(0));
       call.recvRows = outputs.recvX().segment();
-      call.recvScales = outputs.recvScales().map(Tensor::segment).orElse(null);
-      call.recvTopkIdx = outputs.recvTopkIdx().map(Tensor::segment).orElse(null);
-      call.recvTopkWeights = outputs.recvTopkWeights().map(Tensor::segment).orElse(null);
+      call.recvScales = memoryOf(outputs.recvScales());
+      call.recvTopkIdx = memoryOf(outputs.recvTopkIdx());
+      call.recvTopkWeights = memoryOf(outputs.recvTopkWeights());
       validator.dispatch(call);
       validator.dispatchOutputs(call, outputs);
       session.reserve(call);
@@ -306,6 +307,11 @@ public final class EpBuffer implements AutoCloseable {
       refuse(e);
       throw e;
     }
+  }
+
+  /// Unlike `map`, allocates nothing.
+  private static MemorySegment memoryOf(Optional<Tensor> tensor) {
+    return tensor.isPresent() ? tensor.get().segment() : null;
   }
 
   /// Allocates outputs for [#dispatchInto].

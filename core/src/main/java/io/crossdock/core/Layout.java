@@ -103,6 +103,11 @@ public final class Layout {
     return tokensPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
   }
 
+  /// {@return U8 [maxTokens, R], what [#tokenInRank()] is a view of; used by engines}
+  public Tensor tokenInRankBuffer() {
+    return tokenInRank;
+  }
+
   /// Used by engines when they have filled the tensors.
   ///
   /// @param tokens tokens now described

@@ -47,12 +47,17 @@ final class CombineRunner {
 
   private void combineAtOnce(CombineCall call, int window, int workers) {
     windowRows.prepare(call.handle);
-    pull.prepare(call, workers);
-    context.pool.run(pull, pull.numChunks(), workers);
-    context.stats.numChunks += pull.numChunks();
+    sum(pull, call, workers);
     endRound(window);
-    pull.clear();
     windowRows.clear();
+  }
+
+  private void sum(PullTask task, CombineCall call, int workers) {
+    task.prepare(call, workers);
+    context.stats.numWorkers = Math.min(workers, task.numChunks());
+    context.stats.numChunks += task.numChunks();
+    context.pool.run(task, task.numChunks(), workers);
+    task.clear();
   }
 
   private void endRound(int window) {
@@ -137,10 +142,7 @@ final class CombineRunner {
         gathered.gather(round);
         endRound(window);
       }
-      PullTask sum = new PullTask(context, kernel, gathered);
-      sum.prepare(call, workers);
-      context.pool.run(sum, sum.numChunks(), workers);
-      context.stats.numChunks += sum.numChunks();
+      sum(new PullTask(context, kernel, gathered), call, workers);
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.Arrays;
 final class RoutePlanner {
   private final int numRanks;
   private final long[] mask;
+  private final int[] nodeCounts;
   private int[] expertStamp = new int[0];
   private int stamp;
   private int[] choices = new int[0];
@@ -27,6 +28,7 @@ final class RoutePlanner {
   RoutePlanner(int numRanks) {
     this.numRanks = numRanks;
     this.mask = new long[(numRanks + Long.SIZE - 1) / Long.SIZE];
+    this.nodeCounts = new int[numRanks];
   }
 
   /// The choices read last, [tokens, K]: global expert ids, -1 for no route.
@@ -77,7 +79,7 @@ final class RoutePlanner {
   void plan(Layout layout, SendPlan plan) {
     topk = 0;
     int tokens = layout.numTokens();
-    MemorySegment inRank = layout.tokenInRank().segment();
+    MemorySegment inRank = layout.tokenInRankBuffer().segment();
     plan.start(tokens, numRanks, numRanks);
     for (int token = 0; token < tokens; token++) {
       plan.beginToken();
@@ -119,31 +121,37 @@ final class RoutePlanner {
         JAVA_INT_UNALIGNED,
         0,
         target.numExperts());
-    MemorySegment inRank = target.tokenInRank().segment();
-    inRank.asSlice(0, (long) tokens * numRanks).fill((byte) 0);
     for (int token = 0; token < tokens; token++) {
-      for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
-        inRank.set(JAVA_BYTE, (long) token * numRanks + plan.rank(entry), (byte) 1);
-      }
+      fillRanks(plan, token, target.tokenInRankBuffer().segment());
     }
     if (target.tokensPerNode().isPresent()) {
       fillNodes(plan, target.tokensPerNode().get().segment(), numLocalRanks);
     }
   }
 
+  private void fillRanks(SendPlan plan, int token, MemorySegment inRank) {
+    int entry = plan.begin(token);
+    for (int rank = 0; rank < numRanks; rank++) {
+      boolean sent = entry < plan.end(token) && plan.rank(entry) == rank;
+      inRank.set(JAVA_BYTE, (long) token * numRanks + rank, (byte) (sent ? 1 : 0));
+      entry += sent ? 1 : 0;
+    }
+  }
+
   private void fillNodes(SendPlan plan, MemorySegment perNode, int numLocalRanks) {
-    int[] counts = new int[numRanks / numLocalRanks];
+    int numNodes = numRanks / numLocalRanks;
+    Arrays.fill(nodeCounts, 0);
     for (int token = 0; token < plan.numTokens(); token++) {
       int last = -1;
       for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
         int node = plan.rank(entry) / numLocalRanks;
         if (node != last) {
-          counts[node]++;
+          nodeCounts[node]++;
           last = node;
         }
       }
     }
-    MemorySegment.copy(counts, 0, perNode, JAVA_INT_UNALIGNED, 0, counts.length);
+    MemorySegment.copy(nodeCounts, 0, perNode, JAVA_INT_UNALIGNED, 0, numNodes);
   }
 
   private void read(Tensor topkIdx, int numExperts) {

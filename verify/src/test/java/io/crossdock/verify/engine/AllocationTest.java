@@ -1,0 +1,222 @@
+package io.crossdock.verify.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import io.crossdock.core.CombineBuffer;
+import io.crossdock.core.CombineConfig;
+import io.crossdock.core.CombineInput;
+import io.crossdock.core.CombineOptions;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchConfig;
+import io.crossdock.core.DispatchHandle;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.DispatchOutputs;
+import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Engines;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.RankThreads;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicLongArray;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Nothing is allocated on the heap in steady state: not by workers, not by calls into outputs made
+/// before; the other calls allocate their result and its views, whose size does not depend on that
+/// of the data.
+///
+/// Allocation is counted per thread, in rounds of calls. The least that any round allocated counts:
+/// before that the code is not compiled, and a peer that was not scheduled for long costs something
+/// too. Rounds are over when some in a row brought nothing better.
+@Timeout(300)
+class AllocationTest {
+  private static final int NUM_RANKS = 2;
+  private static final int WORKERS = 3;
+
+  /// Rounds in a row that bring nothing better.
+  private static final int PATIENCE = 20;
+
+  private static final int SHORT_PATIENCE = 4;
+  private static final int CALLS = 250;
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private static final DispatchOptions DISPATCH =
+      DispatchOptions.DEFAULT.withConfig(new DispatchConfig(WORKERS, 2, 5));
+  private static final CombineOptions COMBINE =
+      CombineOptions.DEFAULT.withConfig(new CombineConfig(WORKERS, 4, 5));
+
+  /// Least bytes a call allocated, by the caller and by a worker.
+  private record Cost(long caller, long worker) {
+    Cost least(Cost other) {
+      return new Cost(Math.min(caller, other.caller), Math.min(worker, other.worker));
+    }
+  }
+
+  private static final Cost NOTHING = new Cost(0, 0);
+
+  private static Cost cost(int tokens, int hidden, int patience, Preparation preparation)
+      throws Exception {
+    AtomicLongArray caller = new AtomicLongArray(NUM_RANKS);
+    AtomicLongArray worker = new AtomicLongArray(NUM_RANKS);
+    RankThreads.run(
+        NUM_RANKS,
+        group -> {
+          try (Arena arena = Arena.ofShared();
+              EpBuffer buffer =
+                  EpBuffer.open(
+                      Engines.open("host"), Batch.spec(NUM_RANKS, tokens, hidden), group)) {
+            Batch batch = Batch.of(buffer, arena, tokens);
+            Cost mine = measure(group, patience, preparation.prepare(buffer, batch, arena));
+            caller.set(group.rank(), mine.caller);
+            worker.set(group.rank(), mine.worker);
+          }
+        });
+    return new Cost(max(caller), max(worker));
+  }
+
+  /// Makes what a call needs and returns the call.
+  private interface Preparation {
+    Runnable prepare(EpBuffer buffer, Batch batch, Arena arena);
+  }
+
+  private static long max(AtomicLongArray values) {
+    long max = 0;
+    for (int i = 0; i < values.length(); i++) {
+      max = Math.max(max, values.get(i));
+    }
+    return max;
+  }
+
+  private static Cost measure(ProcessGroup group, int patience, Runnable call) {
+    Cost least = new Cost(Long.MAX_VALUE, Long.MAX_VALUE);
+    int roundsInVain = 0;
+    while (!allAgree(group, roundsInVain >= patience || least.equals(NOTHING))) {
+      Cost cost = round(group.rank(), call);
+      Cost next = least.least(cost);
+      roundsInVain = next.equals(least) ? roundsInVain + 1 : 0;
+      least = next;
+    }
+    return least;
+  }
+
+  private static Cost round(int rank, Runnable call) {
+    // Workers are made by the first call that needs them.
+    call.run();
+    long[] workers = workersOf(rank);
+    assertThat(workers).as("workers of rank %d", rank).hasSize(WORKERS - 1);
+    long self = Thread.currentThread().threadId();
+    long workersBefore = allocated(workers);
+    long before = THREADS.getThreadAllocatedBytes(self);
+    for (int i = 0; i < CALLS; i++) {
+      call.run();
+    }
+    long caller = THREADS.getThreadAllocatedBytes(self) - before;
+    return new Cost(caller / CALLS, (allocated(workers) - workersBefore) / CALLS);
+  }
+
+  /// Ranks stop together: the calls are collective.
+  private static boolean allAgree(ProcessGroup group, boolean enough) {
+    byte[] mine = {(byte) (enough ? 1 : 0)};
+    return Arrays.stream(group.allGather(mine)).allMatch(theirs -> theirs[0] == 1);
+  }
+
+  private static long[] workersOf(int rank) {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("crossdock-" + rank + "-worker-"))
+        .mapToLong(Thread::threadId)
+        .toArray();
+  }
+
+  private static long allocated(long[] threads) {
+    return Arrays.stream(THREADS.getThreadAllocatedBytes(threads)).sum();
+  }
+
+  @Test
+  void theCounterCounts() {
+    long self = Thread.currentThread().threadId();
+    long before = THREADS.getThreadAllocatedBytes(self);
+    byte[] bytes = new byte[12345];
+    assertThat(THREADS.getThreadAllocatedBytes(self) - before).isGreaterThan(bytes.length);
+  }
+
+  @Test
+  void layoutIntoAllocatesNothing() throws Exception {
+    Cost cost =
+        cost(
+            24,
+            64,
+            PATIENCE,
+            (buffer, batch, arena) -> {
+              buffer.dispatch(batch.input, batch.layout, DISPATCH).close();
+              return () -> buffer.layoutInto(batch.topkIdx, batch.layout);
+            });
+    assertThat(cost).isEqualTo(NOTHING);
+  }
+
+  @Test
+  void dispatchAndCombineIntoAllocateNothing() throws Exception {
+    Cost cost =
+        cost(24, 1096, PATIENCE, (buffer, batch, arena) -> into(buffer, batch, batch.input, arena));
+    assertThat(cost).isEqualTo(NOTHING);
+  }
+
+  /// Scales travel too, and the layout alone decides where rows go.
+  @Test
+  void dispatchAndCombineIntoOfQuantisedRowsAllocateNothing() throws Exception {
+    Cost cost =
+        cost(
+            24,
+            256,
+            PATIENCE,
+            (buffer, batch, arena) -> {
+              Tensor x = Tensor.allocate(arena, DType.FP8_E4M3, 24, 256);
+              DispatchInput rows =
+                  DispatchInput.rows(x).withScales(Tensor.allocate(arena, DType.F32, 24, 2));
+              return into(buffer, batch.withoutWeights(), rows, arena);
+            });
+    assertThat(cost).isEqualTo(NOTHING);
+  }
+
+  private static Runnable into(EpBuffer buffer, Batch batch, DispatchInput input, Arena arena) {
+    long tokens = input.x().size(0);
+    DispatchOutputs outputs = buffer.allocateOutputs(arena, input, NUM_RANKS * tokens);
+    Tensor x = Tensor.allocate(arena, DType.BF16, tokens, buffer.spec().hidden());
+    Tensor weights = Tensor.allocate(arena, DType.F32, tokens, NUM_RANKS);
+    return () -> {
+      buffer.dispatchInto(input, batch.layout, DISPATCH, outputs);
+      buffer.combineInto(batch.outputs, outputs.handle(), COMBINE, x, weights);
+    };
+  }
+
+  @Test
+  void otherCallsAllocateTheirResultOnly() throws Exception {
+    Cost small = cost(16, 64, SHORT_PATIENCE, AllocationTest::borrowed);
+    Cost large = cost(96, 1096, SHORT_PATIENCE, AllocationTest::borrowed);
+    assertThat(small.worker).isZero();
+    assertThat(large.worker).isZero();
+    // Sixteen bytes for each row would be more than this.
+    assertThat(large.caller).isBetween(1L, small.caller + 1000);
+    assertThat(large.caller).isLessThan(3000);
+  }
+
+  /// Zero-copy and staged, with outputs where the caller says.
+  private static Runnable borrowed(EpBuffer buffer, Batch batch, Arena arena) {
+    int hidden = buffer.spec().hidden();
+    MemorySegment memory = arena.allocate(batch.input.x().size(0) * hidden * 2L);
+    CombineOptions options = COMBINE.withAllocator((bytes, alignment) -> memory);
+    return () -> {
+      try (DispatchResult got = buffer.dispatch(batch.input, batch.layout, DISPATCH);
+          CombineBuffer place = buffer.combineBuffer(got.handle());
+          DispatchHandle handle = got.handle()) {
+        buffer.combine(CombineInput.of(place.tensor()), handle, options);
+        buffer.combine(CombineInput.of(batch.outputs.y()), handle, options);
+      }
+    };
+  }
+}
