@@ -48,7 +48,7 @@ final class DoctorCommand implements Callable<Integer> {
             + ", "
             + SystemFacts.sharedMemoryUsableBytes() / MIB
             + " MiB usable");
-    fact(out, "locked memory", limit("Max locked memory"));
+    fact(out, "locked memory", limit("Max locked memory") + " bytes");
     fact(out, "open files", limit("Max open files"));
     fact(out, "jdk", System.getProperty("java.vendor") + " " + Runtime.version());
     fact(out, "crossdock", Version.text());

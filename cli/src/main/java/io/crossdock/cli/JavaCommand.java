@@ -1,7 +1,6 @@
 package io.crossdock.cli;
 
 import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,8 +9,6 @@ import java.util.List;
 ///
 /// Safe for any thread.
 final class JavaCommand {
-  private static final String ARCHIVE = "-XX:SharedArchiveFile=";
-
   private JavaCommand() {}
 
   /// {@return the command line of this program with other arguments}
@@ -36,16 +33,11 @@ final class JavaCommand {
     return command;
   }
 
-  /// The archive of classes is used when it is there, but only the parent writes it; debuggers and
-  /// agents stay with the parent.
+  /// Debuggers and agents stay with the parent.
   private static boolean isKept(String flag) {
-    if (flag.startsWith(ARCHIVE)) {
-      return Files.exists(Path.of(flag.substring(ARCHIVE.length())));
-    }
     return !flag.startsWith("--module-path")
         && !flag.startsWith("-Djdk.module.")
         && !flag.startsWith("-agent")
-        && !flag.startsWith("-javaagent")
-        && !flag.equals("-XX:+AutoCreateSharedArchive");
+        && !flag.startsWith("-javaagent");
   }
 }

@@ -25,6 +25,11 @@ import java.util.concurrent.TimeUnit;
 /// Confined to the thread that created it.
 final class LocalRanks implements AutoCloseable {
   private static final int SECRET_BYTES = 32;
+
+  /// Said by Java at every start with the Vector API; once is enough.
+  private static final String INCUBATOR_WARNING =
+      "WARNING: Using incubator modules: jdk.incubator.vector";
+
   private static final long POLL_MILLIS = 20;
   private static final Duration GRACE = Duration.ofSeconds(10);
 
@@ -97,7 +102,9 @@ final class LocalRanks implements AutoCloseable {
           try (BufferedReader lines =
               new BufferedReader(new InputStreamReader(from, StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-              out.println("[rank " + rank + "] " + line);
+              if (!line.equals(INCUBATOR_WARNING)) {
+                out.println("[rank " + rank + "] " + line);
+              }
             }
           } catch (IOException e) {
             out.println("[rank " + rank + "] (output lost: " + e.getMessage() + ")");

@@ -58,7 +58,7 @@ public final class Main {
   private static int usage(CommandLine.ParameterException failure, String[] arguments) {
     PrintWriter err = failure.getCommandLine().getErr();
     err.println("crossdock: " + failure.getMessage());
-    err.println("Try: crossdock " + failure.getCommandLine().getCommandName() + " --help");
+    err.println("Try: " + failure.getCommandLine().getCommandSpec().qualifiedName() + " --help");
     return ExitCode.BAD_INPUT.code;
   }
 

@@ -69,7 +69,10 @@ final class SystemFacts {
   /// {@return the commit of the sources, handed over by the launcher or asked of git}
   static String commit() {
     String given = System.getProperty("crossdock.commit");
-    return given != null ? given : firstLine(List.of("git", "rev-parse", "HEAD")).orElse("unknown");
+    String home = System.getProperty("crossdock.home", ".");
+    return given != null
+        ? given
+        : firstLine(List.of("git", "-C", home, "rev-parse", "HEAD")).orElse("unknown");
   }
 
   static Optional<String> firstLine(List<String> command) {

@@ -26,8 +26,8 @@ public record DispatchConfig(int numSms, int stages, int chunkRows) {
 
   /// The recommended values for a group of any size.
   ///
-  /// Measured on the host engine (see docs/benchmarks.md): chunks large enough to amortise the
-  /// hand-out of work, small enough to balance ranks with many workers.
+  /// Chunks are large enough to amortise the hand-out of work and small enough to keep many workers
+  /// busy to the end.
   ///
   /// @param numRanks R
   /// @return the config; numSms is 0, the engine's choice

@@ -1,6 +1,5 @@
 package io.crossdock.core;
 
-import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
 import java.lang.foreign.MemorySegment;
@@ -33,18 +32,20 @@ final class DispatchFlow {
     session.enter(call);
     DispatchResult.Outputs outputs = outputsOrAbort();
     session.place(call);
-    return wrap(outputs, EventOverlap.COMPLETED);
+    return wrap(outputs, EventOverlap.COMPLETED, EventOverlap.COMPLETED);
   }
 
   private DispatchResult runAsync(ExecutionStream stream) {
     boolean sizesKnown = call.cached || call.numWorstTokens > 0;
     if (sizesKnown && options.call().allocationStream() == AllocationStream.CALLER) {
       DispatchResult.Outputs outputs = outputsOrRefuse();
-      return wrap(outputs, stream.submit(() -> enterAndPlace()));
+      EventOverlap event = stream.submit(this::enterAndPlace);
+      return wrap(outputs, call.cached ? EventOverlap.COMPLETED : event, event);
     }
     DispatchResult.Outputs[] made = new DispatchResult.Outputs[1];
     stream.submit(() -> made[0] = enterAndAllocate()).currentStreamWait();
-    return wrap(made[0], stream.submit(() -> session.place(call)));
+    EventOverlap event = stream.submit(() -> session.place(call));
+    return wrap(made[0], EventOverlap.COMPLETED, event);
   }
 
   private void enterAndPlace() {
@@ -94,13 +95,15 @@ final class DispatchFlow {
     buffer.refuse(cause);
   }
 
-  private DispatchResult wrap(DispatchResult.Outputs outputs, EventOverlap event) {
+  private DispatchResult wrap(
+      DispatchResult.Outputs outputs, EventOverlap counted, EventOverlap event) {
     int window = call.window;
-    HandleData data = call.handle;
+    EventOverlap sources = call.cached ? EventOverlap.COMPLETED : event;
+    DispatchHandle handle = new DispatchHandle(buffer, call.handle, counted, sources);
     EngineSession owner = session;
     long ticket = call.ticket;
     Runnable lease = call.owned ? () -> {} : () -> owner.endLease(window, ticket);
-    return new DispatchResult(outputs, new DispatchHandle(buffer, data), event, lease);
+    return new DispatchResult(outputs, handle, event, lease);
   }
 
   private long rows() {

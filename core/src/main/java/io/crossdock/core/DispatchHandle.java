@@ -8,15 +8,26 @@ import java.util.Arrays;
 /// Closing a handle lets its arrays be reused by a later dispatch; a handle that is never closed is
 /// simply garbage-collected.
 ///
-/// Safe for any thread to read once the dispatch is complete.
+/// Reading waits for what is not there yet: after an asynchronous dispatch with `numWorstTokens`
+/// for the dispatch itself, else only the source of a row does.
+///
+/// Safe for any thread to read.
 public final class DispatchHandle implements AutoCloseable {
   private final EpBuffer owner;
   private final HandleData data;
+  private final EventOverlap counted;
+  private final EventOverlap placed;
   private boolean closed;
 
-  DispatchHandle(EpBuffer owner, HandleData data) {
+  /// Creates a handle.
+  ///
+  /// @param counted complete when everything but the sources is filled in
+  /// @param placed complete when the sources are, too
+  DispatchHandle(EpBuffer owner, HandleData data, EventOverlap counted, EventOverlap placed) {
     this.owner = owner;
     this.data = data;
+    this.counted = counted;
+    this.placed = placed;
   }
 
   /// {@return the epoch of the dispatch, equal on all ranks}
@@ -66,6 +77,7 @@ public final class DispatchHandle implements AutoCloseable {
   /// @param row 0 to [#numRecvTokens()] - 1
   public int sourceTokenIdx(long row) {
     checkRow(row);
+    placed.currentStreamWait();
     return data.sourceTokenIdx[Math.toIntExact(row)];
   }
 
@@ -107,6 +119,7 @@ public final class DispatchHandle implements AutoCloseable {
     if (closed) {
       throw new InvalidInputException("handle is closed: epoch=" + data.epoch);
     }
+    counted.currentStreamWait();
     return data;
   }
 

@@ -20,7 +20,7 @@ public final class DispatchOutputs {
     this.recvTopkIdx = tensors.recvTopkIdx();
     this.recvTopkWeights = tensors.recvTopkWeights();
     this.data = data;
-    this.handle = new DispatchHandle(owner, data);
+    this.handle = new DispatchHandle(owner, data, EventOverlap.COMPLETED, EventOverlap.COMPLETED);
   }
 
   /// {@return rows [capacity, H]; the first [#numRecvTokens()] are valid}

@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
@@ -67,10 +68,15 @@ public final class EpBuffer implements AutoCloseable {
   /// @param group the ranks; stays open as long as the buffer
   /// @return the buffer
   /// @throws InvalidInputException if the spec does not fit the group, or differs between ranks
+  /// @throws EngineUnavailableException if the engine lacks the mode
   /// @throws WindowAllocationException if the windows do not fit into shared memory
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
     checkSpecs(engine, spec, group);
     spec.checkGroup(group.size());
+    if (spec.mode() != Mode.NORMAL) {
+      throw new EngineUnavailableException(
+          engine.name(), List.of("this build has normal mode only: mode=" + spec.mode()));
+    }
     return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
   }
 

@@ -23,6 +23,9 @@ public final class LibC {
   /// Pages that may be read and written.
   public static final int PROT_READ_WRITE = 3;
 
+  /// Pages that may be read and run.
+  public static final int PROT_READ_EXECUTE = 5;
+
   /// Stops a process.
   public static final int SIGSTOP = 19;
 
@@ -104,7 +107,7 @@ public final class LibC {
   ///
   /// @param address of the first page
   /// @param byteSize bytes, whole pages
-  /// @param protection [#PROT_NONE] or [#PROT_READ_WRITE]
+  /// @param protection [#PROT_NONE], [#PROT_READ_WRITE] or [#PROT_READ_EXECUTE]
   public static void protect(long address, long byteSize, int protection) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(STATE);

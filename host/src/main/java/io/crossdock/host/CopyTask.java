@@ -1,11 +1,16 @@
 package io.crossdock.host;
 
+import io.crossdock.ffi.StreamingCopy;
 import java.lang.foreign.MemorySegment;
 
 /// Copies a run of rows between memories whose rows may lie apart.
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class CopyTask implements ChunkTask {
+  /// A call that writes at least so many bytes goes past the caches: they would not hold them until
+  /// somebody reads them.
+  static final long STREAMED_BYTES = 1 << 20;
+
   private static final long CHUNK_BYTES = 256 * 1024;
 
   private MemorySegment from;
@@ -50,13 +55,19 @@ final class CopyTask implements ChunkTask {
     long first = chunk * chunkRows;
     long rows = Math.min(chunkRows, numRows - first);
     if (fromPitchBytes == rowBytes) {
-      MemorySegment.copy(
-          from, fromOffset + first * rowBytes, to, toOffset + first * rowBytes, rows * rowBytes);
+      copy(fromOffset + first * rowBytes, toOffset + first * rowBytes, rows * rowBytes);
       return;
     }
     for (long row = first; row < first + rows; row++) {
-      MemorySegment.copy(
-          from, fromOffset + row * fromPitchBytes, to, toOffset + row * rowBytes, rowBytes);
+      copy(fromOffset + row * fromPitchBytes, toOffset + row * rowBytes, rowBytes);
+    }
+  }
+
+  private void copy(long source, long target, long bytes) {
+    if (numRows * rowBytes >= STREAMED_BYTES) {
+      StreamingCopy.copy(from, source, to, target, bytes);
+    } else {
+      MemorySegment.copy(from, source, to, target, bytes);
     }
   }
 }

@@ -3,6 +3,7 @@ package io.crossdock.host;
 import io.crossdock.core.spi.Availability;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineProvider;
+import io.crossdock.ffi.StreamingCopy;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +41,14 @@ public final class HostEngineProvider implements EngineProvider {
       reasons.add("/proc is not mounted");
     }
     int cores = Runtime.getRuntime().availableProcessors();
-    return new Availability("cores=" + cores + ", kernels=" + SumKernel.pick().describe(), reasons);
+    return new Availability(
+        "cores="
+            + cores
+            + ", kernels="
+            + SumKernel.pick().describe()
+            + ", copy="
+            + (StreamingCopy.isAvailable() ? "streaming" : "plain"),
+        reasons);
   }
 
   @Override

@@ -9,6 +9,7 @@ import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.DispatchCall;
+import io.crossdock.ffi.StreamingCopy;
 import java.lang.foreign.MemorySegment;
 
 /// Writes each row of this rank to its final place in the window of every rank that wants it, with
@@ -32,6 +33,7 @@ final class PlaceTask implements ChunkTask {
   private long xPitchBytes;
   private long rowBytes;
   private long pieceBytes;
+  private boolean streams;
   private long scaleBytes;
   private int chunkRows;
   private int[] choices;
@@ -56,6 +58,7 @@ final class PlaceTask implements ChunkTask {
     rowBytes = dispatch.x.rowBytes();
     long share = Math.ceilDiv(rowBytes, dispatch.config.stages());
     pieceBytes = Math.ceilDiv(share, LINE_BYTES) * LINE_BYTES;
+    streams = plan.numEntries() * rowBytes >= CopyTask.STREAMED_BYTES;
     scales = optional(dispatch.scales);
     scaleBytes = dispatch.scales == null ? 0 : dispatch.scales.rowBytes();
     weights = optional(dispatch.topkWeights);
@@ -108,9 +111,17 @@ final class PlaceTask implements ChunkTask {
         long row = bases[dst] + plan.position(entry);
         if (row >= firstRows[dst] && row < endRows[dst]) {
           long target = windows[dst] + (row - firstRows[dst]) * rowBytes + at;
-          MemorySegment.copy(x, source + at, context.pages[dst], target, bytes);
+          store(source + at, context.pages[dst], target, bytes);
         }
       }
+    }
+  }
+
+  private void store(long source, MemorySegment page, long target, long bytes) {
+    if (streams) {
+      StreamingCopy.copy(x, source, page, target, bytes);
+    } else {
+      MemorySegment.copy(x, source, page, target, bytes);
     }
   }
 

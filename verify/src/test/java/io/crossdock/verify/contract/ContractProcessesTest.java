@@ -17,7 +17,7 @@ class ContractProcessesTest {
     List<String> arguments =
         List.of("host", Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
     try (RankProcesses ranks = RankProcesses.start(numRanks, ContractBody.class, arguments)) {
-      ranks.awaitSuccess(Duration.ofSeconds(120));
+      ranks.awaitSuccess(Duration.ofMinutes(2));
     }
   }
 }

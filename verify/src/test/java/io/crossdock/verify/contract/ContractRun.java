@@ -74,11 +74,21 @@ final class ContractRun {
 
   /// Dispatches and checks; the caller closes the result.
   DispatchResult dispatch() {
-    Tensor topkIdx = mine.topkIdx();
-    Layout layout = buffer.layout(topkIdx, test.experts());
-    DispatchResult fresh = buffer.dispatch(mine.dispatchInput(topkIdx), layout, dispatchOptions());
+    DispatchResult fresh = start();
     checkFresh(fresh);
     return fresh;
+  }
+
+  /// Dispatches and returns at once; the caller closes the result.
+  DispatchResult start() {
+    Tensor topkIdx = mine.topkIdx();
+    Layout layout = buffer.layout(topkIdx, test.experts());
+    return buffer.dispatch(mine.dispatchInput(topkIdx), layout, dispatchOptions());
+  }
+
+  /// Computes a layout alone.
+  void layout() {
+    expected.checkLayout(buffer.layout(mine.topkIdx(), test.experts()));
   }
 
   /// Checks a result, again if need be: a live one never changes.

@@ -24,6 +24,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Sequences of calls as models make them.
 class ScenarioTest {
@@ -170,6 +171,32 @@ class ScenarioTest {
       }
       next.once();
       second.close();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 128})
+  void combineMayFollowAnAsynchronousDispatchAtOnce(int worstTokens) throws Exception {
+    Options options =
+        new Options(true, false, false, true, true, false, true, 1, worstTokens, 0, 0, 1, 1, 32);
+    ContractCase test =
+        new ContractCase(
+            9, List.of(40, 24, 3), 256, 12, 4, Rows.BF16, Routing.UNIFORM, Flow.ASYNC, options);
+    RankThreads.run(3, group -> unawaited(test, group));
+  }
+
+  private static void unawaited(ContractCase test, ProcessGroup group) {
+    try (Arena arena = Arena.ofShared();
+        EpBuffer buffer = EpBuffer.open(Engines.open("host"), test.spec(), group)) {
+      for (int i = 0; i < 20; i++) {
+        ContractRun run = new ContractRun(test.withSeed(200 + i), buffer, arena);
+        ContractRun other = new ContractRun(test.withSeed(500 + i), buffer, arena);
+        try (DispatchResult fresh = run.start()) {
+          other.layout();
+          run.combine(fresh.handle());
+          run.checkFresh(fresh);
+        }
+      }
     }
   }
 }

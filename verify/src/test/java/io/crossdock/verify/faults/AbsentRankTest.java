@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.group.GroupException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
 import io.crossdock.verify.harness.RankLaunch;
@@ -105,7 +106,7 @@ class AbsentRankTest {
         case WITHOUT_A_WORD -> Runtime.getRuntime().halt(0);
         case CLOSES_ONLY -> {
           rank.close();
-          catchThrowable(rank.group()::barrier);
+          assertThat(catchThrowable(rank.group()::barrier)).isInstanceOf(GroupException.class);
         }
       }
     }

@@ -27,7 +27,7 @@ class CallMismatchTest {
   /// @param difference part of the message
   /// @param odd of the last rank
   /// @param usual of the others
-  private record Mismatch(String difference, FaultRank.Call odd, FaultRank.Call usual) {
+  record Mismatch(String difference, FaultRank.Call odd, FaultRank.Call usual) {
     @Override
     public String toString() {
       return difference;

@@ -9,6 +9,8 @@ public final class CallsBody implements RankBody {
   /// Printed when the first calls were right.
   static final String RUNNING = "calls are running";
 
+  private static final int WARM = 16;
+
   private final int numBuffers;
   private final int callsPerBuffer;
 
@@ -23,13 +25,17 @@ public final class CallsBody implements RankBody {
     for (int i = 0; i < numBuffers; i++) {
       try (FaultRank rank = FaultRank.open(group)) {
         rank.takeLease();
-        for (long seed = 0; seed < callsPerBuffer; seed++) {
-          rank.calls().run(seed % 16);
-          if (i == 0 && seed == 16) {
-            System.out.println(RUNNING);
-          }
-        }
+        call(rank);
         rank.checkLease();
+      }
+    }
+  }
+
+  private void call(FaultRank rank) {
+    for (long seed = 0; seed < callsPerBuffer; seed++) {
+      rank.calls().run(seed % 16);
+      if (seed == WARM) {
+        System.out.println(RUNNING);
       }
     }
   }

@@ -83,7 +83,7 @@ class CloseTest {
               return;
             }
             CompletableFuture<Throwable> call = combineElsewhere(rank);
-            rank.close();
+            rank.buffer().close();
             assertThat(call.isDone()).as("close waits for the call").isTrue();
             assertThat(call.get())
                 .isInstanceOfAny(WaitTimeoutException.class, AbortedException.class);

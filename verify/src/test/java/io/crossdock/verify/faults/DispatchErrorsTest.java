@@ -337,7 +337,7 @@ class DispatchErrorsTest {
     expectInvalid("chunkRows=0", () -> new DispatchConfig(1, 1, 0));
     expectInvalid("allocateOnCommStream", () -> CallOptions.DEFAULT.allocateOnCommStream());
     expectInvalid("segment is too small", () -> Tensor.of(SEGMENT, DType.F32, 2));
-    expectInvalid("must not be negative", () -> Tensor.of(SEGMENT, DType.F32, -1));
+    expectInvalid("tensor size is negative", () -> Tensor.of(SEGMENT, DType.F32, -1));
     expectInvalid("tensor address is null", () -> Tensor.ofAddress(0, DType.F32, 1));
   }
 

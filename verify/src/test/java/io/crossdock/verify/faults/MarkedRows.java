@@ -49,8 +49,13 @@ final class MarkedRows {
     this.topkIdx = Tensor.allocate(Arena.ofAuto(), DType.I64, numTokens, numRanks);
     this.topkWeights = Tensor.allocate(Arena.ofAuto(), DType.F32, numTokens, numRanks);
     this.expected = Arena.ofAuto().allocate(rowBytes, 8);
+    speak(true);
+  }
+
+  /// Sends rows from now on, or none.
+  void speak(boolean speaks) {
     for (long i = 0; i < topkIdx.numElements(); i++) {
-      topkIdx.segment().setAtIndex(JAVA_LONG, i, i % numRanks);
+      topkIdx.segment().setAtIndex(JAVA_LONG, i, speaks ? i % numRanks : -1);
     }
   }
 
@@ -81,11 +86,20 @@ final class MarkedRows {
     return buffer.dispatch(input, buffer.layout(topkIdx, numRanks), OPTIONS);
   }
 
-  /// Asserts that a result is whole, to the last word.
+  /// Asserts that a result of all ranks' rows is whole, to the last word.
   void check(long call, DispatchResult got) {
-    assertThat(got.numRecvTokens()).isEqualTo((long) numRanks * numTokens);
-    for (int row = 0; row < numRanks * numTokens; row++) {
-      fill(expected, mark(call, row / numTokens, row % numTokens));
+    check(call, got, 0, numRanks);
+  }
+
+  /// Asserts the same of a result to which only one rank sent.
+  void checkFrom(int speaker, long call, DispatchResult got) {
+    check(call, got, speaker, 1);
+  }
+
+  private void check(long call, DispatchResult got, int firstSource, int numSources) {
+    assertThat(got.numRecvTokens()).isEqualTo((long) numSources * numTokens);
+    for (int row = 0; row < numSources * numTokens; row++) {
+      fill(expected, mark(call, firstSource + row / numTokens, row % numTokens));
       assertThat(row(got, row).mismatch(expected)).as("call=%d, row=%d", call, row).isEqualTo(-1);
       assertThat(got.handle().sourceTokenIdx(row)).isEqualTo(row % numTokens);
     }
@@ -108,10 +122,5 @@ final class MarkedRows {
   /// {@return a row of a result}
   MemorySegment row(DispatchResult got, int row) {
     return got.recvX().segment().asSlice(row * rowBytes, rowBytes);
-  }
-
-  /// {@return the place of the first row of a rank in every result}
-  int firstRowOf(int source) {
-    return source * numTokens;
   }
 }

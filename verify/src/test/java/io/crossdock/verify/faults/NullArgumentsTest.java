@@ -116,6 +116,7 @@ class NullArgumentsTest {
 
   /// Records are checked where they are made, before any call.
   @Test
+  @SuppressWarnings("NullOptional")
   void recordsNameTheComponent() {
     Tensor x = Fault.tensor(DType.BF16, 1, 8);
     assertNamed("x", () -> DispatchInput.rows(null));

@@ -31,8 +31,7 @@ class OpenErrorsTest {
   /// @param open of the last rank
   /// @param mine what the last rank is told
   /// @param theirs what the others are told
-  private record Opening(
-      String name, Opener open, FaultRank.Expected mine, FaultRank.Expected theirs) {
+  record Opening(String name, Opener open, FaultRank.Expected mine, FaultRank.Expected theirs) {
     @Override
     public String toString() {
       return name;
@@ -40,7 +39,7 @@ class OpenErrorsTest {
   }
 
   /// Opens a buffer.
-  private interface Opener {
+  interface Opener {
     EpBuffer open(ProcessGroup group);
   }
 

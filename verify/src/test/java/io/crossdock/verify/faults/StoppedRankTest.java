@@ -7,6 +7,7 @@ import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.ShmFolder;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -36,9 +37,19 @@ class StoppedRankTest {
     }
   }
 
-  @ParameterizedTest
-  @ValueSource(ints = {0, 2})
-  void continuedWhenTheOthersGaveUp(int victim) throws Exception {
+  /// Rank 0 is where the group meets.
+  @Test
+  void continuedWhenTheOthersGaveUp() throws Exception {
+    giveUpOn(0);
+  }
+
+  @Test
+  @Tag("long")
+  void continuedWhenTheOthersGaveUpOnTheLast() throws Exception {
+    giveUpOn(2);
+  }
+
+  private static void giveUpOn(int victim) throws Exception {
     try (ShmFolder shm = ShmFolder.create();
         RankProcesses ranks = start(shm, MidRowBody.Scenario.TIMED_OUT, victim, SHORT)) {
       ranks.awaitSuccess(BOUND);

@@ -24,6 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Every wait ends: in time, with facts, on every rank, and a reset makes the buffer usable again.
+/// A rank hears of another's failure in its own call, or when it makes that call too late.
 class WaitBoundsTest {
   private static final Duration TIMEOUT = Duration.ofMillis(400);
 
@@ -36,7 +37,7 @@ class WaitBoundsTest {
   ///
   /// @param name of the test
   /// @param call of the others
-  private record Missed(String name, FaultRank.Call call) {
+  record Missed(String name, FaultRank.Call call) {
     @Override
     public String toString() {
       return name;
@@ -84,7 +85,7 @@ class WaitBoundsTest {
     long start = System.nanoTime();
     Throwable thrown = catchThrowable(() -> missed.call.make(rank));
     Duration took = Duration.ofNanos(System.nanoTime() - start);
-    assertThat(took).isBetween(TIMEOUT.dividedBy(2), TIMEOUT.plus(LATE));
+    assertThat(took).isLessThan(TIMEOUT.plus(LATE));
     if (thrown instanceof WaitTimeoutException timeout) {
       WaitTimeoutException.Facts facts = timeout.facts();
       assertThat(facts.rank()).isEqualTo(rank.rank());
@@ -96,7 +97,7 @@ class WaitBoundsTest {
       return;
     }
     assertThat(thrown)
-        .isExactlyInstanceOf(AbortedException.class)
+        .isInstanceOfAny(AbortedException.class, BufferClosedException.class)
         .hasMessageContaining("reason=peer did not arrive: rank=" + (1 - rank.rank()))
         .hasMessageContaining("peer=2, phase=ENTER, expected=" + (epoch + 1) + ", seen=");
   }
@@ -153,7 +154,7 @@ class WaitBoundsTest {
               assertThat(Thread.interrupted()).as("interrupt status is kept").isTrue();
             } else if (rank.rank() == 1) {
               assertThat(catchThrowable(rank::goodDispatch))
-                  .isExactlyInstanceOf(AbortedException.class)
+                  .isInstanceOfAny(AbortedException.class, BufferClosedException.class)
                   .hasMessageContaining("origin=0, reason=interrupted while waiting");
             }
             Duration took = Duration.ofNanos(System.nanoTime() - start);

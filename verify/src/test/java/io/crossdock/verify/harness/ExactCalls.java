@@ -77,7 +77,7 @@ public final class ExactCalls {
     short[] rows = new short[tokens * hidden];
     for (int i = 0; i < rows.length; i++) {
       int bits = random.nextInt();
-      rows[i] = (short) (0x3e00 + (bits & 0x3ff) | bits >> 3 & 0x8000);
+      rows[i] = (short) ((0x3e00 + (bits & 0x3ff)) | ((bits >> 3) & 0x8000));
     }
     GatingResult gates =
         RoutingSampler.uniform(seed, topology.numExperts(), topk).sample(source, tokens);

@@ -15,7 +15,10 @@ public final class RankMain {
   public static void main(String... arguments) throws Exception {
     List<String> rest = Arrays.asList(arguments).subList(1, arguments.length);
     RankBody body =
-        (RankBody) Class.forName(arguments[0]).getConstructor(List.class).newInstance(rest);
+        Class.forName(arguments[0])
+            .asSubclass(RankBody.class)
+            .getConstructor(List.class)
+            .newInstance(rest);
     try (ProcessGroup group = ProcessGroups.fromEnvironment()) {
       body.run(group);
     } catch (Exception | Error e) {

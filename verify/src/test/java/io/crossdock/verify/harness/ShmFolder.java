@@ -34,7 +34,7 @@ public final class ShmFolder implements AutoCloseable {
   ///
   /// @param mebibytes how large
   /// @return the folder
-  public static ShmFolder mount(int mebibytes) throws IOException, InterruptedException {
+  public static ShmFolder mount(int mebibytes) throws IOException {
     Path folder = Files.createTempDirectory("crossdock-shm-");
     List<String> command =
         List.of("mount", "-t", "tmpfs", "-o", "size=" + mebibytes + "m", "tmpfs", "" + folder);
@@ -46,7 +46,7 @@ public final class ShmFolder implements AutoCloseable {
     return new ShmFolder(folder, true);
   }
 
-  private static String run(List<String> command) throws InterruptedException {
+  private static String run(List<String> command) {
     try {
       Process tool = new ProcessBuilder(command).redirectErrorStream(true).start();
       if (!tool.waitFor(TOOL_SECONDS, TimeUnit.SECONDS)) {
@@ -56,6 +56,9 @@ public final class ShmFolder implements AutoCloseable {
       String said = new String(tool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       return tool.exitValue() == 0 ? "" : command + " says " + said.strip();
     } catch (IOException e) {
+      return e.toString();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
       return e.toString();
     }
   }
@@ -97,7 +100,7 @@ public final class ShmFolder implements AutoCloseable {
 
   /// Removes the folder with what is left in it.
   @Override
-  public void close() throws IOException, InterruptedException {
+  public void close() throws IOException {
     useDefault();
     for (String file : files()) {
       Files.delete(path.resolve(file));
