@@ -43,7 +43,7 @@ class CopyTaskProperties {
   @Property(tries = 60)
   void nothingBeyondTheLastRowIsTouched(
       @ForAll Edge edge,
-      @ForAll @IntRange(min = 1, max = 40) int rows,
+      @ForAll @IntRange(min = 1, max = 600) int rows,
       @ForAll @IntRange(min = 1, max = 5000) int rowBytes,
       @ForAll @IntRange(max = 70) int padding) {
     int pitch = rowBytes + padding;

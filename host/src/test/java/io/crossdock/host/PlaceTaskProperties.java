@@ -111,6 +111,26 @@ class PlaceTaskProperties {
         .as(Case::new);
   }
 
+  /// Rows that are long enough together to be written past the caches.
+  @Provide
+  Arbitrary<Case> longRows() {
+    return Combinators.combine(
+            Arbitraries.of(Rows.BF16, Rows.F32, Rows.FP8_F32),
+            Arbitraries.integers().between(1, 9),
+            Arbitraries.of(0, 29),
+            Arbitraries.integers().between(0, 9),
+            Arbitraries.longs())
+        .as((rows, stages, capacity, padding, seed) -> {
+          DispatchConfig config = new DispatchConfig(2, stages, 7);
+          return new Case(2, 28_800, rows, config, capacity, padding, DType.I64, seed);
+        });
+  }
+
+  @Property(tries = 12, edgeCases = EdgeCasesMode.NONE)
+  void longRowsLandThereToo(@ForAll("longRows") Case test) {
+    everyRowLandsWhereTheReferenceSays(test);
+  }
+
   @Property(tries = 250, edgeCases = EdgeCasesMode.NONE)
   void everyRowLandsWhereTheReferenceSays(@ForAll("cases") Case test) {
     try (Ranks ranks = new Ranks(test.spec(), test.numRanks)) {

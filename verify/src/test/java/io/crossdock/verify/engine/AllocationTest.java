@@ -166,6 +166,15 @@ class AllocationTest {
     assertThat(cost).isEqualTo(NOTHING);
   }
 
+  /// More than fits a cache, which is copied another way.
+  @Test
+  void largeDispatchesAndCombinesIntoAllocateNothing() throws Exception {
+    Cost cost =
+        cost(
+            160, 4096, PATIENCE, (buffer, batch, arena) -> into(buffer, batch, batch.input, arena));
+    assertThat(cost).isEqualTo(NOTHING);
+  }
+
   /// Scales travel too, and the layout alone decides where rows go.
   @Test
   void dispatchAndCombineIntoOfQuantisedRowsAllocateNothing() throws Exception {

@@ -38,7 +38,7 @@ record GuardCase(
     int numBias,
     DispatchConfig config) {
 
-  private static final int[] TOKENS = {0, 1, 2, 13, 33};
+  private static final int[] TOKENS = {0, 1, 2, 13, 33, 600};
   private static final int[] HIDDENS = {8, 24, 136, 1032, 1048};
   private static final int[] FP8_HIDDENS = {128, 384, 640, 1152};
   private static final int LOCAL_EXPERTS = 3;
