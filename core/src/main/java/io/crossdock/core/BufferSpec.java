@@ -38,6 +38,9 @@ public record BufferSpec(
   /// Most experts of one rank.
   public static final int MAX_EXPERTS_PER_RANK = 1024;
 
+  /// Longest timeout: a year.
+  public static final Duration MAX_TIMEOUT = Duration.ofDays(365);
+
   /// Channels that share one FP8 scale.
   public static final int CHANNELS_PER_SCALE = 128;
 
@@ -46,6 +49,12 @@ public record BufferSpec(
     require(numMaxTokensPerRank >= 0, "numMaxTokensPerRank", numMaxTokensPerRank, ">= 0");
     require(hidden >= 8 && hidden % 8 == 0, "hidden", hidden, "a multiple of 8, >= 8");
     require(topk >= 1 && topk <= MAX_TOPK, "topk", topk, "1 to " + MAX_TOPK);
+    int mostTokens = Integer.MAX_VALUE / topk;
+    require(
+        numMaxTokensPerRank <= mostTokens,
+        "numMaxTokensPerRank",
+        numMaxTokensPerRank,
+        "<= " + mostTokens + ", so that choices can be counted");
     require(numExperts >= 1, "numExperts", numExperts, ">= 1");
     require(topk <= numExperts, "topk", topk, "<= numExperts=" + numExperts);
     require(numReceiveWindows >= 1, "numReceiveWindows", numReceiveWindows, ">= 1");
@@ -119,7 +128,8 @@ public record BufferSpec(
   /// Checks the spec against a group.
   ///
   /// @param numRanks R
-  /// @throws InvalidInputException if R does not divide E or a rank would own too many experts
+  /// @throws InvalidInputException if R does not divide E, or a rank would own too many experts or
+  ///   might receive 2^31 rows
   public void checkGroup(int numRanks) {
     if (numRanks < 1 || numExperts % numRanks != 0) {
       throw new InvalidInputException(
@@ -134,6 +144,15 @@ public record BufferSpec(
               + ", max="
               + MAX_EXPERTS_PER_RANK);
     }
+    if (numMaxTokensPerRank > Integer.MAX_VALUE / numRanks) {
+      throw new InvalidInputException(
+          "a rank may receive more rows than can be counted: numMaxTokensPerRank="
+              + numMaxTokensPerRank
+              + ", numRanks="
+              + numRanks
+              + ", maxRows="
+              + Integer.MAX_VALUE);
+    }
   }
 
   private static void require(boolean holds, String name, long value, String wanted) {
@@ -144,8 +163,9 @@ public record BufferSpec(
   }
 
   private static void requirePositive(Duration timeout, String name) {
-    if (timeout.isZero() || timeout.isNegative()) {
-      throw new InvalidInputException("timeout must be positive: " + name + "=" + timeout);
+    if (!timeout.isPositive() || timeout.compareTo(MAX_TIMEOUT) > 0) {
+      throw new InvalidInputException(
+          "timeout must be positive and bounded: " + name + "=" + timeout + ", max=" + MAX_TIMEOUT);
     }
   }
 }

@@ -58,6 +58,7 @@ class BufferSpecTest {
   static Stream<Arguments> refused() {
     return Stream.of(
         refused("numMaxTokensPerRank=-1", b -> b.numMaxTokensPerRank(-1)),
+        refused("expected=<= 268435455", b -> b.numMaxTokensPerRank((1 << 28))),
         refused("hidden=0", b -> b.hidden(0)),
         refused("hidden=-8", b -> b.hidden(-8)),
         refused("hidden=100", b -> b.hidden(100)),
@@ -72,6 +73,8 @@ class BufferSpecTest {
         refused("dtype=FP8_E4M3", b -> b.dtype(DType.FP8_E4M3)),
         refused("dtype=I32", b -> b.dtype(DType.I32)),
         refused("hostTimeout=PT0S", b -> b.hostTimeout(Duration.ZERO)),
+        refused(
+            "hostTimeout=PT2562047788015", b -> b.hostTimeout(Duration.ofSeconds(Long.MAX_VALUE))),
         refused("gpuTimeout=PT-1S", b -> b.gpuTimeout(Duration.ofSeconds(-1))));
   }
 
@@ -88,6 +91,15 @@ class BufferSpecTest {
     assertThatThrownBy(builder::build)
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining(fact);
+  }
+
+  @Test
+  void moreRowsThanCanBeCountedAreRefused() {
+    BufferSpec most = BufferSpec.builder().numMaxTokensPerRank((1 << 28) - 1).build();
+    most.checkGroup(8);
+    assertThatThrownBy(() -> most.checkGroup(16))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("numMaxTokensPerRank=268435455, numRanks=16, maxRows=2147483647");
   }
 
   @Test
