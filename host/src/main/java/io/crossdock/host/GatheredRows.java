@@ -17,8 +17,11 @@ final class GatheredRows implements RowSource, AutoCloseable {
   private final long rowBytes;
   private final long weightBytes;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment rows;
-  private final MemorySegment weights;
+
+  /// All rows, then all weights.
+  private final MemorySegment memory;
+
+  private final long weights;
 
   GatheredRows(HostContext context, HandleData handle) {
     this.context = context;
@@ -26,8 +29,8 @@ final class GatheredRows implements RowSource, AutoCloseable {
     this.rowBytes = context.spec.hidden() * 2L;
     this.weightBytes = handle.topk * 4L;
     int entries = handle.plan.numEntries();
-    this.rows = arena.allocate(Math.multiplyExact(entries, rowBytes), 64);
-    this.weights = arena.allocate(entries * weightBytes, 64);
+    this.weights = entries * rowBytes;
+    this.memory = arena.allocate(weights + entries * weightBytes, 64);
   }
 
   /// Copies what the peers published in this round.
@@ -45,19 +48,19 @@ final class GatheredRows implements RowSource, AutoCloseable {
   private void gatherRow(int entry, int peer, long row) {
     MemorySegment page = context.pages[peer];
     long window = context.layout.output(context.protocol.entry(peer).window);
-    MemorySegment.copy(page, window + row * rowBytes, rows, entry * rowBytes, rowBytes);
+    MemorySegment.copy(page, window + row * rowBytes, memory, entry * rowBytes, rowBytes);
     long at = window + context.layout.outputWeights + row * weightBytes;
-    MemorySegment.copy(page, at, weights, entry * weightBytes, weightBytes);
+    MemorySegment.copy(page, at, memory, weights + entry * weightBytes, weightBytes);
   }
 
   @Override
   public void addRow(RowSet set, int entry) {
-    set.add(rows, entry * rowBytes);
+    set.add(memory, entry * rowBytes);
   }
 
   @Override
   public float weight(int entry, int k) {
-    return weights.get(JAVA_FLOAT_UNALIGNED, entry * weightBytes + k * 4L);
+    return memory.get(JAVA_FLOAT_UNALIGNED, weights + entry * weightBytes + k * 4L);
   }
 
   @Override

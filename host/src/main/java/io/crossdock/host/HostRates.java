@@ -10,6 +10,10 @@ import java.lang.foreign.MemorySegment;
 final class HostRates {
   private static final long BYTES = 16L << 20;
   private static final int REPEATS = 3;
+
+  /// Each needs memory to measure with: on a large machine all cores would touch gigabytes.
+  private static final int MAX_WORKERS = 16;
+
   private static int saturating;
 
   private HostRates() {}
@@ -24,7 +28,7 @@ final class HostRates {
 
   private static synchronized int saturating() {
     if (saturating == 0) {
-      int cores = Runtime.getRuntime().availableProcessors();
+      int cores = Math.min(MAX_WORKERS, Runtime.getRuntime().availableProcessors());
       double one = copyBytesPerNano(1);
       double all = copyBytesPerNano(cores);
       saturating = Math.clamp((long) Math.ceil(all / one), 1, cores);
