@@ -108,11 +108,38 @@ public record BufferSpec(
     if (domain == Domain.SCALE_OUT) {
       return 0;
     }
-    long rows = windowRows(numRanks);
+    return Math.multiplyExact(windowRows(numRanks), bytesPerRow());
+  }
+
+  /// {@return bytes that one more row in every window takes}
+  private long bytesPerRow() {
     long receive = maxRowBytes() + maxScaleBytes() + topk * 12L + 4;
     long output = hidden * 2L + topk * 4L;
-    return Math.multiplyExact(
-        rows, Math.addExact(receive * numReceiveWindows, output * numOutputWindows));
+    return Math.addExact(receive * numReceiveWindows, output * numOutputWindows);
+  }
+
+  /// Gives the windows by their bytes instead of their rows: the inverse of [#sizeHint] for normal
+  /// mode on one node.
+  ///
+  /// @param bytes registered bytes of a rank, all windows together
+  /// @return this spec with windows of as many rows as fit
+  /// @throws InvalidInputException if not one row fits
+  public BufferSpec withWindowBytes(long bytes) {
+    long rows = bytes / bytesPerRow();
+    require(rows >= 1, "windowBytes", bytes, ">= " + bytesPerRow());
+    return new BufferSpec(
+        numMaxTokensPerRank,
+        hidden,
+        topk,
+        numExperts,
+        dtype,
+        numReceiveWindows,
+        numOutputWindows,
+        rows,
+        mode,
+        numQpsPerRank,
+        hostTimeout,
+        gpuTimeout);
   }
 
   private long lowLatencyHint(Domain domain, int numRanks) {

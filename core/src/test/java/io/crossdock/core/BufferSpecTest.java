@@ -162,4 +162,17 @@ class BufferSpecTest {
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("numExperts=" + numExperts + ", numRanks=" + numRanks);
   }
+
+  @Test
+  void windowsMayBeGivenByTheirBytes() {
+    BufferSpec spec = BufferSpec.builder().hidden(64).topk(2).numExperts(4).windows(1, 1).build();
+    long row = 64 * 2 + 4 + 2 * 12 + 4 + 64 * 2 + 2 * 4;
+    assertThat(spec.withWindowBytes(10 * row + row - 1).capacityRows()).isEqualTo(10);
+    assertThat(spec.withWindowBytes(10 * row).sizeHint(Mode.NORMAL, Domain.SCALE_UP, 4))
+        .isEqualTo(10 * row);
+    assertThatThrownBy(() -> spec.withWindowBytes(row - 1))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("windowBytes=" + (row - 1))
+        .hasMessageContaining(">= " + row);
+  }
 }
