@@ -467,8 +467,8 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
-  /// Tells the peers, waits, bounded, for calls in flight and for peers still reading, and releases
-  /// the windows. Idempotent and safe after a failure.
+  /// Tells the peers, waits, bounded, for calls in flight, and releases the windows; a peer that
+  /// still reads keeps its own mapping of them. Idempotent and safe after a failure.
   @Override
   public void close() {
     synchronized (this) {

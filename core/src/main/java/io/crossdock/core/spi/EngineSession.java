@@ -97,8 +97,8 @@ public interface EngineSession extends AutoCloseable {
   /// Makes an aborted buffer usable again. Collective.
   void reset();
 
-  /// Tells peers that this rank leaves, waits, bounded, for their pulls, and releases the windows.
-  /// Idempotent.
+  /// Tells peers that this rank leaves and releases the windows, not before peers that still read
+  /// them can do without. Idempotent.
   @Override
   void close();
 }
