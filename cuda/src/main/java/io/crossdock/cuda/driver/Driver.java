@@ -86,6 +86,7 @@ final class Driver {
   static final Symbol MODULE_UNLOAD = bind("cuModuleUnload", "L");
   static final Symbol MODULE_FUNCTION = bind("cuModuleGetFunction", "LLL");
   static final Symbol MODULE_GLOBAL = bind("cuModuleGetGlobal_v2", "LLLL");
+  static final Symbol FUNCTION_LOAD = bind("cuFuncLoad", "L"); // since 12.4
   static final Symbol FUNCTION_SET_ATTRIBUTE = bind("cuFuncSetAttribute", "LII");
   static final Symbol FUNCTION_GET_ATTRIBUTE = bind("cuFuncGetAttribute", "LIL");
   static final Symbol FUNCTION_OCCUPANCY =
@@ -158,8 +159,9 @@ final class Driver {
     return new NativeCallException(SONAME, symbol.name(), code, text(code));
   }
 
+  /// With facts of the call, `key=value`.
   static NativeCallException failure(Symbol symbol, int code, String more) {
-    return new NativeCallException(SONAME, symbol.name(), code, text(code) + ", log=" + more);
+    return new NativeCallException(SONAME, symbol.name(), code, text(code) + ", " + more);
   }
 
   /// The driver's words for a code.
