@@ -6,12 +6,12 @@ module io.crossdock.core {
   exports io.crossdock.core.format;
   exports io.crossdock.core.group;
   exports io.crossdock.core.protocol to
-      io.crossdock.host,
-      io.crossdock.cuda;
+      io.crossdock.cuda,
+      io.crossdock.host;
   exports io.crossdock.core.routing;
   exports io.crossdock.core.spi to
-      io.crossdock.host,
-      io.crossdock.cuda;
+      io.crossdock.cuda,
+      io.crossdock.host;
 
   uses io.crossdock.core.spi.EngineProvider;
 }

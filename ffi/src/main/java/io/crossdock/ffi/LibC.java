@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.util.Optional;
 
 /// The few functions of the C library that Java has no words for.
 ///
@@ -36,6 +37,7 @@ public final class LibC {
   public static final int SIGKILL = 9;
 
   private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
+  private static final int RTLD_NOW = 2;
   private static final String NAME = "libc";
   private static final NativeLibrary LIBRARY = NativeLibrary.standard();
   private static final StructLayout STATE = Linker.Option.captureStateLayout();
@@ -56,6 +58,13 @@ public final class LibC {
           "mprotect", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT), KEEP_ERRNO);
   private static final MethodHandle KILL =
       LIBRARY.bind("kill", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT), KEEP_ERRNO);
+  private static final MethodHandle SETENV =
+      LIBRARY.bind(
+          "setenv", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT), KEEP_ERRNO);
+  private static final MethodHandle DLOPEN =
+      LIBRARY.bind("dlopen", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_INT));
+  private static final MethodHandle DLERROR =
+      LIBRARY.bind("dlerror", FunctionDescriptor.of(ADDRESS));
   private static final MethodHandle STRERROR =
       LIBRARY.bind("strerror", FunctionDescriptor.of(ADDRESS, JAVA_INT));
   // Not critical: a copy may take milliseconds, and a critical call would hold up safepoints.
@@ -164,6 +173,56 @@ public final class LibC {
     if (result != to) {
       throw new NativeCallException(NAME, "memcpy", -1, "returned another address");
     }
+  }
+
+  /// Sets a variable of the process's environment, as native libraries see it; Java keeps the copy
+  /// that it made when it started. No other thread may read the environment meanwhile.
+  ///
+  /// @param name of the variable
+  /// @param value replaces the old one
+  /// @throws NativeCallException if the name is not one
+  public static void setEnvironment(String name, String value) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(STATE);
+      MemorySegment nativeName = arena.allocateFrom(name);
+      MemorySegment nativeValue = arena.allocateFrom(value);
+      int result;
+      try {
+        result = (int) SETENV.invokeExact(state, nativeName, nativeValue, 1);
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+      check("setenv", result, state);
+    }
+  }
+
+  /// Tries to load a library, and tells in the loader's words why it cannot be loaded.
+  ///
+  /// @param soname of the library
+  /// @return the loader's message; empty if the library was loaded
+  static Optional<String> loadFailure(String soname) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment name = arena.allocateFrom(soname);
+      long library;
+      try {
+        library = (long) DLOPEN.invokeExact(name, RTLD_NOW);
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+      return library != 0 ? Optional.empty() : Optional.of(loaderText());
+    }
+  }
+
+  private static String loaderText() {
+    MemorySegment text;
+    try {
+      text = (MemorySegment) DLERROR.invokeExact();
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+    return text.address() == 0
+        ? "no reason given"
+        : RawMemory.view(text.address(), Short.MAX_VALUE).getString(0);
   }
 
   private static void check(String symbol, int result, MemorySegment state) {

@@ -38,7 +38,8 @@ public final class NativeLibrary {
         return new NativeLibrary(
             soname, Optional.of(SymbolLookup.libraryLookup(soname, Arena.global())), List.of());
       } catch (IllegalArgumentException e) {
-        reasons.add("library could not be loaded: name=" + soname);
+        String text = LibC.loadFailure(soname).orElse(e.getMessage());
+        reasons.add("library could not be loaded: name=" + soname + ", text=" + text);
       }
     }
     return new NativeLibrary(String.join("|", sonames), Optional.empty(), reasons);
@@ -71,14 +72,23 @@ public final class NativeLibrary {
   /// @param options linker options
   /// @return the handle
   /// @throws IllegalStateException if the library or the symbol is not there
-  @SuppressWarnings("restricted")
   public MethodHandle bind(String symbol, FunctionDescriptor type, Linker.Option... options) {
-    MemorySegment address =
-        symbols
-            .flatMap(found -> found.find(symbol))
-            .orElseThrow(() ->
-                new IllegalStateException(
-                    "symbol is not there: library=" + name + ", symbol=" + symbol));
-    return LINKER.downcallHandle(address, type, options);
+    return bindIfPresent(symbol, type, options)
+        .orElseThrow(() ->
+            new IllegalStateException(
+                "symbol is not there: library=" + name + ", symbol=" + symbol));
+  }
+
+  /// Binds a function that may be missing, for example because the library is too old.
+  ///
+  /// @param symbol its name
+  /// @param type its signature
+  /// @param options linker options
+  /// @return the handle; empty if the library or the symbol is not there
+  @SuppressWarnings("restricted")
+  public Optional<MethodHandle> bindIfPresent(
+      String symbol, FunctionDescriptor type, Linker.Option... options) {
+    Optional<MemorySegment> address = symbols.flatMap(found -> found.find(symbol));
+    return address.map(found -> LINKER.downcallHandle(found, type, options));
   }
 }

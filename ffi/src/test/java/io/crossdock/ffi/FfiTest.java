@@ -1,11 +1,14 @@
 package io.crossdock.ffi;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -18,6 +21,10 @@ class FfiTest {
     NativeLibrary library = NativeLibrary.probe("libnone-such.so.9", "libnone-such.so");
     assertThat(library.isAvailable()).isFalse();
     assertThat(library.reasons()).hasSize(2).allMatch(r -> r.contains("name=libnone-such.so"));
+    assertThat(library.reasons().getFirst()).contains("text=libnone-such.so.9: cannot open");
+    FunctionDescriptor type = FunctionDescriptor.ofVoid();
+    assertThat(library.bindIfPresent("none", type)).isEmpty();
+    assertThatThrownBy(() -> library.bind("none", type)).hasMessageContaining("symbol=none");
     assertThat(NativeLibrary.standard().isAvailable()).isTrue();
     assertThat(NativeLibrary.standard().name()).isEqualTo("libc");
   }
@@ -31,6 +38,20 @@ class FfiTest {
         .hasMessageContaining("Invalid argument");
     assertThatThrownBy(() -> LibC.signal(Integer.MAX_VALUE, 0)).hasMessageContaining("symbol=kill");
     assertThatThrownBy(() -> LibC.mapAnonymous(Long.MAX_VALUE)).hasMessageContaining("symbol=mmap");
+  }
+
+  @Test
+  void theEnvironmentIsThatOfNativeLibraries() throws Throwable {
+    LibC.setEnvironment("CROSSDOCK_TEST", "first");
+    LibC.setEnvironment("CROSSDOCK_TEST", "second");
+    FunctionDescriptor type = FunctionDescriptor.of(ADDRESS, ADDRESS);
+    MethodHandle getenv = NativeLibrary.standard().bind("getenv", type);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment name = arena.allocateFrom("CROSSDOCK_TEST");
+      MemorySegment value = (MemorySegment) getenv.invokeExact(name);
+      assertThat(RawMemory.view(value.address(), 7).getString(0)).isEqualTo("second");
+    }
+    assertThatThrownBy(() -> LibC.setEnvironment("", "x")).hasMessageContaining("symbol=setenv");
   }
 
   @Test

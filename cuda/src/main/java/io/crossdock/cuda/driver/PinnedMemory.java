@@ -1,0 +1,83 @@
+package io.crossdock.cuda.driver;
+
+import io.crossdock.ffi.RawMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Host memory that stays where it is and that kernels of every GPU can reach. Not zeroed.
+///
+/// Safe for any thread.
+public final class PinnedMemory implements AutoCloseable {
+  private static final int PORTABLE = 1;
+  private static final int DEVICE_MAP = 2;
+
+  private final Context context;
+  private final Handle handle;
+  private final long deviceAddress;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment segment;
+
+  private PinnedMemory(Context context, long address, long deviceAddress, long byteSize) {
+    this.context = context;
+    this.handle = new Handle("pinned memory", address);
+    this.deviceAddress = deviceAddress;
+    this.segment = RawMemory.view(address, byteSize, arena);
+  }
+
+  /// Allocates.
+  ///
+  /// @param context where
+  /// @param byteSize bytes, at least 1
+  /// @return the memory
+  public static PinnedMemory allocate(Context context, long byteSize) {
+    context.makeCurrent();
+    Scratch scratch = Scratch.get();
+    int code = Driver.HOST_ALLOCATE.call(scratch.address(), byteSize, PORTABLE | DEVICE_MAP);
+    if (code != 0) {
+      throw Driver.failure(Driver.HOST_ALLOCATE, code, "byteSize=" + byteSize);
+    }
+    long address = scratch.word(0);
+    try {
+      return new PinnedMemory(context, address, deviceAddressOf(address), byteSize);
+    } catch (RuntimeException e) {
+      int freed = Driver.HOST_FREE.call(address);
+      if (freed != 0) {
+        e.addSuppressed(Driver.failure(Driver.HOST_FREE, freed));
+      }
+      throw e;
+    }
+  }
+
+  private static long deviceAddressOf(long address) {
+    Scratch scratch = Scratch.get();
+    int code = Driver.HOST_DEVICE_POINTER.call(scratch.address(), address, 0);
+    Driver.HOST_DEVICE_POINTER.check(code);
+    return scratch.word(0);
+  }
+
+  /// {@return the memory as the host sees it; ends when this is closed}
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  /// {@return its address for kernels}
+  public long deviceAddress() {
+    handle.value();
+    return deviceAddress;
+  }
+
+  /// {@return bytes}
+  public long byteSize() {
+    return segment.byteSize();
+  }
+
+  /// Frees the memory; no work of a GPU may use it any more.
+  @Override
+  public void close() {
+    if (handle.close()) {
+      arena.close();
+      context.makeCurrent();
+      Driver.checkRelease(Driver.HOST_FREE, Driver.HOST_FREE.call(handle.closedValue()));
+    }
+  }
+}

@@ -1,0 +1,192 @@
+package io.crossdock.cuda.driver;
+
+import java.time.Duration;
+
+/// A CUDA stream: work runs in the order in which it was enqueued.
+///
+/// Copies and fills of zero bytes enqueue nothing. Host memory of copies must stay valid until the
+/// stream has passed them. If it is not pinned, a copy from the host returns when the memory has
+/// been read, and a copy to the host when it has been written, which may wait for all earlier work.
+///
+/// Safe for any thread, but work of several threads is enqueued in no particular order.
+public final class Stream implements AutoCloseable {
+  private static final int NON_BLOCKING = 1;
+
+  private final Context context;
+  private final Handle handle;
+  private final boolean owned;
+
+  private Stream(Context context, Handle handle, boolean owned) {
+    this.context = context;
+    this.handle = handle;
+    this.owned = owned;
+  }
+
+  /// Creates a stream that does not wait for the default stream.
+  ///
+  /// @param context where
+  /// @return the stream
+  public static Stream create(Context context) {
+    context.makeCurrent();
+    Scratch scratch = Scratch.get();
+    Driver.STREAM_CREATE.check(Driver.STREAM_CREATE.call(scratch.address(), NON_BLOCKING));
+    return new Stream(context, new Handle("stream", scratch.word(0)), true);
+  }
+
+  /// Uses a stream of someone else, who destroys it; closing the wrapper does not.
+  ///
+  /// @param context the context that it belongs to
+  /// @param rawHandle a `CUstream` or `cudaStream_t`; 0 is the default stream
+  /// @return the stream
+  public static Stream wrap(Context context, long rawHandle) {
+    return new Stream(context, new Handle("stream", rawHandle), false);
+  }
+
+  /// {@return its context}
+  public Context context() {
+    return context;
+  }
+
+  /// {@return the `CUstream`}
+  public long rawHandle() {
+    return handle.value();
+  }
+
+  /// Later work of this stream waits for an event. The host does not.
+  ///
+  /// @param event recorded before; one never recorded is no wait
+  public void waitFor(Event event) {
+    context.makeCurrent();
+    int code = Driver.STREAM_WAIT_EVENT.call(handle.value(), event.rawHandle(), 0);
+    Driver.STREAM_WAIT_EVENT.check(code);
+  }
+
+  /// Whether all work is done. Not to be asked of a stream that is captured.
+  ///
+  /// @return true if nothing is left
+  /// @throws io.crossdock.ffi.NativeCallException also if earlier work failed
+  public boolean isDone() {
+    context.makeCurrent();
+    int code = Driver.STREAM_QUERY.call(handle.value());
+    if (code == Driver.NOT_READY) {
+      return false;
+    }
+    Driver.STREAM_QUERY.check(code);
+    return true;
+  }
+
+  /// Waits until all work is done.
+  ///
+  /// @param timeout at most
+  /// @throws GpuTimeoutException if it takes longer, or the thread is interrupted
+  /// @throws io.crossdock.ffi.NativeCallException if the work failed
+  public void synchronize(Duration timeout) {
+    GpuWait.await("stream", handle.value(), this::isDone, timeout);
+  }
+
+  /// {@return true while what is enqueued goes into a graph}
+  public boolean isCapturing() {
+    context.makeCurrent();
+    Scratch scratch = Scratch.get();
+    int code = Driver.STREAM_IS_CAPTURING.call(handle.value(), scratch.address());
+    Driver.STREAM_IS_CAPTURING.check(code);
+    return scratch.firstInt() != 0;
+  }
+
+  /// From now on, what is enqueued goes into a graph. Streams that wait for an event of this one
+  /// are captured too and must be joined again before [#endCapture].
+  ///
+  /// @param mode which other calls are refused meanwhile
+  public void beginCapture(CaptureMode mode) {
+    context.makeCurrent();
+    int code = Driver.STREAM_BEGIN_CAPTURE.call(handle.value(), mode.code());
+    Driver.STREAM_BEGIN_CAPTURE.check(code);
+  }
+
+  /// Ends the capture; unless it was relaxed, on the thread that began it.
+  ///
+  /// @return the graph, owned by the caller
+  /// @throws io.crossdock.ffi.NativeCallException if something made the capture invalid
+  public Graph endCapture() {
+    context.makeCurrent();
+    Scratch scratch = Scratch.get();
+    int code = Driver.STREAM_END_CAPTURE.call(handle.value(), scratch.address());
+    Driver.STREAM_END_CAPTURE.check(code);
+    return new Graph(context, scratch.word(0));
+  }
+
+  /// Enqueues a copy.
+  ///
+  /// @param to device address
+  /// @param from host address
+  /// @param byteSize bytes
+  public void hostToDevice(long to, long from, long byteSize) {
+    copy(Driver.COPY_HOST_TO_DEVICE, to, from, byteSize);
+  }
+
+  /// Enqueues a copy.
+  ///
+  /// @param to host address
+  /// @param from device address
+  /// @param byteSize bytes
+  public void deviceToHost(long to, long from, long byteSize) {
+    copy(Driver.COPY_DEVICE_TO_HOST, to, from, byteSize);
+  }
+
+  /// Enqueues a copy on one GPU, or between GPUs whose contexts reach each other.
+  ///
+  /// @param to device address
+  /// @param from device address
+  /// @param byteSize bytes
+  public void deviceToDevice(long to, long from, long byteSize) {
+    copy(Driver.COPY_DEVICE_TO_DEVICE, to, from, byteSize);
+  }
+
+  private void copy(Symbol symbol, long to, long from, long byteSize) {
+    if (byteSize == 0) {
+      return;
+    }
+    context.makeCurrent();
+    symbol.check(symbol.call(to, from, byteSize, handle.value()));
+  }
+
+  /// Enqueues a fill.
+  ///
+  /// @param address device address
+  /// @param value of each byte
+  /// @param byteSize bytes
+  public void memset8(long address, byte value, long byteSize) {
+    if (byteSize == 0) {
+      return;
+    }
+    context.makeCurrent();
+    Driver.SET_BYTES.check(Driver.SET_BYTES.call(address, value, byteSize, handle.value()));
+  }
+
+  /// Enqueues a fill.
+  ///
+  /// @param address device address, a multiple of 4
+  /// @param value of each 32-bit word
+  /// @param numInts words
+  public void memset32(long address, int value, long numInts) {
+    if (numInts == 0) {
+      return;
+    }
+    context.makeCurrent();
+    Driver.SET_INTS.check(Driver.SET_INTS.call(address, value, numInts, handle.value()));
+  }
+
+  /// Destroys an own stream. Returns at once; work that is enqueued still runs.
+  @Override
+  public void close() {
+    if (handle.close() && owned) {
+      context.makeCurrent();
+      Driver.checkRelease(Driver.STREAM_DESTROY, Driver.STREAM_DESTROY.call(handle.closedValue()));
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "stream 0x" + Long.toHexString(handle.closedValue()) + " of " + context.gpu();
+  }
+}
