@@ -86,6 +86,7 @@ final class Driver {
   static final Symbol MODULE_UNLOAD = bind("cuModuleUnload", "L");
   static final Symbol MODULE_FUNCTION = bind("cuModuleGetFunction", "LLL");
   static final Symbol MODULE_GLOBAL = bind("cuModuleGetGlobal_v2", "LLLL");
+  static final Symbol FUNCTION_LOAD = bind("cuFuncLoad", "L"); // since 12.4
   static final Symbol FUNCTION_SET_ATTRIBUTE = bind("cuFuncSetAttribute", "LII");
   static final Symbol FUNCTION_GET_ATTRIBUTE = bind("cuFuncGetAttribute", "LIL");
   static final Symbol FUNCTION_OCCUPANCY =
@@ -109,13 +110,17 @@ final class Driver {
 
   private Driver() {}
 
-  /// Loads kernels with their module, not at their first launch: loading one waits for the GPU to
-  /// be idle, so beside a kernel that waits for a peer it never would.
+  /// Two defaults of the driver are deadly beside a kernel that waits for a peer. A kernel is loaded
+  /// at its first launch, which waits for the GPU to be idle: so all are loaded with their module.
+  /// And streams share eight hardware queues, where work of one stream waits behind that of another:
+  /// so there are as many queues as the driver grants.
   private static final class Start {
+    private static final String MOST_CONNECTIONS = "32";
     static final int CODE = run();
 
     private static int run() {
       LibC.setEnvironment("CUDA_MODULE_LOADING", "EAGER");
+      LibC.setEnvironment("CUDA_DEVICE_MAX_CONNECTIONS", MOST_CONNECTIONS);
       return INIT.call(0);
     }
   }
@@ -158,8 +163,9 @@ final class Driver {
     return new NativeCallException(SONAME, symbol.name(), code, text(code));
   }
 
+  /// With facts of the call, `key=value`.
   static NativeCallException failure(Symbol symbol, int code, String more) {
-    return new NativeCallException(SONAME, symbol.name(), code, text(code) + ", log=" + more);
+    return new NativeCallException(SONAME, symbol.name(), code, text(code) + ", " + more);
   }
 
   /// The driver's words for a code.

@@ -51,13 +51,15 @@ public final class KernelModule implements AutoCloseable {
           Driver.MODULE_LOAD.call(
               scratch.address(), bytes.address(), 2, options.address(), values.address());
       if (code != 0) {
-        throw Driver.failure(Driver.MODULE_LOAD, code, log.getString(0).strip());
+        throw Driver.failure(Driver.MODULE_LOAD, code, "log=" + log.getString(0).strip());
       }
       return new KernelModule(context, new Handle("module", scratch.word(0)));
     }
   }
 
-  /// Finds a kernel.
+  /// Finds a kernel and makes sure that it is on the GPU. One that is loaded at its first launch
+  /// can wait for ever beside a kernel that waits for a peer, and `CUDA_MODULE_LOADING` is not
+  /// heard when somebody else started the driver earlier.
   ///
   /// @param name as exported, `extern "C"`
   /// @return the kernel, valid until the module is closed
@@ -71,7 +73,12 @@ public final class KernelModule implements AutoCloseable {
       if (code != 0) {
         throw Driver.failure(Driver.MODULE_FUNCTION, code, "kernel=" + name);
       }
-      return new KernelFunction(context, name, scratch.word(0));
+      KernelFunction function = new KernelFunction(context, name, scratch.word(0));
+      int loaded = Driver.FUNCTION_LOAD.call(function.rawHandle());
+      if (loaded != Symbol.MISSING) {
+        Driver.FUNCTION_LOAD.check(loaded);
+      }
+      return function;
     }
   }
 

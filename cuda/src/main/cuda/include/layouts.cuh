@@ -1,0 +1,245 @@
+// The offsets of every struct that Java writes or reads: size, then each field in order. A test compares
+// them with those of the Java classes.
+#pragma once
+
+#include "args.cuh"
+
+namespace crossdock {
+
+#define CROSSDOCK_OFFSET(type, field) static_cast<u32>(offsetof(type, field))
+
+extern "C" __constant__ const u32 layout_Geometry[] = {
+    sizeof(Geometry),
+    CROSSDOCK_OFFSET(Geometry, rank),
+    CROSSDOCK_OFFSET(Geometry, num_ranks),
+    CROSSDOCK_OFFSET(Geometry, timeout_nanos),
+    CROSSDOCK_OFFSET(Geometry, peers),
+    CROSSDOCK_OFFSET(Geometry, local),
+    CROSSDOCK_OFFSET(Geometry, entries),
+    CROSSDOCK_OFFSET(Geometry, entry_pitch),
+    CROSSDOCK_OFFSET(Geometry, finished),
+    CROSSDOCK_OFFSET(Geometry, pulled),
+    CROSSDOCK_OFFSET(Geometry, states),
+    CROSSDOCK_OFFSET(Geometry, barriers),
+    CROSSDOCK_OFFSET(Geometry, receive),
+    CROSSDOCK_OFFSET(Geometry, receive_pitch),
+    CROSSDOCK_OFFSET(Geometry, recv_scales),
+    CROSSDOCK_OFFSET(Geometry, recv_topk_idx),
+    CROSSDOCK_OFFSET(Geometry, recv_topk_weights),
+    CROSSDOCK_OFFSET(Geometry, recv_source),
+    CROSSDOCK_OFFSET(Geometry, output),
+    CROSSDOCK_OFFSET(Geometry, output_pitch),
+    CROSSDOCK_OFFSET(Geometry, output_weights),
+    CROSSDOCK_OFFSET(Geometry, capacity_rows),
+};
+
+extern "C" __constant__ const u32 layout_EntryHeader[] = {
+    sizeof(EntryHeader),
+    CROSSDOCK_OFFSET(EntryHeader, epoch),
+    CROSSDOCK_OFFSET(EntryHeader, kind),
+    CROSSDOCK_OFFSET(EntryHeader, window),
+    CROSSDOCK_OFFSET(EntryHeader, capacity_rows),
+    CROSSDOCK_OFFSET(EntryHeader, output_rows),
+    CROSSDOCK_OFFSET(EntryHeader, row_bytes),
+    CROSSDOCK_OFFSET(EntryHeader, scale_bytes),
+    CROSSDOCK_OFFSET(EntryHeader, topk),
+    CROSSDOCK_OFFSET(EntryHeader, index_bytes),
+    CROSSDOCK_OFFSET(EntryHeader, num_experts),
+    CROSSDOCK_OFFSET(EntryHeader, weights),
+    CROSSDOCK_OFFSET(EntryHeader, dtype),
+    CROSSDOCK_OFFSET(EntryHeader, handle_epoch),
+    CROSSDOCK_OFFSET(EntryHeader, round),
+    CROSSDOCK_OFFSET(EntryHeader, can_round),
+    CROSSDOCK_OFFSET(EntryHeader, refusal),
+    CROSSDOCK_OFFSET(EntryHeader, fact0),
+    CROSSDOCK_OFFSET(EntryHeader, fact1),
+    CROSSDOCK_OFFSET(EntryHeader, fact2),
+    CROSSDOCK_OFFSET(EntryHeader, reserved),
+};
+
+extern "C" __constant__ const u32 layout_Outcome[] = {
+    sizeof(Outcome),
+    CROSSDOCK_OFFSET(Outcome, code),
+    CROSSDOCK_OFFSET(Outcome, peer),
+    CROSSDOCK_OFFSET(Outcome, phase),
+    CROSSDOCK_OFFSET(Outcome, expected),
+    CROSSDOCK_OFFSET(Outcome, seen),
+    CROSSDOCK_OFFSET(Outcome, waited_nanos),
+    CROSSDOCK_OFFSET(Outcome, fact0),
+    CROSSDOCK_OFFSET(Outcome, fact1),
+    CROSSDOCK_OFFSET(Outcome, fact2),
+};
+
+extern "C" __constant__ const u32 layout_Report[] = {
+    sizeof(Report),
+    CROSSDOCK_OFFSET(Report, ticket),
+    CROSSDOCK_OFFSET(Report, epoch),
+    CROSSDOCK_OFFSET(Report, outcome),
+    CROSSDOCK_OFFSET(Report, first),
+    CROSSDOCK_OFFSET(Report, culprit),
+    CROSSDOCK_OFFSET(Report, reason),
+};
+
+extern "C" __constant__ const u32 layout_Reporting[] = {
+    sizeof(Reporting),
+    CROSSDOCK_OFFSET(Reporting, report),
+    CROSSDOCK_OFFSET(Reporting, ticket),
+    CROSSDOCK_OFFSET(Reporting, sticky),
+};
+
+extern "C" __constant__ const u32 layout_LocalState[] = {
+    sizeof(LocalState),
+    CROSSDOCK_OFFSET(LocalState, epoch),
+    CROSSDOCK_OFFSET(LocalState, arrivals),
+    CROSSDOCK_OFFSET(LocalState, departures),
+    CROSSDOCK_OFFSET(LocalState, failed),
+    CROSSDOCK_OFFSET(LocalState, entered),
+    CROSSDOCK_OFFSET(LocalState, refusal_key),
+    CROSSDOCK_OFFSET(LocalState, refusal_fact),
+    CROSSDOCK_OFFSET(LocalState, barrier),
+    CROSSDOCK_OFFSET(LocalState, claimed),
+    CROSSDOCK_OFFSET(LocalState, outcome),
+    CROSSDOCK_OFFSET(LocalState, output_epochs),
+};
+
+extern "C" __constant__ const u32 layout_HandlePointers[] = {
+    sizeof(HandlePointers),
+    CROSSDOCK_OFFSET(HandlePointers, epoch),
+    CROSSDOCK_OFFSET(HandlePointers, prefix),
+    CROSSDOCK_OFFSET(HandlePointers, positions),
+    CROSSDOCK_OFFSET(HandlePointers, sources),
+};
+
+extern "C" __constant__ const u32 layout_EnterArgs[] = {
+    sizeof(EnterArgs),
+    CROSSDOCK_OFFSET(EnterArgs, geometry),
+    CROSSDOCK_OFFSET(EnterArgs, entry),
+    CROSSDOCK_OFFSET(EnterArgs, handle),
+    CROSSDOCK_OFFSET(EnterArgs, reporting),
+    CROSSDOCK_OFFSET(EnterArgs, counts),
+    CROSSDOCK_OFFSET(EnterArgs, num_tokens),
+    CROSSDOCK_OFFSET(EnterArgs, topk_idx),
+    CROSSDOCK_OFFSET(EnterArgs, topk_idx_pitch),
+    CROSSDOCK_OFFSET(EnterArgs, layout_in_rank),
+    CROSSDOCK_OFFSET(EnterArgs, layout_rank_counts),
+    CROSSDOCK_OFFSET(EnterArgs, layout_expert_counts),
+    CROSSDOCK_OFFSET(EnterArgs, rank_counts),
+    CROSSDOCK_OFFSET(EnterArgs, expert_counts),
+};
+
+extern "C" __constant__ const u32 layout_PlaceArgs[] = {
+    sizeof(PlaceArgs),
+    CROSSDOCK_OFFSET(PlaceArgs, geometry),
+    CROSSDOCK_OFFSET(PlaceArgs, entry),
+    CROSSDOCK_OFFSET(PlaceArgs, handle),
+    CROSSDOCK_OFFSET(PlaceArgs, reporting),
+    CROSSDOCK_OFFSET(PlaceArgs, entered),
+    CROSSDOCK_OFFSET(PlaceArgs, num_tokens),
+    CROSSDOCK_OFFSET(PlaceArgs, x),
+    CROSSDOCK_OFFSET(PlaceArgs, x_pitch),
+    CROSSDOCK_OFFSET(PlaceArgs, scales),
+    CROSSDOCK_OFFSET(PlaceArgs, scales_pitch),
+    CROSSDOCK_OFFSET(PlaceArgs, topk_idx),
+    CROSSDOCK_OFFSET(PlaceArgs, topk_idx_pitch),
+    CROSSDOCK_OFFSET(PlaceArgs, topk_weights),
+    CROSSDOCK_OFFSET(PlaceArgs, topk_weights_pitch),
+    CROSSDOCK_OFFSET(PlaceArgs, first_row),
+    CROSSDOCK_OFFSET(PlaceArgs, piece_bytes),
+    CROSSDOCK_OFFSET(PlaceArgs, num_stages),
+    CROSSDOCK_OFFSET(PlaceArgs, out_rows),
+    CROSSDOCK_OFFSET(PlaceArgs, out_scales),
+    CROSSDOCK_OFFSET(PlaceArgs, out_topk_idx),
+    CROSSDOCK_OFFSET(PlaceArgs, out_topk_weights),
+    CROSSDOCK_OFFSET(PlaceArgs, worst_rows),
+    CROSSDOCK_OFFSET(PlaceArgs, tail_topk_idx),
+    CROSSDOCK_OFFSET(PlaceArgs, tail_topk_weights),
+};
+
+extern "C" __constant__ const u32 layout_CombineArgs[] = {
+    sizeof(CombineArgs),
+    CROSSDOCK_OFFSET(CombineArgs, geometry),
+    CROSSDOCK_OFFSET(CombineArgs, entry),
+    CROSSDOCK_OFFSET(CombineArgs, handle),
+    CROSSDOCK_OFFSET(CombineArgs, reporting),
+    CROSSDOCK_OFFSET(CombineArgs, mode),
+    CROSSDOCK_OFFSET(CombineArgs, num_tokens),
+    CROSSDOCK_OFFSET(CombineArgs, y),
+    CROSSDOCK_OFFSET(CombineArgs, y_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, weights),
+    CROSSDOCK_OFFSET(CombineArgs, weights_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, bias0),
+    CROSSDOCK_OFFSET(CombineArgs, bias0_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, bias1),
+    CROSSDOCK_OFFSET(CombineArgs, bias1_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, combined_x),
+    CROSSDOCK_OFFSET(CombineArgs, combined_x_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, combined_weights),
+    CROSSDOCK_OFFSET(CombineArgs, combined_weights_pitch),
+    CROSSDOCK_OFFSET(CombineArgs, first_row),
+    CROSSDOCK_OFFSET(CombineArgs, gathered),
+    CROSSDOCK_OFFSET(CombineArgs, gathered_weights),
+    CROSSDOCK_OFFSET(CombineArgs, max_per_token),
+};
+
+extern "C" __constant__ const u32 layout_RefuseArgs[] = {
+    sizeof(RefuseArgs),
+    CROSSDOCK_OFFSET(RefuseArgs, geometry),
+    CROSSDOCK_OFFSET(RefuseArgs, entry),
+    CROSSDOCK_OFFSET(RefuseArgs, reporting),
+    CROSSDOCK_OFFSET(RefuseArgs, reason),
+};
+
+extern "C" __constant__ const u32 layout_AwaitPulledArgs[] = {
+    sizeof(AwaitPulledArgs),
+    CROSSDOCK_OFFSET(AwaitPulledArgs, geometry),
+    CROSSDOCK_OFFSET(AwaitPulledArgs, reporting),
+    CROSSDOCK_OFFSET(AwaitPulledArgs, window),
+};
+
+extern "C" __constant__ const u32 layout_BarrierArgs[] = {
+    sizeof(BarrierArgs),
+    CROSSDOCK_OFFSET(BarrierArgs, geometry),
+    CROSSDOCK_OFFSET(BarrierArgs, reporting),
+};
+
+extern "C" __constant__ const u32 layout_LayoutArgs[] = {
+    sizeof(LayoutArgs),
+    CROSSDOCK_OFFSET(LayoutArgs, reporting),
+    CROSSDOCK_OFFSET(LayoutArgs, scratch),
+    CROSSDOCK_OFFSET(LayoutArgs, topk_idx),
+    CROSSDOCK_OFFSET(LayoutArgs, topk_idx_pitch),
+    CROSSDOCK_OFFSET(LayoutArgs, index_bytes),
+    CROSSDOCK_OFFSET(LayoutArgs, num_tokens),
+    CROSSDOCK_OFFSET(LayoutArgs, topk),
+    CROSSDOCK_OFFSET(LayoutArgs, num_experts),
+    CROSSDOCK_OFFSET(LayoutArgs, num_ranks),
+    CROSSDOCK_OFFSET(LayoutArgs, num_local_ranks),
+    CROSSDOCK_OFFSET(LayoutArgs, tokens_per_rank),
+    CROSSDOCK_OFFSET(LayoutArgs, tokens_per_node),
+    CROSSDOCK_OFFSET(LayoutArgs, tokens_per_expert),
+    CROSSDOCK_OFFSET(LayoutArgs, token_in_rank),
+};
+
+extern "C" __constant__ const u32 layout_CastArgs[] = {
+    sizeof(CastArgs),
+    CROSSDOCK_OFFSET(CastArgs, x),
+    CROSSDOCK_OFFSET(CastArgs, x_pitch),
+    CROSSDOCK_OFFSET(CastArgs, codes),
+    CROSSDOCK_OFFSET(CastArgs, codes_pitch),
+    CROSSDOCK_OFFSET(CastArgs, scales),
+    CROSSDOCK_OFFSET(CastArgs, scales_pitch),
+    CROSSDOCK_OFFSET(CastArgs, num_tokens),
+    CROSSDOCK_OFFSET(CastArgs, hidden),
+    CROSSDOCK_OFFSET(CastArgs, scale_kind),
+};
+
+extern "C" __constant__ const u32 layout_CopyArgs[] = {
+    sizeof(CopyArgs),
+    CROSSDOCK_OFFSET(CopyArgs, from),
+    CROSSDOCK_OFFSET(CopyArgs, to),
+    CROSSDOCK_OFFSET(CopyArgs, num_bytes),
+};
+
+#undef CROSSDOCK_OFFSET
+
+}  // namespace crossdock
