@@ -37,7 +37,8 @@ final class Control implements AutoCloseable {
     }
   }
 
-  /// Tells all ranks, this one included, that this rank gives up. The reason comes before the state.
+  /// Tells all ranks, this one included, that this rank gives up. The reason comes before the
+  /// state.
   void publishAborted(String reason) {
     synchronized (lock) {
       MemorySegment text = pinned.segment().asSlice(Long.BYTES, Structs.REASON_BYTES);
@@ -84,8 +85,7 @@ final class Control implements AutoCloseable {
   /// tells why.
   String reason(int origin) {
     long deadline = System.nanoTime() + REASON_NANOS;
-    long at =
-        links.address(links.rank()) + geometry.reasons + origin * (long) Structs.REASON_BYTES;
+    long at = links.address(links.rank()) + geometry.reasons + origin * (long) Structs.REASON_BYTES;
     for (; ; ) {
       String text = readText(at);
       if (!text.isEmpty() || System.nanoTime() > deadline) {

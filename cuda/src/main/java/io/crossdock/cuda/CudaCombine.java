@@ -7,8 +7,8 @@ import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.CombineCall;
 
-/// Enqueues combines: one kernel stages unless the outputs already lie in a window, enters, pulls and
-/// sums. In rounds when the windows are too small, with sums at the end.
+/// Enqueues combines: one kernel stages unless the outputs already lie in a window, enters, pulls
+/// and sums. In rounds when the windows are too small, with sums at the end.
 ///
 /// Confined to the thread that runs the call; [#reserve] may run ahead on the caller's thread.
 final class CudaCombine {
@@ -135,8 +135,7 @@ final class CudaCombine {
 
   private boolean liesInWindow(Tensor weights, int window) {
     return weights == null
-        || (weights.segment().address()
-                == outputs.address(window) + context.geometry.outputWeights
+        || (weights.segment().address() == outputs.address(window) + context.geometry.outputWeights
             && weights.isContiguous());
   }
 
@@ -161,8 +160,7 @@ final class CudaCombine {
   /// kernel exchanges nothing and does not report.
   private void combineInRounds(CombineCall call, int first, int rounds) {
     CudaHandleData handle = (CudaHandleData) call.handle;
-    long perToken =
-        handle.topk == 0 ? context.numRanks : Math.min(handle.topk, context.numRanks);
+    long perToken = handle.topk == 0 ? context.numRanks : Math.min(handle.topk, context.numRanks);
     long slots = Math.max(1, handle.numTokens() * perToken);
     GpuMemory memory = context.gpu.memory();
     long gathered = memory.take(slots * rowBytes);

@@ -80,8 +80,7 @@ final class CudaContext {
     int localExperts = spec.numExperts() / numRanks;
     counts = resources.add(new Counts(gpu.context(), numRanks, localExperts));
     local = resources.add(new LocalMemory(gpu, numRanks, spec.numExperts()));
-    blocks =
-        resources.add(new HandleBlocks(gpu.memory(), numRanks, spec.numMaxTokensPerRank()));
+    blocks = resources.add(new HandleBlocks(gpu.memory(), numRanks, spec.numMaxTokensPerRank()));
     local.fill(control, links);
     makeLaunchers(resources);
     int ranks = links.ranksOnGpu();
@@ -118,7 +117,8 @@ final class CudaContext {
     launchers.get(kernel).run(comm.driver(), numBlocks, sharedBytes);
   }
 
-  /// What must hold before a call is reserved: the buffer is usable, and the blocks that the call asks for can all run at once with those of the other ranks.
+  /// What must hold before a call is reserved: the buffer is usable, and the blocks that the call
+  /// asks for can all run at once with those of the other ranks.
   void checkReady(int numSms) {
     health.checkUsable();
     if (numSms > share) {

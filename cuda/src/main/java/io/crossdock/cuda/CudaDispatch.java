@@ -278,8 +278,7 @@ final class CudaDispatch {
     place.put(P_WORST_ROWS, call.numWorstTokens);
     place.put(P_TAIL_IDX, tail ? addressOf(call.recvTopkIdx) : 0);
     place.put(P_TAIL_WEIGHTS, tail ? addressOf(call.recvTopkWeights) : 0);
-    context.run(
-        Kernel.PLACE_ROWS, context.sms(call.config.numSms()), stages.sharedBytes());
+    context.run(Kernel.PLACE_ROWS, context.sms(call.config.numSms()), stages.sharedBytes());
   }
 
   private void putRows(long offset, Tensor rows) {

@@ -36,8 +36,7 @@ final class CudaEngine implements EngineBackend {
     }
     Resources resources = new Resources();
     try {
-      PeerLinks links =
-          resources.add(PeerLinks.exchange(gpu, group, geometry.byteSize, failure));
+      PeerLinks links = resources.add(PeerLinks.exchange(gpu, group, geometry.byteSize, failure));
       return open(new CudaContext.Parts(spec, gpu, links, resources), group);
     } catch (RuntimeException | Error e) {
       closeAfter(resources, e);

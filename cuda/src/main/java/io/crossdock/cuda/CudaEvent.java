@@ -29,8 +29,8 @@ final class CudaEvent extends EventOverlap {
   /// Records an event behind all that a stream got so far.
   ///
   /// @param bound of waits of the host
-  /// @param outcome waits, bounded, for the calls before the event, and tells what they failed with;
-  ///   null if nothing
+  /// @param outcome waits, bounded, for the calls before the event, and tells what they failed
+  ///   with; null if nothing
   static CudaEvent record(GpuStream stream, Duration bound, Supplier<RuntimeException> outcome) {
     Context context = stream.context();
     Event event = Event.create(context, Event.Timing.OFF);

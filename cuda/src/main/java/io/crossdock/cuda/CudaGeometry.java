@@ -129,9 +129,27 @@ final class CudaGeometry {
   /// @param local device address of the rank's own state
   void write(MemorySegment args, int rank, long peers, long local) {
     long[] words = {
-      rank, numRanks, timeoutNanos, peers, local, entries, entryPitch, finished, pulled, states,
-      barriers, receive, receivePitch, recvScales, recvTopkIdx, recvTopkWeights, recvSource,
-      output, outputPitch, outputWeights, rows
+      rank,
+      numRanks,
+      timeoutNanos,
+      peers,
+      local,
+      entries,
+      entryPitch,
+      finished,
+      pulled,
+      states,
+      barriers,
+      receive,
+      receivePitch,
+      recvScales,
+      recvTopkIdx,
+      recvTopkWeights,
+      recvSource,
+      output,
+      outputPitch,
+      outputWeights,
+      rows
     };
     MemorySegment.copy(words, 0, args, JAVA_LONG, 0, words.length);
   }

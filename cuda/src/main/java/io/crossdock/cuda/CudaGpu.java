@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /// What all ranks of the process share on one GPU: context, kernels, memory pool, measured rates.
-/// Made once, before the first kernel of a call runs there, and kept until the process ends: loading
-/// a kernel or growing a pool beside a kernel that waits for a peer could wait for ever.
+/// Made once, before the first kernel of a call runs there, and kept until the process ends:
+/// loading a kernel or growing a pool beside a kernel that waits for a peer could wait for ever.
 ///
 /// Safe for any thread.
 final class CudaGpu {

@@ -5,8 +5,8 @@ import io.crossdock.cuda.driver.Graph;
 import io.crossdock.cuda.driver.GraphExec;
 
 /// Calls that were captured once and run again with one launch. What can be captured: cached
-/// dispatches, dispatches with `numWorstTokens`, combines, and the caller's own kernels. A call that
-/// fails when the graph runs is told by `EpBuffer.check()` or the next call of the buffer.
+/// dispatches, dispatches with `numWorstTokens`, combines, and the caller's own kernels. A call
+/// that fails when the graph runs is told by `EpBuffer.check()` or the next call of the buffer.
 ///
 /// Tensors, results and handles of captured calls must be kept as long as the graph.
 ///

@@ -131,8 +131,7 @@ final class CudaHandleData extends HandleData {
 
   private void bringCounts() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment prefix =
-          arena.allocate(ValueLayout.JAVA_LONG, (long) numRanks * numRanks);
+      MemorySegment prefix = arena.allocate(ValueLayout.JAVA_LONG, (long) numRanks * numRanks);
       control.download(block().prefix(), prefix);
       Counts.putPrefix(prefix, new long[numRanks], this);
     }

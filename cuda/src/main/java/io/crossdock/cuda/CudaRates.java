@@ -43,8 +43,7 @@ record CudaRates(double perSm, double limit) {
       long from = memory.address();
       long to = from + BYTES;
       stream.memset8(from, (byte) 1, 2 * BYTES);
-      Launch copy =
-          new Launch(arena, gpu.function(Kernel.COPY_BYTES), Structs.COPY.byteSize());
+      Launch copy = new Launch(arena, gpu.function(Kernel.COPY_BYTES), Structs.COPY.byteSize());
       copy.args().set(JAVA_LONG, Structs.COPY.offset("from"), from);
       copy.args().set(JAVA_LONG, Structs.COPY.offset("to"), to);
       copy.args().set(JAVA_LONG, Structs.COPY.offset("num_bytes"), BYTES);

@@ -52,8 +52,7 @@ final class HandleBlocks implements AutoCloseable {
   private Block allocate() {
     long address = memory.take(byteSize);
     taken.add(address);
-    return new Block(
-        address, address + prefixAt, address + positionsAt, address + sourcesAt);
+    return new Block(address, address + prefixAt, address + positionsAt, address + sourcesAt);
   }
 
   @Override

@@ -136,8 +136,7 @@ final class PeerLinks implements AutoCloseable {
       throw new WindowAllocationException(
           "memory of a peer process cannot be shared: rank=" + rank + ", peer=" + peer);
     }
-    IpcMemory memory =
-        IpcMemory.open(gpu.context(), IpcHandle.of(HexFormat.of().parseHex(handle)));
+    IpcMemory memory = IpcMemory.open(gpu.context(), IpcHandle.of(HexFormat.of().parseHex(handle)));
     mapped.add(memory);
     return memory.address();
   }

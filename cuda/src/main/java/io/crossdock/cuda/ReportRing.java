@@ -7,8 +7,8 @@ import io.crossdock.cuda.driver.PinnedMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
-/// Reports in pinned memory, used in turn. A kernel stores its ticket last, with release, which pairs
-/// with the acquire load of [#holds].
+/// Reports in pinned memory, used in turn. A kernel stores its ticket last, with release, which
+/// pairs with the acquire load of [#holds].
 ///
 /// Safe for any thread.
 final class ReportRing implements AutoCloseable {

@@ -41,7 +41,7 @@ final class Structs {
   static final Struct LOCAL =
       Struct.named("LocalState")
           .words("epoch", "arrivals", "departures", "failed", "entered", "refusal_key")
-          .words("refusal_fact", "barrier")
+          .words("refusal_fact", "barrier", "claimed")
           .nested("outcome", OUTCOME)
           .bytes("output_epochs", MAX_OUTPUT_WINDOWS * 8L);
 

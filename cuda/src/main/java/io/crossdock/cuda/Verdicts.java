@@ -76,8 +76,7 @@ final class Verdicts {
     int peer = peer(report);
     return switch ((int) code(report)) {
       case (int) REFUSED -> refused(report, peer, rank);
-      case (int) MISMATCH ->
-          Failures.mismatch(entry(report, FIRST), peer, entry(report, CULPRIT));
+      case (int) MISMATCH -> Failures.mismatch(entry(report, FIRST), peer, entry(report, CULPRIT));
       default ->
           Failures.overCapacity(
               peer,
