@@ -60,12 +60,13 @@ required_modules() {
   done < <("$JDK/bin/java" --module-path "$path" --list-modules | awk '/ file:/ { sub(/@.*/, "", $1); print $1 }')
 }
 
-# Tests have no descriptor and run on the class path, so their classes and all that these reach are read.
-# JUnit finds classes in jars through the zip file system, a service that no class names.
+# Tests have no descriptor and run on the class path, so their classes and all that these reach are read, but
+# not the bundled modules, whose descriptors say enough. JUnit finds classes in jars through the zip file
+# system, a service that no class names.
 test_modules() {
   echo jdk.zipfs
   "$JDK/bin/jdeps" --multi-release "$JDK_FEATURE" --ignore-missing-deps --print-module-deps \
-    --class-path "$stage/lib/*:$stage/tests/lib/*" "$stage"/tests/*.jar | tr ',' '\n'
+    --class-path "$stage/tests/lib/*" "$stage"/tests/*.jar | tr ',' '\n'
 }
 
 # The image is not compressed, since the archive compresses it better: docs/adr/0015-bundle.md
@@ -78,7 +79,7 @@ link_runtime() {
   } | sort -u | paste -sd ,)
   echo "bundle: modules=$modules"
   "$JDK/bin/jlink" --add-modules "$modules" --strip-debug --no-man-pages --no-header-files --compress zip-0 \
-    --output "$stage/runtime" 2>>"$log" || fail "jlink failed: log=$log"
+    --output "$stage/runtime" >>"$log" 2>&1 || fail "jlink failed: log=$log"
 }
 
 commit() {
