@@ -52,7 +52,7 @@ bounded() {
   shift
   timeout --signal="$signal" --kill-after="$kill_after_seconds" "$seconds" "$@" </dev/null &
   group=$!
-  wait "$group" || code=$?
+  { wait "$group" || code=$?; } 2>/dev/null
   kill -KILL -- "-$group" 2>/dev/null
   return "$code"
 }
