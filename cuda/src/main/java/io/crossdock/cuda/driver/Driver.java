@@ -110,10 +110,10 @@ final class Driver {
 
   private Driver() {}
 
-  /// Two defaults of the driver are deadly beside a kernel that waits for a peer. A kernel is loaded
-  /// at its first launch, which waits for the GPU to be idle: so all are loaded with their module.
-  /// And streams share eight hardware queues, where work of one stream waits behind that of another:
-  /// so there are as many queues as the driver grants.
+  /// Two defaults of the driver are deadly beside a kernel that waits for a peer. A kernel is
+  /// loaded at its first launch, which waits for the GPU to be idle: so all are loaded with their
+  /// module. And streams share eight hardware queues, where work of one stream waits behind that of
+  /// another: so there are as many queues as the driver grants.
   private static final class Start {
     private static final String MOST_CONNECTIONS = "32";
     static final int CODE = run();
