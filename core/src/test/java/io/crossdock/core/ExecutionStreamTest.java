@@ -40,7 +40,7 @@ class ExecutionStreamTest {
   @Test
   void anEventIsNotDoneBeforeTheWorkBeforeIt() {
     CountDownLatch gate = new CountDownLatch(1);
-    try (ExecutionStream stream = ExecutionStream.create("gate")) {
+    try (HostStream stream = new HostStream("gate")) {
       EventOverlap first = stream.submit(() -> await(gate));
       EventOverlap captured = stream.capture();
       assertThat(first.isDone()).isFalse();
@@ -54,7 +54,7 @@ class ExecutionStreamTest {
 
   @Test
   void anIdleStreamCapturesACompletedEvent() {
-    try (ExecutionStream stream = ExecutionStream.create("idle")) {
+    try (HostStream stream = new HostStream("idle")) {
       assertThat(stream.isIdle()).isTrue();
       assertThat(stream.capture()).isSameAs(EventOverlap.COMPLETED);
     }
@@ -94,7 +94,7 @@ class ExecutionStreamTest {
     IllegalStateException failure = new IllegalStateException("on purpose");
     AssertionError error = new AssertionError("on purpose");
     AtomicInteger ran = new AtomicInteger();
-    try (ExecutionStream stream = ExecutionStream.create("failing")) {
+    try (HostStream stream = new HostStream("failing")) {
       EventOverlap bad = stream.submit(() -> fail(failure));
       EventOverlap worse = stream.submit(() -> failHard(error));
       EventOverlap good = stream.submit(ran::incrementAndGet);
@@ -122,7 +122,7 @@ class ExecutionStreamTest {
   void closeDrainsTheWorkSubmittedBefore() {
     CountDownLatch gate = new CountDownLatch(1);
     AtomicInteger ran = new AtomicInteger();
-    ExecutionStream stream = ExecutionStream.create("drain");
+    HostStream stream = new HostStream("drain");
     stream.submit(() -> await(gate));
     for (int i = 0; i < MANY; i++) {
       stream.submit(ran::incrementAndGet);

@@ -19,7 +19,7 @@ class LayoutTest {
     assertThat(layout.tokensPerNode().orElseThrow().shape()).containsExactly(2);
     assertThat(layout.tokensPerExpert().shape()).containsExactly(8);
     assertThat(layout.tokenInRank().shape()).containsExactly(0, 4);
-    layout.filled(3);
+    layout.filled(3, null);
     assertThat(layout.tokenInRank().shape()).containsExactly(3, 4);
   }
 
@@ -41,10 +41,10 @@ class LayoutTest {
   @Test
   void moreTokensThanFitAreRefused() {
     Layout layout = Layout.allocate(Arena.ofAuto(), new Layout.Sizes(10, 4, 1, 8));
-    assertThatThrownBy(() -> layout.filled(11))
+    assertThatThrownBy(() -> layout.filled(11, null))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("numTokens=11, maxTokens=10");
-    assertThatThrownBy(() -> layout.filled(-1)).isInstanceOf(InvalidInputException.class);
+    assertThatThrownBy(() -> layout.filled(-1, null)).isInstanceOf(InvalidInputException.class);
     assertThat(layout.numTokens()).isZero();
   }
 }
