@@ -3,6 +3,7 @@ package io.crossdock.core;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
+import java.util.Objects;
 
 /// A view of memory as a dense array of elements: where it lies, its element type, shape and
 /// strides.
@@ -82,6 +83,7 @@ public final class Tensor {
   public static Tensor strided(
       Device device, MemorySegment segment, DType dtype, long[] shape, long[] strides) {
     checkSizes(dtype, shape);
+    Objects.requireNonNull(device, "device");
     MemorySegment memory = device.equals(Device.HOST) ? segment : addressOf(device, segment);
     Tensor tensor = new Tensor(device, memory, dtype, shape.clone(), strides.clone());
     tensor.checkShape();

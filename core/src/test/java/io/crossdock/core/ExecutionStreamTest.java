@@ -202,6 +202,80 @@ class ExecutionStreamTest {
     assertThat(order).containsExactly("first", "second");
   }
 
+  @Test
+  void executeRunsOnTheCallingThreadBehindWhatWasSubmitted() {
+    List<String> order = Collections.synchronizedList(new ArrayList<>());
+    CountDownLatch gate = new CountDownLatch(1);
+    try (ExecutionStream stream = ExecutionStream.create("execute")) {
+      stream.submit(() -> {
+        await(gate);
+        order.add("submitted");
+      });
+      stream.follow();
+      Thread.ofVirtual().start(gate::countDown);
+      stream.execute(() -> order.add(Thread.currentThread().getName()));
+      assertThatThrownBy(() -> stream.execute(() -> fail(new IllegalStateException("on purpose"))))
+          .isInstanceOf(IllegalStateException.class);
+    }
+    assertThat(order).containsExactly("submitted", Thread.currentThread().getName());
+  }
+
+  @Test
+  void workOfAStreamDoesNotWaitForItself() {
+    AtomicInteger ran = new AtomicInteger();
+    try (ExecutionStream stream = ExecutionStream.create("inner")) {
+      stream.submit(() -> {
+        stream.awaitSubmitted();
+        stream.execute(ran::incrementAndGet);
+      });
+      stream.awaitSubmitted();
+      assertThat(ran).hasValue(1);
+    }
+  }
+
+  /// A stream as an engine makes one.
+  private static final class InlineStream extends ExecutionStream {
+    @Override
+    public EventOverlap submit(Runnable work) {
+      execute(work);
+      return EventOverlap.COMPLETED;
+    }
+
+    @Override
+    public EventOverlap capture() {
+      return EventOverlap.COMPLETED;
+    }
+
+    @Override
+    public void follow() {}
+
+    @Override
+    public void execute(Runnable work) {
+      runWithCurrent(this, work);
+    }
+
+    @Override
+    public void awaitSubmitted() {}
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void aStreamOfAnEngineIsCurrentWhileItsWorkRuns() {
+    ExecutionStream outer = new InlineStream();
+    ExecutionStream inner = new InlineStream();
+    List<Object> seen = new ArrayList<>();
+    outer.execute(() -> {
+      inner.submit(() -> seen.add(ExecutionStream.current().orElseThrow()));
+      seen.add(ExecutionStream.current().orElseThrow());
+    });
+    assertThat(seen).containsExactly(inner, outer);
+    assertThatThrownBy(() -> outer.execute(() -> fail(new IllegalStateException("on purpose"))))
+        .isInstanceOf(IllegalStateException.class);
+    assertThat(ExecutionStream.current()).isEmpty();
+  }
+
   private static void fail(RuntimeException failure) {
     throw failure;
   }
