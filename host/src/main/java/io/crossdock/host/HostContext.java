@@ -113,8 +113,7 @@ final class HostContext {
     Entry entry = protocol.entry(culprit);
     return switch (verdict) {
       case REFUSED -> Failures.refused(culprit, entry.reason);
-      case MISMATCH ->
-          Failures.mismatch(protocol.entry(0), culprit, entry);
+      case MISMATCH -> Failures.mismatch(protocol.entry(0), culprit, entry);
       default ->
           Failures.overCapacity(
               culprit, protocol.announcedTotal(culprit), entry.capacityRows, entry.outputRows);
