@@ -111,7 +111,7 @@ struct Outcome {
   u64 fact2;
 };
 
-// How a call ended, in pinned host memory. The ticket is the flag.
+// How a call ended, in pinned host memory. The ticket is the flag; it is stored together with the epoch.
 struct Report {
   u64 ticket;
   u64 epoch;

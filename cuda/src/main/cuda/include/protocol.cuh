@@ -180,8 +180,8 @@ __device__ inline void copy_header(EntryHeader* to, const EntryHeader* from) {
   }
 }
 
-// By one warp: writes the report to the host. A call that went well says no more than its ticket: the
-// host has cleared the code.
+// By one warp: writes the report to the host. A call that went well says no more than its ticket and its
+// epoch: the host has cleared the code.
 __device__ inline void write_report(const Geometry& geometry, const Reporting& reporting, u64 epoch,
                                     const Outcome& outcome) {
   Report* report = pointer<Report>(reporting.report);
@@ -190,7 +190,7 @@ __device__ inline void write_report(const Geometry& geometry, const Reporting& r
   }
   if (outcome.code == kProceed) {
     if (lane_idx() == 0 && reporting.sticky == 0) {
-      st_relaxed_sys(&report->ticket, reporting.ticket);
+      st_relaxed_sys_v2(&report->ticket, reporting.ticket, epoch);
     }
     return;
   }

@@ -72,6 +72,7 @@ final class CallLog implements AutoCloseable {
     Call call = call(issued);
     call.clear();
     call.deferred = deferred;
+    ring.prepare(issued);
     return issued;
   }
 

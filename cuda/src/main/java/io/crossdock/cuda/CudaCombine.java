@@ -31,7 +31,7 @@ final class CudaCombine {
   private static final long GATHER = 1;
   private static final long SUM_GATHERED = 2;
 
-  private static final int SOURCE_BYTES = 16;
+  private static final int SOURCE_BYTES = 24;
 
   private final CudaContext context;
   private final CudaOutputs outputs;

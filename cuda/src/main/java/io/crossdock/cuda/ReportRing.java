@@ -43,6 +43,11 @@ final class ReportRing implements AutoCloseable {
     return (long) LONG.getAcquire(memory.segment(), offset(ticket)) != 0;
   }
 
+  /// Makes the slot of a ticket ready: a kernel whose call goes well stores no outcome.
+  void prepare(long ticket) {
+    report(ticket).set(JAVA_LONG, Verdicts.CODE, Verdicts.PROCEED);
+  }
+
   /// Forgets the report in the slot of a ticket.
   void clear(long ticket) {
     LONG.setRelease(memory.segment(), offset(ticket), 0L);

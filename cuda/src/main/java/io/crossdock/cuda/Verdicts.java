@@ -34,7 +34,9 @@ final class Verdicts {
 
   private static final String[] PHASES = {"ENTER", "FINISH", "PULL", "BARRIER"};
 
-  private static final long CODE = outcome("code");
+  /// Where a report has its outcome.
+  static final long CODE = outcome("code");
+
   private static final long PEER = outcome("peer");
   private static final long PHASE = outcome("phase");
   private static final long EXPECTED = outcome("expected");

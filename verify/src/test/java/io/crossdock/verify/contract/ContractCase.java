@@ -1,9 +1,11 @@
 package io.crossdock.verify.contract;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.CombineConfig;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchConfig;
+import io.crossdock.verify.harness.EngineUnderTest;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -34,6 +36,10 @@ record ContractCase(
 
   private static final int[] TOKENS = {0, 1, 13, 127, 128, 129};
   private static final int[] HIDDENS = {8, 16, 40, 128, 256, 384, 1032, 2048};
+
+  /// Multiprocessors of an H100, the GPU that the tests run on.
+  private static final int GPU_SMS = 132;
+
   private static final int[] ALIGNMENTS = {1, 1, 4, 16, 128};
 
   /// Types of dispatched rows.
@@ -172,23 +178,30 @@ record ContractCase(
   }
 
   BufferSpec spec() {
+    return EngineUnderTest.bounded(plainSpec(), Duration.ofSeconds(30)).build();
+  }
+
+  BufferSpecBuilder plainSpec() {
     return BufferSpec.builder()
         .numMaxTokensPerRank(maxTokens())
         .hidden(hidden)
         .topk(topk)
         .numExperts(experts)
         .dtype(rows.scales == null ? rows.dtype : DType.BF16)
-        .capacityRows(options.capacityRows)
-        .hostTimeout(Duration.ofSeconds(30))
-        .gpuTimeout(Duration.ofSeconds(10))
-        .build();
+        .capacityRows(options.capacityRows);
   }
 
   DispatchConfig dispatchConfig() {
-    return new DispatchConfig(options.workers, options.stages, options.chunkRows);
+    return new DispatchConfig(workers(), options.stages, options.chunkRows);
   }
 
   CombineConfig combineConfig() {
-    return new CombineConfig(options.workers, options.stages, options.chunkRows);
+    return new CombineConfig(workers(), options.stages, options.chunkRows);
+  }
+
+  /// On a GPU multiprocessors: the engine's choice, one, two, or all that a rank can have there.
+  private int workers() {
+    boolean all = EngineUnderTest.isCuda() && options.workers > 2;
+    return all ? GPU_SMS / numRanks() : options.workers;
   }
 }

@@ -17,7 +17,7 @@ class ContractProcessesTest {
   void randomCases(int numRanks) throws Exception {
     List<String> arguments =
         List.of(
-            EngineUnderTest.NAME, Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
+            EngineUnderTest.name(), Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
     try (RankProcesses ranks = RankProcesses.start(numRanks, ContractBody.class, arguments)) {
       ranks.awaitSuccess(Duration.ofMinutes(2));
     }

@@ -1,5 +1,6 @@
 package io.crossdock.verify.contract;
 
+import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CallOptions;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineInput;
@@ -11,6 +12,7 @@ import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchOutputs;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.Engine;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
@@ -42,8 +44,14 @@ final class ContractRun {
 
   /// Opens a buffer, runs the case some times over and closes the buffer.
   static void run(String engine, ContractCase test, int times, ProcessGroup group) {
+    run(Engines.open(engine), test, test.spec(), times, group);
+  }
+
+  /// The same with a spec that has other timeouts.
+  static void run(
+      Engine engine, ContractCase test, BufferSpec spec, int times, ProcessGroup group) {
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open(engine), test.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(engine, spec, group)) {
       ContractRun run = new ContractRun(test, buffer, arena);
       for (int i = 0; i < times; i++) {
         run.once();

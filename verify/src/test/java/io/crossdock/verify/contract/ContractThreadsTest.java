@@ -26,6 +26,7 @@ class ContractThreadsTest {
                 test.toString(),
                 () ->
                     RankThreads.run(
-                        numRanks, group -> ContractRun.run(EngineUnderTest.NAME, test, 2, group))));
+                        numRanks,
+                        group -> ContractRun.run(EngineUnderTest.name(), test, 2, group))));
   }
 }

@@ -44,7 +44,7 @@ class ScenarioTest {
   void twentyRepetitionsGiveTheSameBytes(Rows rows) throws Exception {
     for (Options options : List.of(PLAIN, OWNED)) {
       ContractCase test = plain(List.of(65, 33, 0), rows, options);
-      RankThreads.run(3, group -> ContractRun.run(EngineUnderTest.NAME, test, 20, group));
+      RankThreads.run(3, group -> ContractRun.run(EngineUnderTest.name(), test, 20, group));
     }
   }
 

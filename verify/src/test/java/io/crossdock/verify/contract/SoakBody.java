@@ -3,6 +3,7 @@ package io.crossdock.verify.contract;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.Engines;
@@ -12,6 +13,7 @@ import io.crossdock.core.Layout;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankBody;
 import java.lang.foreign.Arena;
 import java.time.Duration;
@@ -39,15 +41,14 @@ public final class SoakBody implements RankBody {
   @Override
   public void run(ProcessGroup group) {
     int numRanks = group.size();
-    BufferSpec spec =
+    BufferSpecBuilder plain =
         BufferSpec.builder()
             .numMaxTokensPerRank(129)
             .hidden(HIDDEN)
             .topk(Math.min(BufferSpec.MAX_TOPK, numRanks * 8))
             .numExperts(numRanks * 8)
-            .dtype(DType.F32)
-            .hostTimeout(Duration.ofSeconds(60))
-            .build();
+            .dtype(DType.F32);
+    BufferSpec spec = EngineUnderTest.bounded(plain, Duration.ofSeconds(60)).build();
     SplittableRandom pauses = new SplittableRandom(seed * 10 + group.rank());
     SplittableRandom common = new SplittableRandom(seed);
     try (EpBuffer buffer = EpBuffer.open(Engines.open(engine), spec, group)) {

@@ -14,7 +14,7 @@ class SoakTest {
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
 
   private static List<String> arguments(int calls) {
-    return List.of(EngineUnderTest.NAME, Long.toString(SEED), Integer.toString(calls));
+    return List.of(EngineUnderTest.name(), Long.toString(SEED), Integer.toString(calls));
   }
 
   @Test

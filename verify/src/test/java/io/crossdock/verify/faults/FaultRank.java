@@ -52,12 +52,13 @@ final class FaultRank implements AutoCloseable {
 
   /// {@return a small spec that 1, 2 and 3 ranks can share, with two windows of each kind}
   static BufferSpecBuilder spec() {
-    return BufferSpec.builder()
-        .numMaxTokensPerRank(MAX_TOKENS)
-        .hidden(HIDDEN)
-        .topk(TOPK)
-        .numExperts(12)
-        .hostTimeout(TIMEOUT);
+    BufferSpecBuilder plain =
+        BufferSpec.builder()
+            .numMaxTokensPerRank(MAX_TOKENS)
+            .hidden(HIDDEN)
+            .topk(TOPK)
+            .numExperts(12);
+    return EngineUnderTest.bounded(plain, TIMEOUT);
   }
 
   /// Opens a buffer; collective.

@@ -38,6 +38,7 @@ public final class ExactCalls {
   private final int topk;
   private final int maxTokens;
   private final Topology topology;
+  private final Tokens tokenCounts;
 
   /// What one rank sends.
   ///
@@ -52,11 +53,28 @@ public final class ExactCalls {
     }
   }
 
-  /// Makes calls of a buffer.
+  /// How many tokens a rank sends.
+  public enum Tokens {
+    /// Between half of the buffer's most and all.
+    VARY,
+    /// The buffer's most.
+    ALL
+  }
+
+  /// Makes calls of a buffer with varying numbers of tokens.
   ///
   /// @param buffer in normal mode, of one node
   public ExactCalls(EpBuffer buffer) {
+    this(buffer, Tokens.VARY);
+  }
+
+  /// Makes calls of a buffer.
+  ///
+  /// @param buffer in normal mode, of one node
+  /// @param tokenCounts of each rank
+  public ExactCalls(EpBuffer buffer, Tokens tokenCounts) {
     this.buffer = buffer;
+    this.tokenCounts = tokenCounts;
     this.rank = buffer.group().rank();
     this.numRanks = buffer.group().size();
     this.hidden = buffer.spec().hidden();
@@ -88,7 +106,8 @@ public final class ExactCalls {
 
   private Sent sent(long seed, int source) {
     SplittableRandom random = new SplittableRandom(seed * 31 + source);
-    int tokens = maxTokens - random.nextInt(Math.max(1, maxTokens / 2));
+    int fewer = tokenCounts == Tokens.VARY ? random.nextInt(Math.max(1, maxTokens / 2)) : 0;
+    int tokens = maxTokens - fewer;
     short[] rows = new short[tokens * hidden];
     for (int i = 0; i < rows.length; i++) {
       int bits = random.nextInt();
@@ -155,10 +174,23 @@ public final class ExactCalls {
     }
   }
 
-  private List<ReferenceDispatch> expected(long seed) {
+  /// {@return what each rank receives of the batches of a seed}
+  ///
+  /// @param seed of all ranks' inputs
+  public List<ReferenceDispatch> expected(long seed) {
+    return expected(seed, seed);
+  }
+
+  /// {@return what each rank receives when rows go where other ones went}
+  ///
+  /// @param routeSeed of the choices
+  /// @param rowSeed of the rows; the same number of tokens
+  public List<ReferenceDispatch> expected(long routeSeed, long rowSeed) {
     List<RankInput> inputs = new ArrayList<>();
     for (int source = 0; source < numRanks; source++) {
-      inputs.add(sent(seed, source).reference(hidden, topk));
+      Sent routes = sent(routeSeed, source);
+      short[] rows = sent(rowSeed, source).rows;
+      inputs.add(new Sent(routes.tokens, rows, routes.ids, routes.weights).reference(hidden, topk));
     }
     return RoutingReference.dispatch(inputs, DispatchSpec.of(topology));
   }
@@ -186,7 +218,17 @@ public final class ExactCalls {
   /// @param seed of the dispatch
   /// @param sums the result
   public void checkCombined(long seed, CombineResult sums) {
-    List<ReferenceDispatch> received = expected(seed);
+    ReferenceCombine expected = expectedSums(expected(seed), sent(seed, rank).tokens);
+    same(seed, "combinedX", sums.combinedX(), expected.combinedX());
+    MemorySegment weights = MemorySegment.ofArray(expected.combinedTopkWeights());
+    same(seed, "combinedTopkWeights", sums.combinedTopkWeights().orElseThrow(), weights);
+  }
+
+  /// {@return the sums of rows and weights as they were received, for this rank}
+  ///
+  /// @param received by each rank
+  /// @param tokens of this rank
+  public ReferenceCombine expectedSums(List<ReferenceDispatch> received, int tokens) {
     CombineInputs inputs =
         new CombineInputs(
             hidden,
@@ -194,11 +236,7 @@ public final class ExactCalls {
             received,
             received.stream().map(ReferenceDispatch::recvRows).toList(),
             received.stream().map(ReferenceDispatch::recvTopkWeights).toList());
-    int tokens = sent(seed, rank).tokens;
-    ReferenceCombine expected = RoutingReference.combine(rank, tokens, inputs, List.of(), topology);
-    same(seed, "combinedX", sums.combinedX(), expected.combinedX());
-    MemorySegment weights = MemorySegment.ofArray(expected.combinedTopkWeights());
-    same(seed, "combinedTopkWeights", sums.combinedTopkWeights().orElseThrow(), weights);
+    return RoutingReference.combine(rank, tokens, inputs, List.of(), topology);
   }
 
   private void same(long seed, String name, long expected, long got) {
@@ -219,7 +257,18 @@ public final class ExactCalls {
 
   private void same(long seed, String name, Tensor got, MemorySegment expected) {
     same(seed, name + " bytes", expected.byteSize(), got.spanBytes());
-    MemorySegment bytes = buffer.memory().toHost(got).segment().asSlice(0, got.spanBytes());
+    sameHead(seed, name, got, expected);
+  }
+
+  /// Compares the first bytes of a tensor, all that mean something.
+  ///
+  /// @param seed for the failure
+  /// @param name for the failure
+  /// @param got a tensor of the engine, without gaps
+  /// @param expected its first bytes
+  public void sameHead(long seed, String name, Tensor got, MemorySegment expected) {
+    long size = expected.byteSize();
+    MemorySegment bytes = buffer.memory().toHost(got).segment().asSlice(0, size);
     long at = bytes.mismatch(expected);
     if (at >= 0) {
       throw new AssertionError(

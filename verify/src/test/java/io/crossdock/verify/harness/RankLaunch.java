@@ -147,6 +147,7 @@ public final class RankLaunch {
                 "-XX:+UseSerialGC",
                 "-XX:-CreateCoredumpOnCrash",
                 "-XX:ErrorFile=" + RankProcesses.CRASH_PREFIX + "%p.log"));
+    command.add("-D" + EngineUnderTest.PROPERTY + "=" + EngineUnderTest.name());
     command.addAll(jvmOptions);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(List.of(arguments));

@@ -19,6 +19,9 @@ import java.util.concurrent.TimeoutException;
 public final class RankThreads {
   private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
+  /// Below the bound of [OnCuda], so that the hanging rank is named.
+  private static final Duration GPU_BOUND = Duration.ofSeconds(50);
+
   private RankThreads() {}
 
   /// Runs a body on every rank and throws what the first failing rank threw, the others'
@@ -27,27 +30,56 @@ public final class RankThreads {
   /// @param numRanks R
   /// @param body of each rank
   public static void run(int numRanks, RankBody body) throws Exception {
-    run(numRanks, GroupOptions.defaults().withTimeout(TIMEOUT), body);
+    Duration timeout = EngineUnderTest.isCuda() ? GPU_BOUND.dividedBy(2) : TIMEOUT;
+    run(numRanks, GroupOptions.defaults().withTimeout(timeout), body);
   }
 
   /// Runs a body on every rank of a group with options; gives up after twice its timeout, but not
-  /// within a minute.
+  /// within a minute, or on a GPU within a little less. A rank that hangs is left behind, and where
+  /// it hangs is told.
   ///
   /// @param numRanks R
   /// @param options of the group
   /// @param body of each rank
   public static void run(int numRanks, GroupOptions options, RankBody body) throws Exception {
+    Duration longest = options.timeout().multipliedBy(2);
+    boolean usual = EngineUnderTest.isCuda() || longest.compareTo(TIMEOUT) < 0;
+    run(numRanks, options, usual ? bound() : longest, body);
+  }
+
+  /// Runs a body on every rank of a group with options and a bound.
+  ///
+  /// @param numRanks R
+  /// @param options of the group
+  /// @param bound of all ranks together
+  /// @param body of each rank
+  public static void run(int numRanks, GroupOptions options, Duration bound, RankBody body)
+      throws Exception {
     List<ProcessGroup> groups = InProcessGroup.create(numRanks, options);
-    try (ExecutorService threads =
+    Thread[] running = new Thread[numRanks];
+    ExecutorService threads =
         Executors.newFixedThreadPool(
-            numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory())) {
+            numRanks, Thread.ofPlatform().daemon().name("rank-", 0).factory());
+    try {
       List<Future<?>> ranks = new ArrayList<>();
       for (ProcessGroup group : groups) {
-        ranks.add(threads.submit(() -> runRank(group, body)));
+        ranks.add(
+            threads.submit(() -> {
+              running[group.rank()] = Thread.currentThread();
+              return runRank(group, body);
+            }));
       }
-      join(ranks, groups, options.timeout().multipliedBy(2));
+      join(new Ranks(ranks, groups, running), bound);
+    } finally {
+      threads.shutdownNow();
     }
   }
+
+  private static Duration bound() {
+    return EngineUnderTest.isCuda() ? GPU_BOUND : TIMEOUT;
+  }
+
+  private record Ranks(List<Future<?>> results, List<ProcessGroup> groups, Thread[] threads) {}
 
   private static Void runRank(ProcessGroup group, RankBody body) throws Exception {
     try {
@@ -59,16 +91,16 @@ public final class RankThreads {
     }
   }
 
-  private static void join(List<Future<?>> ranks, List<ProcessGroup> groups, Duration timeout)
-      throws Exception {
+  private static void join(Ranks ranks, Duration bound) throws Exception {
+    long deadline = System.nanoTime() + bound.toNanos();
     List<Throwable> failures = new ArrayList<>();
-    for (int rank = 0; rank < ranks.size(); rank++) {
-      Throwable failure = failureOf(ranks.get(rank), rank, timeout);
+    for (int rank = 0; rank < ranks.threads.length; rank++) {
+      Throwable failure = failureOf(ranks, rank, deadline);
       if (failure != null) {
         failures.add(failure);
       }
     }
-    groups.forEach(ProcessGroup::close);
+    ranks.groups.forEach(ProcessGroup::close);
     failures.sort(Comparator.comparing(GroupAbortedException.class::isInstance));
     if (failures.isEmpty()) {
       return;
@@ -83,16 +115,20 @@ public final class RankThreads {
     }
   }
 
-  private static Throwable failureOf(Future<?> rank, int index, Duration timeout)
+  private static Throwable failureOf(Ranks ranks, int rank, long deadline)
       throws InterruptedException {
+    Future<?> result = ranks.results.get(rank);
     try {
-      rank.get(Math.max(TIMEOUT.toSeconds(), timeout.toSeconds()), TimeUnit.SECONDS);
+      result.get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
       return null;
     } catch (ExecutionException e) {
       return e.getCause();
     } catch (TimeoutException e) {
-      rank.cancel(true);
-      return new AssertionError("rank hangs: rank=" + index, e);
+      AssertionError hangs = new AssertionError("rank hangs: rank=" + rank, e);
+      Thread thread = ranks.threads[rank];
+      hangs.setStackTrace(thread == null ? new StackTraceElement[0] : thread.getStackTrace());
+      result.cancel(true);
+      return hangs;
     }
   }
 }
