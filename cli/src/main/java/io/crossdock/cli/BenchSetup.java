@@ -42,6 +42,8 @@ final class BenchSetup {
     this.topkIdx = input.topkIdx().orElseThrow();
     this.layout = buffer.layout(topkIdx, task.experts());
     this.otherLayout = buffer.allocateLayout(memory, task.experts());
+    // No rank allocates beside a kernel of another that waits for it.
+    buffer.group().barrier();
     long received;
     try (DispatchResult first = buffer.dispatch(input, layout)) {
       received = first.numRecvTokens();

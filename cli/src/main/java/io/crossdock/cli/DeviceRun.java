@@ -14,7 +14,9 @@ import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Placement;
 import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.Tensor;
+import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -26,6 +28,20 @@ import java.util.Optional;
 /// Confined to one thread.
 final class DeviceRun implements AutoCloseable {
   private static final int WARM_UPS = 20;
+
+  private static final List<BenchPhase> PHASES =
+      List.of(
+          BenchPhase.DISPATCH_CACHED_BORROWED,
+          BenchPhase.DISPATCH_CACHED_OWNED,
+          BenchPhase.DISPATCH_WITH_LAYOUT,
+          BenchPhase.DISPATCH_OWNED,
+          BenchPhase.COMBINE_ZERO_COPY,
+          BenchPhase.COMBINE_STAGED,
+          BenchPhase.COPY_DISPATCH,
+          BenchPhase.COPY_COMBINE);
+
+  private static final List<BenchPhase> RECORDED =
+      List.of(BenchPhase.DISPATCH_RECORDED, BenchPhase.COMBINE_RECORDED);
 
   /// How many times the cache is written over.
   private static final int FLUSH_FACTOR = 2;
@@ -76,37 +92,46 @@ final class DeviceRun implements AutoCloseable {
   }
 
   BenchTask.Times measure() {
-    Map<BenchPhase, double[]> micros = new EnumMap<>(BenchPhase.class);
+    List<BenchPhase> phases = new ArrayList<>(PHASES);
+    boolean replayed = setup.task.gpu().graph() == BenchTask.Graph.replayed;
+    if (replayed) {
+      phases.addAll(RECORDED);
+    }
+    phases.forEach(phase -> timers.put(phase, buffer.timer()));
+    BenchTask.Times times = BenchTask.Times.of(setup.task.iterations(), phases);
     buffer.onOwnStream(() -> {
-      DispatchHandle handle;
-      try (DispatchResult first = buffer.dispatch(setup.input, setup.layout)) {
-        handle = first.handle();
-      }
-      repeat(micros, () -> iterate(handle));
-      if (setup.task.gpu().graph() == BenchTask.Graph.replayed) {
-        replay(micros, handle);
+      // Everything is allocated on all ranks before a kernel of any waits for another.
+      buffer.group().barrier();
+      DispatchHandle handle = dispatchFresh();
+      repeat(times, PHASES, () -> iterate(handle));
+      if (replayed) {
+        replay(times, handle);
       }
       handle.close();
     });
-    return new BenchTask.Times(micros);
+    return times;
+  }
+
+  private DispatchHandle dispatchFresh() {
+    try (DispatchResult first = buffer.dispatch(setup.input, setup.layout)) {
+      return first.handle();
+    }
   }
 
   /// Runs an iteration often; its timers are read when it is over.
-  private void repeat(Map<BenchPhase, double[]> micros, Runnable iteration) {
+  private void repeat(BenchTask.Times times, List<BenchPhase> phases, Runnable iteration) {
     for (int i = -WARM_UPS; i < setup.task.iterations(); i++) {
       // Long enough for the host to run ahead of the GPU from here on.
       copy(dispatchCopy);
       iteration.run();
-      int index = i;
-      timers.forEach((phase, timer) -> {
-        double value = timer.micros();
-        if (index >= 0) {
-          micros.computeIfAbsent(phase, any -> new double[setup.task.iterations()])[index] = value;
+      for (BenchPhase phase : phases) {
+        double value = timers.get(phase).micros();
+        if (i >= 0) {
+          times.set(phase, i, value);
         }
-      });
+      }
       buffer.check();
     }
-    closeTimers();
   }
 
   /// Copies lie between the phases, so that theirs are no warmer caches than the engine's.
@@ -149,15 +174,17 @@ final class DeviceRun implements AutoCloseable {
   }
 
   /// The result that the recorded dispatch fills is kept as long as it is replayed.
-  private void replay(Map<BenchPhase, double[]> micros, DispatchHandle handle) {
+  private void replay(BenchTask.Times times, DispatchHandle handle) {
     DispatchResult[] kept = new DispatchResult[1];
+    buffer.group().barrier();
     try (RecordedCalls dispatch =
             buffer.record(
                 () -> kept[0] = buffer.dispatch(rowsOnly, handle, DispatchOptions.DEFAULT));
         RecordedCalls combine = buffer.record(() -> combine(setup.staged, handle));
         DispatchResult _ = kept[0]) {
       repeat(
-          micros,
+          times,
+          RECORDED,
           () -> {
             timed(BenchPhase.DISPATCH_RECORDED, dispatch::replay);
             timed(BenchPhase.COMBINE_RECORDED, combine::replay);
@@ -175,7 +202,7 @@ final class DeviceRun implements AutoCloseable {
   private CallTimer start(BenchPhase phase) {
     flush.ifPresent(this::copy);
     buffer.barrier();
-    CallTimer timer = timers.computeIfAbsent(phase, any -> buffer.timer());
+    CallTimer timer = timers.get(phase);
     timer.start();
     return timer;
   }
@@ -184,13 +211,8 @@ final class DeviceRun implements AutoCloseable {
     memory.copy(pair.from, pair.to);
   }
 
-  private void closeTimers() {
-    timers.values().forEach(CallTimer::close);
-    timers.clear();
-  }
-
   @Override
   public void close() {
-    closeTimers();
+    timers.values().forEach(CallTimer::close);
   }
 }
