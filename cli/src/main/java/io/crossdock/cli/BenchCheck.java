@@ -3,6 +3,7 @@ package io.crossdock.cli;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineResult;
 import io.crossdock.core.DType;
+import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
@@ -56,8 +57,9 @@ final class BenchCheck {
       List<ReferenceDispatch> expected =
           RoutingReference.dispatch(references, DispatchSpec.of(topology));
       BenchInputs mine = inputs.get(rank);
-      Layout layout = buffer.layout(mine.topkIdx(), task.experts());
-      try (DispatchResult got = buffer.dispatch(mine.dispatchInput(), layout)) {
+      DispatchInput input = new EngineTensors(buffer.memory()).input(mine.dispatchInput());
+      Layout layout = buffer.layout(input.topkIdx().orElseThrow(), task.experts());
+      try (DispatchResult got = buffer.dispatch(input, layout)) {
         checkDispatch(got, expected.get(rank));
         checkCombine(got, expected, tokens, topology);
       }
@@ -100,9 +102,11 @@ final class BenchCheck {
     long rows = got.numRecvTokens();
     Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());
     MemorySegment.copy(outputs.get(rank), 0, y.segment(), 0, y.spanBytes());
+    Tensor sent = buffer.memory().toDevice(y);
     CombineResult result =
         buffer.combine(
-            CombineInput.of(y).withTopkWeights(got.recvTopkWeights().orElseThrow()), got.handle());
+            CombineInput.of(sent).withTopkWeights(got.recvTopkWeights().orElseThrow()),
+            got.handle());
     same("combined_x", result.combinedX(), home.combinedX());
     same(
         "combined_topk_weights",
@@ -123,7 +127,8 @@ final class BenchCheck {
   }
 
   private void same(String name, Tensor got, MemorySegment expected) {
-    same(name, got.segment().asSlice(0, got.spanBytes()), expected);
+    MemorySegment bytes = buffer.memory().toHost(got).segment();
+    same(name, bytes.asSlice(0, got.spanBytes()), expected);
   }
 
   private void same(String name, MemorySegment got, MemorySegment expected) {

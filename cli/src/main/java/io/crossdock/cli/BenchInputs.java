@@ -15,7 +15,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
-/// Made-up rows, choices and weights of one rank; any rank can make those of any other.
+/// Made-up rows, choices and weights of one rank, on the host; any rank can make those of any
+/// other.
 ///
 /// Safe for any thread while its arena lives.
 ///

@@ -13,6 +13,7 @@ import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
 
 /// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise
 /// hits them alike. Each phase starts on all ranks at the same instant.
@@ -27,13 +28,15 @@ final class BenchRun implements AutoCloseable {
   private final EpBuffer buffer;
   private final StartLine line;
   private final DispatchInput input;
+  private final Tensor topkIdx;
   private final BenchInputs inputs;
   private final Layout layout;
   private final Layout otherLayout;
   private final DispatchOutputs outputs;
   private final Tensor home;
   private final Tensor staged;
-  private final CopyProbe probe;
+  private final PhaseClock clock;
+  private final CopyLimit copies;
   private final long sentRows;
   private final long recvRows;
   private final long remoteRows;
@@ -44,9 +47,12 @@ final class BenchRun implements AutoCloseable {
     this.buffer = buffer;
     this.line = new StartLine(buffer.group());
     this.inputs = BenchInputs.make(task, buffer.group().rank(), task.tokens(), arena);
-    this.input = inputs.dispatchInput();
-    this.layout = buffer.layout(inputs.topkIdx(), task.experts());
-    this.otherLayout = buffer.allocateLayout(arena, task.experts());
+    EngineTensors engine = new EngineTensors(buffer.memory());
+    SegmentAllocator memory = engine.allocator(arena);
+    this.input = engine.input(inputs.dispatchInput());
+    this.topkIdx = input.topkIdx().orElseThrow();
+    this.layout = buffer.layout(topkIdx, task.experts());
+    this.otherLayout = buffer.allocateLayout(memory, task.experts());
     try (DispatchResult first = buffer.dispatch(input, layout)) {
       recvRows = first.numRecvTokens();
       workers = buffer.lastCall().numWorkers();
@@ -57,11 +63,12 @@ final class BenchRun implements AutoCloseable {
     }
     sentRows = sent;
     remoteRows = sent - layout.tokensToRank(buffer.group().rank());
-    this.outputs = buffer.allocateOutputs(arena, input, recvRows);
-    this.home = Tensor.allocate(arena, DType.BF16, task.tokens(), task.hidden());
-    this.staged = Tensor.allocate(arena, DType.BF16, recvRows, task.hidden());
+    this.outputs = buffer.allocateOutputs(memory, input, recvRows);
+    this.home = Tensor.allocate(memory, DType.BF16, task.tokens(), task.hidden());
+    this.staged = Tensor.allocate(memory, DType.BF16, recvRows, task.hidden());
     long copied = sentRows * Math.max(rowBytes(), task.hidden() * 2L);
-    this.probe = new CopyProbe(arena, copied, workers);
+    this.clock = new PhaseClock(buffer);
+    this.copies = CopyLimit.of(buffer, arena, copied, workers);
   }
 
   private long rowBytes() {
@@ -94,41 +101,37 @@ final class BenchRun implements AutoCloseable {
   /// Copies lie between the phases, so that theirs are no warmer caches than the engine's.
   private void iterate(BenchTask.Times times, int i) {
     DispatchOptions options = DispatchOptions.DEFAULT;
-    long start = line.await();
+    clock.start(line);
     try (DispatchResult result = buffer.dispatch(input, layout, options)) {
-      times.dispatchBorrowed()[i] = micros(start);
+      times.dispatchBorrowed()[i] = clock.stop();
       combine(result.handle(), times, i);
       result.handle().close();
     }
-    times.copyDispatch()[i] = probe.run(sentRows * rowBytes(), line) / 1e3;
-    start = line.await();
-    buffer.layoutInto(inputs.topkIdx(), otherLayout);
+    times.copyDispatch()[i] = copies.micros(sentRows * rowBytes(), line);
+    clock.start(line);
+    buffer.layoutInto(topkIdx, otherLayout);
     try (DispatchResult result = buffer.dispatch(input, otherLayout, options)) {
-      times.layoutDispatch()[i] = micros(start);
+      times.layoutDispatch()[i] = clock.stop();
       result.handle().close();
     }
-    start = line.await();
+    clock.start(line);
     buffer.dispatchInto(input, layout, options, outputs);
-    times.dispatchOwned()[i] = micros(start);
-    times.copyCombine()[i] = probe.run(sentRows * task.hidden() * 2L, line) / 1e3;
+    times.dispatchOwned()[i] = clock.stop();
+    times.copyCombine()[i] = copies.micros(sentRows * task.hidden() * 2L, line);
   }
 
   private void combine(DispatchHandle handle, BenchTask.Times times, int i) {
     CombineOptions options = CombineOptions.DEFAULT;
     try (CombineBuffer place = buffer.combineBuffer(handle)) {
       CombineInput rows = CombineInput.of(place.tensor());
-      long start = line.await();
+      clock.start(line);
       buffer.combineInto(rows, handle, options, home, null);
-      times.combineZeroCopy()[i] = micros(start);
+      times.combineZeroCopy()[i] = clock.stop();
     }
     CombineInput rows = CombineInput.of(staged);
-    long start = line.await();
+    clock.start(line);
     buffer.combineInto(rows, handle, options, home, null);
-    times.combineStaged()[i] = micros(start);
-  }
-
-  private static double micros(long start) {
-    return (System.nanoTime() - start) / 1e3;
+    times.combineStaged()[i] = clock.stop();
   }
 
   BenchTask.Report report(
@@ -147,6 +150,7 @@ final class BenchRun implements AutoCloseable {
 
   @Override
   public void close() {
-    probe.close();
+    copies.close();
+    clock.close();
   }
 }

@@ -11,12 +11,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/// The yard-stick: copies bytes with the C library's `memcpy`, each thread its own part. All
-/// threads of all ranks exist before the start and leave the line together, so that nothing but
-/// copying is timed.
+/// The yard-stick on the host: copies bytes with the C library's `memcpy`, each thread its own
+/// part. All threads of all ranks exist before the start and leave the line together, so that
+/// nothing but copying is timed.
 ///
 /// Confined to one thread.
-final class CopyProbe implements AutoCloseable {
+final class CopyProbe implements CopyLimit {
   private static final int PAGE_BYTES = 4096;
 
   private final MemorySegment from;
@@ -35,12 +35,8 @@ final class CopyProbe implements AutoCloseable {
         Executors.newCachedThreadPool(Thread.ofPlatform().daemon().name("copy-", 1).factory());
   }
 
-  /// Copies on all ranks at once.
-  ///
-  /// @param bytes of this rank
-  /// @param line where all ranks start
-  /// @return nanoseconds from the start until this rank's last thread was done
-  long run(long bytes, StartLine line) {
+  @Override
+  public double micros(long bytes, StartLine line) {
     long start = line.agreeOnStart();
     List<Future<Long>> ends = new ArrayList<>();
     for (int part = 1; part < numThreads; part++) {
@@ -51,7 +47,7 @@ final class CopyProbe implements AutoCloseable {
     for (Future<Long> other : ends) {
       end = Math.max(end, join(other));
     }
-    return end - start;
+    return (end - start) / 1e3;
   }
 
   private long copy(int part, long bytes, long start) {

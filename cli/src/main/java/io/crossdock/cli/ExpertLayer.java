@@ -4,29 +4,37 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
-import io.crossdock.core.BufferSpec;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EngineMemory;
+import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.format.Bf16;
 import io.crossdock.core.format.Fp8Groups;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /// The experts of one rank, as simple as they can be and still tell which expert saw which row.
+/// They compute on the host, wherever the engine keeps its rows.
 ///
 /// Confined to one thread.
 final class ExpertLayer {
   private final ReplayTask.Expert kind;
+  private final EngineMemory memory;
   private final int firstExpert;
   private final int numExperts;
   private final float[] values;
 
-  ExpertLayer(ReplayTask.Expert kind, int rank, int numRanks, BufferSpec spec) {
+  ExpertLayer(ReplayTask.Expert kind, EpBuffer buffer) {
     this.kind = kind;
-    this.numExperts = spec.numExperts();
-    this.firstExpert = rank * (numExperts / numRanks);
-    this.values = new float[spec.hidden()];
+    this.memory = buffer.memory();
+    this.numExperts = buffer.spec().numExperts();
+    this.firstExpert = buffer.group().rank() * (numExperts / buffer.group().size());
+    this.values = new float[buffer.spec().hidden()];
   }
+
+  /// What arrived, on the host.
+  private record Rows(Tensor x, Optional<Tensor> scales, Tensor ids, Tensor weights) {}
 
   /// Computes the outputs of all received rows.
   ///
@@ -34,19 +42,29 @@ final class ExpertLayer {
   /// @param rows whose rows count: the same result, or that of a cached dispatch
   /// @param y BF16 [at least n, H]
   void run(DispatchResult routes, DispatchResult rows, Tensor y) {
+    Rows got =
+        new Rows(
+            memory.toHost(rows.recvX()),
+            rows.recvScales().map(memory::toHost),
+            memory.toHost(routes.recvTopkIdx().orElseThrow()),
+            memory.toHost(routes.recvTopkWeights().orElseThrow()));
+    Tensor out = memory.toHost(y);
     for (long row = 0; row < routes.numRecvTokens(); row++) {
-      decode(rows, row);
+      decode(got, row);
       if (kind == ReplayTask.Expert.moe) {
-        scale(factor(routes, row));
+        scale(factor(got, row));
       }
-      Bf16.encodeRow(values, ReplayInput.row(y, row));
+      Bf16.encodeRow(values, ReplayInput.row(out, row));
+    }
+    if (out != y) {
+      memory.copy(out, y);
     }
   }
 
-  private void decode(DispatchResult rows, long row) {
-    MemorySegment x = ReplayInput.row(rows.recvX(), row);
-    if (rows.recvX().dtype() == DType.FP8_E4M3) {
-      MemorySegment scales = ReplayInput.row(rows.recvScales().orElseThrow(), row);
+  private void decode(Rows rows, long row) {
+    MemorySegment x = ReplayInput.row(rows.x, row);
+    if (rows.x.dtype() == DType.FP8_E4M3) {
+      MemorySegment scales = ReplayInput.row(rows.scales.orElseThrow(), row);
       Fp8Groups.dequantiseRow(x, scales, values);
     } else {
       Bf16.decodeRow(x, values);
@@ -59,9 +77,9 @@ final class ExpertLayer {
     }
   }
 
-  private float factor(DispatchResult routes, long row) {
-    Tensor ids = routes.recvTopkIdx().orElseThrow();
-    Tensor weights = routes.recvTopkWeights().orElseThrow();
+  private float factor(Rows rows, long row) {
+    Tensor ids = rows.ids;
+    Tensor weights = rows.weights;
     float sum = 0.0f;
     for (int k = 0; k < ids.size(1); k++) {
       long at = row * ids.size(1) + k;

@@ -9,6 +9,7 @@ import io.crossdock.core.CombineResult;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -23,13 +24,18 @@ import java.util.Map;
 /// Confined to one thread.
 final class ReplayOutput {
   private final Map<String, Named> tensors = new LinkedHashMap<>();
+  private final EngineMemory engine;
   private final SegmentAllocator memory;
   private final long numRows;
 
   /// A tensor of the output file.
   private record Named(String dtype, List<Long> shape, MemorySegment bytes) {}
 
-  private ReplayOutput(SegmentAllocator memory, long numRows) {
+  /// @param engine where the engine's tensors come from
+  /// @param memory where the copies go
+  /// @param numRows received rows
+  ReplayOutput(EngineMemory engine, SegmentAllocator memory, long numRows) {
+    this.engine = engine;
     this.memory = memory;
     this.numRows = numRows;
   }
@@ -38,19 +44,15 @@ final class ReplayOutput {
   ///
   /// @param routes the fresh dispatch: choices, weights, counts
   /// @param rows the fresh or the cached dispatch: rows and scales
-  /// @param memory where the copies go
-  static ReplayOutput of(DispatchResult routes, DispatchResult rows, SegmentAllocator memory) {
+  void dispatched(DispatchResult routes, DispatchResult rows) {
     DispatchHandle handle = routes.handle();
-    int n = Math.toIntExact(handle.numRecvTokens());
-    ReplayOutput output = new ReplayOutput(memory, n);
-    output.add("recv_x", rows.recvX(), n);
-    rows.recvScales().ifPresent(scales -> output.add("recv_scales", scales, n));
-    output.add("recv_topk_idx", routes.recvTopkIdx().orElseThrow(), Long.MAX_VALUE);
-    output.add("recv_topk_weights", routes.recvTopkWeights().orElseThrow(), Long.MAX_VALUE);
-    output.addSources(handle, n);
+    add("recv_x", rows.recvX(), numRows);
+    rows.recvScales().ifPresent(scales -> add("recv_scales", scales, numRows));
+    add("recv_topk_idx", routes.recvTopkIdx().orElseThrow(), Long.MAX_VALUE);
+    add("recv_topk_weights", routes.recvTopkWeights().orElseThrow(), Long.MAX_VALUE);
+    addSources(handle, Math.toIntExact(numRows));
     int[] counts = handle.tokensPerLocalExpert();
-    output.addInts("tokens_per_expert", counts, counts.length);
-    return output;
+    addInts("tokens_per_expert", counts, counts.length);
   }
 
   private void addSources(DispatchHandle handle, int n) {
@@ -78,7 +80,8 @@ final class ReplayOutput {
   private void add(String name, Tensor tensor, long validRows) {
     Tensor copy = Tensor.allocate(memory, tensor.dtype(), tensor.shape());
     long valid = Math.min(validRows, tensor.size(0));
-    MemorySegment.copy(tensor.segment(), 0, copy.segment(), 0, valid * tensor.rowBytes());
+    MemorySegment bytes = engine.toHost(tensor).segment();
+    MemorySegment.copy(bytes, 0, copy.segment(), 0, valid * tensor.rowBytes());
     List<Long> shape = List.of(tensor.size(0), tensor.size(1));
     tensors.put(name, new Named(nameOf(tensor.dtype()), shape, copy.segment()));
   }

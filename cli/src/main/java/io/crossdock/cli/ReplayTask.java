@@ -149,9 +149,10 @@ record ReplayTask(
   }
 
   private ReplayOutput once(EpBuffer buffer, ReplayInput input, Arena arena) {
-    DispatchInput rows = input.dispatchInput(dtype, arena);
-    DispatchOptions choice = options.dispatch(arena);
-    Layout layout = buffer.layout(input.topkIdx(), buffer.spec().numExperts());
+    EngineTensors engine = new EngineTensors(buffer.memory());
+    DispatchInput rows = engine.input(input.dispatchInput(dtype, arena));
+    DispatchOptions choice = options.dispatch(engine.allocator(arena));
+    Layout layout = buffer.layout(rows.topkIdx().orElseThrow(), buffer.spec().numExperts());
     try (DispatchResult fresh = buffer.dispatch(rows, layout, choice)) {
       if (!options.cached) {
         return finish(buffer, input, fresh, fresh, arena);
@@ -166,31 +167,31 @@ record ReplayTask(
 
   private ReplayOutput finish(
       EpBuffer buffer, ReplayInput input, DispatchResult fresh, DispatchResult rows, Arena arena) {
-    ReplayOutput output = ReplayOutput.of(fresh, rows, arena);
-    ExpertLayer experts =
-        new ExpertLayer(expert, buffer.group().rank(), buffer.group().size(), buffer.spec());
+    ReplayOutput output = new ReplayOutput(buffer.memory(), arena, fresh.numRecvTokens());
+    output.dispatched(fresh, rows);
+    EngineTensors engine = new EngineTensors(buffer.memory());
+    Tensor[] bias = engine.tensors(input.bias(options.bias));
+    ExpertLayer experts = new ExpertLayer(expert, buffer);
     CombineResult home;
     if (options.zeroCopy) {
       try (CombineBuffer place = buffer.combineBuffer(fresh.handle())) {
         experts.run(fresh, rows, place.tensor());
-        home = combine(buffer, input, fresh, place.tensor());
+        home = combine(buffer, bias, fresh, place.tensor());
       }
     } else {
       long outputRows = fresh.handle().numOutputRows();
-      Tensor y = Tensor.allocate(arena, DType.BF16, outputRows, input.hidden());
+      Tensor y = Tensor.allocate(engine.allocator(arena), DType.BF16, outputRows, input.hidden());
       experts.run(fresh, rows, y);
-      home = combine(buffer, input, fresh, y);
+      home = combine(buffer, bias, fresh, y);
     }
     output.combined(home);
     return output;
   }
 
-  private CombineResult combine(
-      EpBuffer buffer, ReplayInput input, DispatchResult fresh, Tensor y) {
+  private static CombineResult combine(
+      EpBuffer buffer, Tensor[] bias, DispatchResult fresh, Tensor y) {
     CombineInput sum =
-        CombineInput.of(y)
-            .withTopkWeights(fresh.recvTopkWeights().orElseThrow())
-            .withBias(input.bias(options.bias));
+        CombineInput.of(y).withTopkWeights(fresh.recvTopkWeights().orElseThrow()).withBias(bias);
     return buffer.combine(sum, fresh.handle());
   }
 }

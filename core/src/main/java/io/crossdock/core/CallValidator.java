@@ -18,10 +18,13 @@ final class CallValidator {
 
   private final BufferSpec spec;
   private final int numRanks;
+  private final Device device;
 
-  CallValidator(BufferSpec spec, int numRanks) {
+  /// @param device where all tensors of a call must lie
+  CallValidator(BufferSpec spec, int numRanks, Device device) {
     this.spec = spec;
     this.numRanks = numRanks;
+    this.device = device;
   }
 
   void layout(Tensor topkIdx, int numExperts) {
@@ -94,7 +97,7 @@ final class CallValidator {
       throw new InvalidInputException(
           "a cached dispatch takes no top-k: epoch=" + call.handle.epoch);
     }
-    int tokens = call.handle.plan.numTokens();
+    int tokens = call.handle.numTokens();
     if (call.x.size(0) != tokens) {
       throw new InvalidInputException(
           "rows do not fit the handle: tokens=" + call.x.size(0) + ", handleTokens=" + tokens);
@@ -118,7 +121,7 @@ final class CallValidator {
     }
   }
 
-  private static void expectLike(String name, Tensor output, Tensor input) {
+  private void expectLike(String name, Tensor output, Tensor input) {
     boolean same = (output == null) == (input == null);
     boolean fits =
         output == null
@@ -210,7 +213,7 @@ final class CallValidator {
   }
 
   /// Rows are moved by several threads, so memory must be alive and open to all of them.
-  private static void checkMemory(String name, Tensor tensor) {
+  private void checkMemory(String name, Tensor tensor) {
     if (tensor != null) {
       checkAlive(name, tensor);
       if (!isShared(tensor.segment())) {
@@ -219,7 +222,8 @@ final class CallValidator {
     }
   }
 
-  private static void checkAlive(String name, Tensor tensor) {
+  private void checkAlive(String name, Tensor tensor) {
+    tensor.checkDevice(device, name);
     if (!tensor.segment().scope().isAlive()) {
       throw new InvalidInputException(
           name + " lies in memory that was freed: " + tensor.describe());
@@ -241,6 +245,7 @@ final class CallValidator {
   /// Asks for no bytes of an arena that outputs will come from: that it cannot be used would
   /// otherwise come out in the middle of the call, when it is too late to refuse it.
   void allocator(SegmentAllocator allocator) {
+    allocatorDevice(allocator);
     if (!(allocator instanceof Arena arena)) {
       return;
     }
@@ -249,6 +254,18 @@ final class CallValidator {
     }
     if (!isShared(arena.allocate(0))) {
       throw confined("allocator", "arena=" + arena);
+    }
+  }
+
+  void allocatorDevice(SegmentAllocator allocator) {
+    Device other = DeviceAllocator.deviceOf(allocator);
+    if (!other.equals(device)) {
+      throw new InvalidInputException(
+          "allocator lies on another device: device="
+              + other
+              + ", engineDevice="
+              + device
+              + ", remedy=EpBuffer.memory().allocator");
     }
   }
 
@@ -266,7 +283,7 @@ final class CallValidator {
       }
       expect("topkWeights", call.topkWeights, DType.F32, rows, handle.topk);
     }
-    long tokens = handle.plan.numTokens();
+    long tokens = handle.numTokens();
     if (call.bias0 != null) {
       expect("bias0", call.bias0, DType.BF16, tokens, spec.hidden());
     }
@@ -276,7 +293,7 @@ final class CallValidator {
   }
 
   void combineOutputs(CombineCall call) {
-    long tokens = call.handle.plan.numTokens();
+    long tokens = call.handle.numTokens();
     Objects.requireNonNull(call.combinedX, "combinedX");
     expect("combinedX", call.combinedX, DType.BF16, tokens, spec.hidden());
     checkMemory("combinedX", call.combinedX);

@@ -1,71 +1,74 @@
 package io.crossdock.core;
 
 import io.crossdock.core.spi.CombineCall;
-import java.lang.foreign.Arena;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Optional;
 
-/// Runs one admitted combine, on the caller's thread or on the communication stream.
+/// Runs admitted combines, one after the other. A flow of synchronous calls is used again.
 ///
 /// Confined to the thread that uses the buffer.
-final class CombineFlow {
-  private final EpBuffer buffer;
+final class CombineFlow extends CallFlow {
   private final CombineCall call;
-  private final CombineOptions options;
+  private final Runnable awaiting = this::awaitPrevious;
+  private final Runnable wholeCall = this::awaitAndCombine;
+  private CombineOptions options;
 
-  CombineFlow(EpBuffer buffer, CombineCall call, CombineOptions options) {
-    this.buffer = buffer;
+  CombineFlow(EpBuffer buffer, CombineCall call) {
+    super(buffer);
     this.call = call;
-    this.options = options;
   }
 
-  CombineResult run() {
-    ExecutionStream stream = buffer.commStream();
-    CallOptions ordering = options.call();
-    if (ordering.completion() == Completion.SYNCHRONOUS) {
-      prepare();
-      buffer.session().combine(call);
+  CombineCall call() {
+    return call;
+  }
+
+  /// Runs a combine into outputs that the call knows already; allocates nothing.
+  void runInto(CombineOptions chosen) {
+    start(chosen.call());
+    execute(wholeCall);
+  }
+
+  CombineResult run(CombineOptions chosen) {
+    options = chosen;
+    start(chosen.call());
+    if (!isAsync()) {
+      execute(() -> {
+        prepare();
+        combine();
+      });
       return result(EventOverlap.COMPLETED);
     }
-    if (ordering.allocationStream() == AllocationStream.COMM_STREAM) {
-      stream.submit(this::prepare).currentStreamWait();
-      return result(stream.submit(() -> buffer.session().combine(call)));
+    if (allocatesOnCommStream()) {
+      submit(this::prepare).currentStreamWait();
+      return result(stream.submit(this::combine));
     }
-    orRefuse(this::allocate);
-    return result(
-        stream.submit(() -> {
-          orRefuse(this::awaitPrevious);
-          buffer.session().combine(call);
-        }));
+    orWithdraw(this::allocate);
+    return result(submit(wholeCall));
+  }
+
+  private void awaitAndCombine() {
+    orWithdraw(awaiting);
+    combine();
   }
 
   private void prepare() {
-    orRefuse(() -> {
-      awaitPrevious();
-      allocate();
-    });
+    orWithdraw(awaiting);
+    orWithdraw(this::allocate);
   }
 
-  /// Runs what precedes the epoch. If it fails, the call will not be entered: its window is given
-  /// back and the peers are told.
-  private void orRefuse(Runnable step) {
-    try {
-      step.run();
-    } catch (RuntimeException | Error e) {
-      buffer.session().withdraw(call);
-      buffer.refuse(e);
-      throw e;
-    }
+  private void combine() {
+    entering();
+    session.combine(call);
   }
 
-  private void awaitPrevious() {
-    options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
-    buffer.awaitCommStream();
+  @Override
+  void giveBack() {
+    session.withdraw(call);
   }
 
   private void allocate() {
-    SegmentAllocator allocator = options.allocator().orElseGet(Arena::ofAuto);
-    long tokens = call.handle.plan.numTokens();
+    SegmentAllocator allocator = options.allocator().orElseGet(session.memory()::allocator);
+    long tokens = call.handle.numTokens();
     call.combinedX = Tensor.allocate(allocator, DType.BF16, tokens, call.y.size(1));
     if (call.topkWeights != null) {
       call.combinedTopkWeights = Tensor.allocate(allocator, DType.F32, tokens, call.handle.topk);

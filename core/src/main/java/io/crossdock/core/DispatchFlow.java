@@ -6,67 +6,78 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Optional;
 
-/// Runs one admitted dispatch, on the caller's thread or on the communication stream, and wraps its
-/// outputs.
+/// Runs admitted dispatches, one after the other, and wraps their outputs. A flow of synchronous
+/// calls is used again.
 ///
 /// Confined to the thread that uses the buffer.
-final class DispatchFlow {
-  private final EpBuffer buffer;
-  private final EngineSession session;
+final class DispatchFlow extends CallFlow {
   private final DispatchCall call;
-  private final DispatchOptions options;
+  private final Device device;
+  private final Runnable awaiting = this::awaitPrevious;
+  private final Runnable wholeCall = this::enterAndPlace;
+  private DispatchOptions options;
+  private DispatchResult.Outputs made;
 
-  DispatchFlow(EpBuffer buffer, DispatchCall call, DispatchOptions options) {
-    this.buffer = buffer;
-    this.session = buffer.session();
+  DispatchFlow(EpBuffer buffer, DispatchCall call) {
+    super(buffer);
     this.call = call;
-    this.options = options;
+    this.device = session.memory().device();
   }
 
-  DispatchResult run() {
-    ExecutionStream stream = buffer.commStream();
-    if (options.call().completion() == Completion.ASYNC_FINISH) {
-      return runAsync(stream);
+  DispatchCall call() {
+    return call;
+  }
+
+  /// Runs a dispatch into outputs that the call knows already; allocates nothing.
+  void runInto(DispatchOptions chosen) {
+    start(chosen.call());
+    execute(wholeCall);
+  }
+
+  DispatchResult run(DispatchOptions chosen) {
+    options = chosen;
+    start(chosen.call());
+    if (isAsync()) {
+      return runAsync();
     }
-    awaitPrevious();
-    session.enter(call);
-    DispatchResult.Outputs outputs = outputsOrAbort();
-    session.place(call);
-    return wrap(outputs, EventOverlap.COMPLETED, EventOverlap.COMPLETED);
+    execute(() -> {
+      enterAndAllocate();
+      session.place(call);
+    });
+    return wrap(EventOverlap.COMPLETED, EventOverlap.COMPLETED);
   }
 
-  private DispatchResult runAsync(ExecutionStream stream) {
+  private DispatchResult runAsync() {
     boolean sizesKnown = call.cached || call.numWorstTokens > 0;
-    if (sizesKnown && options.call().allocationStream() == AllocationStream.CALLER) {
-      DispatchResult.Outputs outputs = outputsOrRefuse();
-      EventOverlap event = stream.submit(this::enterAndPlace);
-      return wrap(outputs, call.cached ? EventOverlap.COMPLETED : event, event);
+    if (sizesKnown && !allocatesOnCommStream()) {
+      orWithdraw(() -> made = outputs());
+      EventOverlap event = submit(wholeCall);
+      return wrap(call.cached ? EventOverlap.COMPLETED : event, event);
     }
-    DispatchResult.Outputs[] made = new DispatchResult.Outputs[1];
-    stream.submit(() -> made[0] = enterAndAllocate()).currentStreamWait();
+    submit(this::enterAndAllocate).currentStreamWait();
     EventOverlap event = stream.submit(() -> session.place(call));
-    return wrap(made[0], EventOverlap.COMPLETED, event);
+    return wrap(EventOverlap.COMPLETED, event);
   }
 
   private void enterAndPlace() {
-    awaitPrevious();
-    session.enter(call);
+    enter();
     session.place(call);
   }
 
-  private DispatchResult.Outputs enterAndAllocate() {
-    awaitPrevious();
-    session.enter(call);
-    return outputsOrAbort();
+  private void enterAndAllocate() {
+    enter();
+    made = outputsOrAbort();
   }
 
-  private DispatchResult.Outputs outputsOrRefuse() {
-    try {
-      return outputs();
-    } catch (RuntimeException | OutOfMemoryError e) {
-      withdraw(e);
-      throw e;
-    }
+  private void enter() {
+    orWithdraw(awaiting);
+    entering();
+    session.enter(call);
+  }
+
+  @Override
+  void giveBack() {
+    session.withdraw(call);
   }
 
   /// Once entered, peers place rows for this rank: failing to make room is the end of the buffer.
@@ -79,31 +90,16 @@ final class DispatchFlow {
     }
   }
 
-  private void awaitPrevious() {
-    try {
-      options.call().previousEvent().ifPresent(EventOverlap::currentStreamWait);
-      buffer.awaitCommStream();
-    } catch (RuntimeException | Error e) {
-      withdraw(e);
-      throw e;
-    }
-  }
-
-  /// The call will not be entered: its window is given back and the peers are told.
-  private void withdraw(Throwable cause) {
-    session.withdraw(call);
-    buffer.refuse(cause);
-  }
-
-  private DispatchResult wrap(
-      DispatchResult.Outputs outputs, EventOverlap counted, EventOverlap event) {
+  private DispatchResult wrap(EventOverlap counted, EventOverlap event) {
     int window = call.window;
     EventOverlap sources = call.cached ? EventOverlap.COMPLETED : event;
     DispatchHandle handle = new DispatchHandle(buffer, call.handle, counted, sources);
     EngineSession owner = session;
     long ticket = call.ticket;
     Runnable lease = call.owned ? () -> {} : () -> owner.endLease(window, ticket);
-    return new DispatchResult(outputs, handle, event, lease);
+    DispatchResult result = new DispatchResult(made, handle, event, lease);
+    made = null;
+    return result;
   }
 
   private long rows() {
@@ -115,7 +111,7 @@ final class DispatchFlow {
       allocateOwned(allocator);
     }
     long rows = rows();
-    Tensor x = Tensor.of(call.recvRows, call.x.dtype(), rows, call.x.size(1));
+    Tensor x = Tensor.of(device, call.recvRows, call.x.dtype(), rows, call.x.size(1));
     return new DispatchResult.Outputs(
         x,
         view(call.scales, call.recvScales, rows),
@@ -137,9 +133,9 @@ final class DispatchFlow {
         : Tensor.allocate(allocator, like.dtype(), rows, like.size(1)).segment();
   }
 
-  private static Optional<Tensor> view(Tensor like, MemorySegment memory, long rows) {
+  private Optional<Tensor> view(Tensor like, MemorySegment memory, long rows) {
     return like == null
         ? Optional.empty()
-        : Optional.of(Tensor.of(memory, like.dtype(), rows, like.size(1)));
+        : Optional.of(Tensor.of(device, memory, like.dtype(), rows, like.size(1)));
   }
 }

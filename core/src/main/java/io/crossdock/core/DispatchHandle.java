@@ -32,24 +32,24 @@ public final class DispatchHandle implements AutoCloseable {
 
   /// {@return the epoch of the dispatch, equal on all ranks}
   public long epoch() {
-    return open().epoch;
+    return read().epoch;
   }
 
   /// {@return tokens this rank sent}
   public int numTokens() {
-    return open().plan.numTokens();
+    return open().numTokens();
   }
 
   /// {@return rows this rank received}
   public long numRecvTokens() {
-    return open().numRecvRows();
+    return read().numRecvRows();
   }
 
   /// {@return rows of expert outputs that combine expects: `numWorstTokens` if given, else the
   /// received rows}
   public long numOutputRows() {
     HandleData handle = open();
-    return handle.worstRows > 0 ? handle.worstRows : handle.numRecvRows();
+    return handle.worstRows > 0 ? handle.worstRows : read().numRecvRows();
   }
 
   /// {@return K of the dispatch; 0 if it had no top-k}
@@ -69,7 +69,7 @@ public final class DispatchHandle implements AutoCloseable {
   /// @param destination destination rank
   /// @return rows
   public long rankPrefix(int source, int destination) {
-    return open().prefix(source, destination);
+    return read().prefix(source, destination);
   }
 
   /// {@return the source token index of a received row}
@@ -78,7 +78,7 @@ public final class DispatchHandle implements AutoCloseable {
   public int sourceTokenIdx(long row) {
     checkRow(row);
     placed.currentStreamWait();
-    return data.sourceTokenIdx[Math.toIntExact(row)];
+    return data.sourceTokenIdx(Math.toIntExact(row));
   }
 
   /// {@return the rank a received row came from}
@@ -123,8 +123,15 @@ public final class DispatchHandle implements AutoCloseable {
     return data;
   }
 
+  /// What an engine left on a device is brought to the host.
+  private HandleData read() {
+    HandleData handle = open();
+    handle.materialise();
+    return handle;
+  }
+
   private void checkRow(long row) {
-    if (row < 0 || row >= open().numRecvRows()) {
+    if (row < 0 || row >= read().numRecvRows()) {
       throw new InvalidInputException(
           "row out of range: row=" + row + ", numRecvTokens=" + data.numRecvRows());
     }

@@ -45,6 +45,7 @@ public final class DispatchOutputs {
 
   /// {@return rows that arrived in the last dispatch}
   public long numRecvTokens() {
+    data.materialise();
     return data.numRecvRows();
   }
 

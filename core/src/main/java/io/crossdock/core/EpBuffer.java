@@ -6,7 +6,6 @@ import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.core.spi.OutputPlace;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.charset.StandardCharsets;
@@ -14,8 +13,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.LockSupport;
 
 /// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts
 /// and brings the results back.
@@ -36,27 +33,27 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// Used by one thread at a time; a second one gets a [ConcurrentUseException].
 public final class EpBuffer implements AutoCloseable {
-  private static final long CLOSE_POLL_NANOS = 100_000;
-
   private final BufferSpec spec;
   private final ProcessGroup group;
   private final EngineSession session;
   private final CallValidator validator;
   private final ExecutionStream commStream;
-  private final AtomicReference<Thread> user = new AtomicReference<>();
+  private final BufferUse use;
   private final ConcurrentLinkedDeque<HandleData> spareHandles = new ConcurrentLinkedDeque<>();
-  private final DispatchCall syncDispatch = new DispatchCall();
-  private final CombineCall syncCombine = new CombineCall();
+  private final DispatchFlow syncDispatch;
+  private final CombineFlow syncCombine;
   private DispatchConfig dispatchConfig;
   private CombineConfig combineConfig;
-  private volatile boolean closed;
 
   private EpBuffer(BufferSpec spec, ProcessGroup group, EngineSession session) {
     this.spec = spec;
     this.group = group;
     this.session = session;
-    this.validator = new CallValidator(spec, group.size());
-    this.commStream = ExecutionStream.create("comm-" + group.rank());
+    this.validator = new CallValidator(spec, group.size(), session.memory().device());
+    this.commStream = session.commStream();
+    this.use = new BufferUse(group.rank());
+    this.syncDispatch = new DispatchFlow(this, new DispatchCall());
+    this.syncCombine = new CombineFlow(this, new CombineCall());
     this.dispatchConfig = DispatchConfig.recommended(group.size());
     this.combineConfig = CombineConfig.recommended(group.size());
   }
@@ -130,6 +127,29 @@ public final class EpBuffer implements AutoCloseable {
     return session.lastCall();
   }
 
+  /// {@return the memory that tensors of a call must lie in, and the way there and back}
+  public EngineMemory memory() {
+    return session.memory();
+  }
+
+  /// {@return a new timer of the current stream}
+  public CallTimer timer() {
+    return session.timer();
+  }
+
+  /// Throws what an earlier call failed with that the host did not wait for: one that was ordered
+  /// on a GPU stream, or replayed by a graph. On the host engine calls and their events tell all.
+  ///
+  /// @throws CrossdockException the failure
+  public void check() {
+    use.claim();
+    try {
+      session.check();
+    } finally {
+      use.release();
+    }
+  }
+
   /// Sets the workers of later calls that bring no config of their own.
   ///
   /// @param numSms GPU: streaming multiprocessors; host: threads; 0 lets the engine choose
@@ -152,6 +172,7 @@ public final class EpBuffer implements AutoCloseable {
   /// @param numExperts E
   /// @return an empty layout
   public Layout allocateLayout(SegmentAllocator allocator, int numExperts) {
+    validator.allocatorDevice(allocator);
     int numNodes = group.size() / group.localSize();
     return Layout.allocate(
         allocator,
@@ -167,7 +188,7 @@ public final class EpBuffer implements AutoCloseable {
   ///   token
   public Layout layout(Tensor topkIdx, int numExperts) {
     validator.layout(topkIdx, numExperts);
-    Layout target = allocateLayout(Arena.ofAuto(), numExperts);
+    Layout target = allocateLayout(session.memory().allocator(), numExperts);
     layoutInto(topkIdx, target);
     return target;
   }
@@ -177,12 +198,12 @@ public final class EpBuffer implements AutoCloseable {
   /// @param topkIdx as for [#layout]
   /// @param target is overwritten
   public void layoutInto(Tensor topkIdx, Layout target) {
-    claim();
+    use.claim();
     try {
       validator.layout(topkIdx, Objects.requireNonNull(target, "target"));
       session.layout(topkIdx, target);
     } finally {
-      release();
+      use.release();
     }
   }
 
@@ -207,18 +228,19 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws CapacityException if more rows would arrive than fit
   /// @throws WaitTimeoutException if a peer does not arrive
   public DispatchResult dispatch(DispatchInput input, Layout layout, DispatchOptions options) {
-    claim();
+    use.claim();
     try {
-      DispatchCall call = dispatchCall(options);
+      DispatchFlow flow = dispatchFlow(options);
+      DispatchCall call = flow.call();
       admit(() -> {
         fill(call, input, options);
         call.layout = layout;
         call.handle = takeHandle();
         reserve(call);
       });
-      return new DispatchFlow(this, call, options).run();
+      return flow.run(options);
     } finally {
-      release();
+      use.release();
     }
   }
 
@@ -231,9 +253,10 @@ public final class EpBuffer implements AutoCloseable {
   /// @return rows in the same order as the earlier dispatch
   public DispatchResult dispatch(
       DispatchInput input, DispatchHandle handle, DispatchOptions options) {
-    claim();
+    use.claim();
     try {
-      DispatchCall call = dispatchCall(options);
+      DispatchFlow flow = dispatchFlow(options);
+      DispatchCall call = flow.call();
       admit(() -> {
         fill(call, input, options);
         call.cached = true;
@@ -241,16 +264,16 @@ public final class EpBuffer implements AutoCloseable {
         call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
         reserve(call);
       });
-      return new DispatchFlow(this, call, options).run();
+      return flow.run(options);
     } finally {
-      release();
+      use.release();
     }
   }
 
-  private DispatchCall dispatchCall(DispatchOptions options) {
+  private DispatchFlow dispatchFlow(DispatchOptions options) {
     admit(() -> Objects.requireNonNull(options, "options"));
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-    return async ? new DispatchCall() : syncDispatch;
+    return async ? new DispatchFlow(this, new DispatchCall()) : syncDispatch;
   }
 
   private void fill(DispatchCall call, DispatchInput input, DispatchOptions options) {
@@ -278,24 +301,23 @@ public final class EpBuffer implements AutoCloseable {
   ///
   /// @param input rows, choices and weights
   /// @param layout of the same tokens
-  /// @param options placement is ignored, the outputs are the place
+  /// @param options placement and completion are ignored: the outputs are the place, and they are
+  ///   complete on return
   /// @param outputs overwritten
   public void dispatchInto(
       DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
-    claim();
+    use.claim();
     try {
       admitInto(input, layout, options, outputs);
-      awaitCommStream();
-      session.enter(syncDispatch);
-      session.place(syncDispatch);
+      syncDispatch.runInto(options);
     } finally {
-      release();
+      use.release();
     }
   }
 
   private void admitInto(
       DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
-    DispatchCall call = syncDispatch;
+    DispatchCall call = syncDispatch.call();
     try {
       fill(call, input, Objects.requireNonNull(options, "options"));
       call.layout = layout;
@@ -329,6 +351,7 @@ public final class EpBuffer implements AutoCloseable {
   /// @return the outputs
   public DispatchOutputs allocateOutputs(
       SegmentAllocator allocator, DispatchInput like, long capacityRows) {
+    validator.allocatorDevice(allocator);
     DispatchResult.Outputs tensors =
         new DispatchResult.Outputs(
             rowsLike(allocator, like.x(), capacityRows),
@@ -349,22 +372,29 @@ public final class EpBuffer implements AutoCloseable {
   /// @return a place that [#combine] reads without staging
   /// @throws LeaseException if every place is handed out
   public CombineBuffer combineBuffer(DispatchHandle handle) {
-    claim();
+    use.claim();
     try {
-      awaitCommStream();
       HandleData data = Objects.requireNonNull(handle, "handle").data(this);
       long rows = handle.numOutputRows();
-      OutputPlace place = session.lendOutput(data);
-      Tensor tensor = Tensor.of(place.rows(), DType.BF16, rows, spec.hidden());
+      OutputPlace place = lend(data);
+      Device device = session.memory().device();
+      Tensor tensor = Tensor.of(device, place.rows(), DType.BF16, rows, spec.hidden());
       Optional<Tensor> weights =
           data.topk == 0
               ? Optional.empty()
-              : Optional.of(Tensor.of(place.weights(), DType.F32, rows, data.topk));
+              : Optional.of(Tensor.of(device, place.weights(), DType.F32, rows, data.topk));
       return new CombineBuffer(
           tensor, weights, () -> session.endOutputLease(place.window(), place.ticket()));
     } finally {
-      release();
+      use.release();
     }
+  }
+
+  private OutputPlace lend(HandleData data) {
+    OutputPlace[] place = new OutputPlace[1];
+    commStream.follow();
+    commStream.execute(() -> place[0] = session.lendOutput(data));
+    return place[0];
   }
 
   /// Combines synchronously with the default options.
@@ -385,20 +415,21 @@ public final class EpBuffer implements AutoCloseable {
   /// @param options ordering, allocator
   /// @return the sums; tokens with no route give the bias, or zero
   public CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
-    claim();
+    use.claim();
     try {
       admit(() -> Objects.requireNonNull(options, "options"));
       boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-      CombineCall call = async ? new CombineCall() : syncCombine;
+      CombineFlow flow = async ? new CombineFlow(this, new CombineCall()) : syncCombine;
+      CombineCall call = flow.call();
       admit(() -> {
         fill(call, input, handle, options);
         options.allocator().ifPresent(validator::allocator);
         validator.combine(call);
         session.reserve(call);
       });
-      return new CombineFlow(this, call, options).run();
+      return flow.run(options);
     } finally {
-      release();
+      use.release();
     }
   }
 
@@ -417,7 +448,7 @@ public final class EpBuffer implements AutoCloseable {
   ///
   /// @param input expert outputs, weights to sum, biases
   /// @param handle of the dispatch
-  /// @param options ordering and allocator are ignored
+  /// @param options allocator and completion are ignored: the outputs are complete on return
   /// @param combinedX BF16 [tokens, H], overwritten
   /// @param combinedTopkWeights F32 [tokens, K], overwritten; null without weights
   public void combineInto(
@@ -426,13 +457,12 @@ public final class EpBuffer implements AutoCloseable {
       CombineOptions options,
       Tensor combinedX,
       Tensor combinedTopkWeights) {
-    claim();
+    use.claim();
     try {
       admitInto(input, handle, options, combinedX, combinedTopkWeights);
-      awaitCommStream();
-      session.combine(syncCombine);
+      syncCombine.runInto(options);
     } finally {
-      release();
+      use.release();
     }
   }
 
@@ -442,7 +472,7 @@ public final class EpBuffer implements AutoCloseable {
       CombineOptions options,
       Tensor combinedX,
       Tensor combinedTopkWeights) {
-    CombineCall call = syncCombine;
+    CombineCall call = syncCombine.call();
     try {
       fill(call, input, handle, Objects.requireNonNull(options, "options"));
       call.combinedX = combinedX;
@@ -458,12 +488,12 @@ public final class EpBuffer implements AutoCloseable {
 
   /// Makes an aborted buffer usable again. Collective; live leases end.
   public void reset() {
-    claim();
+    use.claim();
     try {
-      awaitCommStream();
+      commStream.awaitSubmitted();
       session.reset();
     } finally {
-      release();
+      use.release();
     }
   }
 
@@ -471,11 +501,8 @@ public final class EpBuffer implements AutoCloseable {
   /// still reads keeps its own mapping of them. Idempotent and safe after a failure.
   @Override
   public void close() {
-    synchronized (this) {
-      if (closed) {
-        return;
-      }
-      closed = true;
+    if (!use.close()) {
+      return;
     }
     try (session) {
       awaitUser();
@@ -487,26 +514,15 @@ public final class EpBuffer implements AutoCloseable {
   /// wait several times. A call claims the buffer before it looks whether it is closed, so none
   /// slips through between the two.
   private void awaitUser() {
-    if (!isUnusedInTime()) {
+    long nanos = spec.hostTimeout().toNanos();
+    if (!use.isUnusedWithin(nanos)) {
       session.abort("buffer was closed during a call: rank=" + group.rank());
-      isUnusedInTime();
+      use.isUnusedWithin(nanos);
     }
-  }
-
-  private boolean isUnusedInTime() {
-    long start = System.nanoTime();
-    while (user.get() != null && System.nanoTime() - start < spec.hostTimeout().toNanos()) {
-      LockSupport.parkNanos(CLOSE_POLL_NANOS);
-    }
-    return user.get() == null;
   }
 
   EngineSession session() {
     return session;
-  }
-
-  ExecutionStream commStream() {
-    return commStream;
   }
 
   void recycle(HandleData data) {
@@ -532,48 +548,11 @@ public final class EpBuffer implements AutoCloseable {
   void refuse(Throwable cause) {
     boolean ours = cause instanceof CrossdockException;
     try {
-      awaitCommStream();
+      commStream.awaitSubmitted();
       session.refuse(ours ? cause.getMessage() : cause.toString());
     } catch (RuntimeException e) {
       e.addSuppressed(cause);
       throw e;
     }
-  }
-
-  /// Waits for the calls made before; on their own stream they are over.
-  void awaitCommStream() {
-    if (!commStream.isIdle() && ExecutionStream.current().orElse(null) != commStream) {
-      commStream.capture().currentStreamWait();
-    }
-  }
-
-  /// Claims before it looks whether the buffer is closed, as [#close] closes before it looks for a
-  /// user: one of them sees the other.
-  private void claim() {
-    Thread caller = Thread.currentThread();
-    Thread other = user.compareAndExchange(null, caller);
-    if (closed) {
-      if (other == null) {
-        release();
-      }
-      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
-    }
-    if (other != null) {
-      throw new ConcurrentUseException(
-          "buffer is in use by another thread: rank="
-              + group.rank()
-              + ", caller="
-              + caller.getName()
-              + ", user="
-              + other.getName());
-    }
-    if (closed) {
-      release();
-      throw new BufferClosedException("buffer is closed: rank=" + group.rank());
-    }
-  }
-
-  private void release() {
-    user.set(null);
   }
 }

@@ -1,74 +1,46 @@
 package io.crossdock.core;
 
-import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-
 /// A point in a stream of work that other work can wait for.
 ///
 /// As a resource of a try statement it lets independent work run inside the block and waits at its
 /// end.
 ///
 /// Safe for any thread.
-public final class EventOverlap implements AutoCloseable {
+public abstract class EventOverlap implements AutoCloseable {
   /// An event that is complete.
-  public static final EventOverlap COMPLETED =
-      new EventOverlap(CompletableFuture.completedFuture(null), Duration.ZERO);
+  public static final EventOverlap COMPLETED = new Completed();
 
-  private final CompletableFuture<Void> done;
-  private final Duration bound;
-  private volatile boolean thrown;
-
-  EventOverlap(CompletableFuture<Void> done, Duration bound) {
-    this.done = done;
-    this.bound = bound;
-  }
+  /// For engines.
+  protected EventOverlap() {}
 
   /// {@return true if the work before the event is over, well or badly}
-  public boolean isDone() {
-    return done.isDone();
-  }
+  public abstract boolean isDone();
 
-  /// Makes the current stream wait for the event. On the host engine the current stream is the
-  /// calling thread, so it blocks until the work before the event is over.
+  /// Makes the current stream wait for the event. A thread that made no GPU stream current is
+  /// itself the current stream, so it blocks, bounded, until the work before the event is over.
   ///
   /// @throws CrossdockException what the work failed with, or that the bound was reached
-  public void currentStreamWait() {
-    if (done.isDone() && !done.isCompletedExceptionally()) {
-      return;
-    }
-    try {
-      done.get(bound.toNanos(), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      thrown = true;
-      throw rethrow(e.getCause());
-    } catch (TimeoutException e) {
-      throw new CrossdockException("event was not reached: waitedMs=" + bound.toMillis(), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CrossdockException("interrupted while waiting for an event: done=" + isDone(), e);
-    }
-  }
+  public abstract void currentStreamWait();
 
   /// Same as [#currentStreamWait()], except that a failure thrown there before is the cause of
   /// another exception here: inside a try statement no exception may come twice.
   @Override
-  public void close() {
-    if (thrown) {
-      Throwable cause = done.exceptionNow();
-      throw new CrossdockException("asynchronous call failed: cause=" + cause, cause);
-    }
-    currentStreamWait();
-  }
+  public abstract void close();
 
-  private static RuntimeException rethrow(Throwable cause) {
-    if (cause instanceof Error error) {
-      throw error;
+  private static final class Completed extends EventOverlap {
+    @Override
+    public boolean isDone() {
+      return true;
     }
-    return cause instanceof RuntimeException known
-        ? known
-        : new CrossdockException("asynchronous call failed: cause=" + cause, cause);
+
+    @Override
+    public void currentStreamWait() {
+      // Nothing to wait for.
+    }
+
+    @Override
+    public void close() {
+      // Nothing to wait for.
+    }
   }
 }

@@ -1,132 +1,90 @@
 package io.crossdock.core;
 
-import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 
-/// A stream of the host engine: an executor that runs its work in the order of submission.
+/// An order of work: what is given to a stream runs after what was given to it before.
+///
+/// A thread has a current stream. It is the thread itself, whose work is done when its calls
+/// return, unless the thread runs the work of a stream or made one current.
 ///
 /// Safe for any thread.
-public final class ExecutionStream implements AutoCloseable {
+public abstract class ExecutionStream implements AutoCloseable {
   private static final ThreadLocal<ExecutionStream> CURRENT = new ThreadLocal<>();
-  private static final int MAX_PENDING = 1024;
-  private static final long POLL_MILLIS = 20;
 
-  /// Work on a stream is bounded itself; this is only the last resort.
-  private static final Duration BOUND = Duration.ofDays(1);
+  /// For engines.
+  protected ExecutionStream() {}
 
-  private final String name;
-  private final BlockingQueue<Runnable> queue = new ArrayBlockingQueue<>(MAX_PENDING);
-  private final AtomicInteger pending = new AtomicInteger();
-  private Thread thread;
-  private volatile boolean closed;
-
-  private ExecutionStream(String name) {
-    this.name = name;
-  }
-
-  /// Creates a stream. Its thread starts with the first work submitted.
+  /// Creates a stream of the host: a thread that runs work in the order of submission. It starts
+  /// with the first work submitted.
   ///
   /// @param name appears in thread dumps
   /// @return the stream
   public static ExecutionStream create(String name) {
-    return new ExecutionStream(name);
+    return new HostStream(name);
   }
 
-  /// {@return the stream whose work the calling thread runs; empty on any other thread}
+  /// {@return the stream whose work the calling thread runs, or that it made current; empty when
+  /// the thread is its own stream}
   public static Optional<ExecutionStream> current() {
     return Optional.ofNullable(CURRENT.get());
   }
 
-  /// Appends work.
+  /// Makes a stream the current one of the calling thread.
   ///
-  /// @param work runs after everything submitted before
-  /// @return complete when the work is, with its exception if it threw
-  public EventOverlap submit(Runnable work) {
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    enqueue(() -> complete(work, done));
-    return new EventOverlap(done, BOUND);
-  }
-
-  /// {@return an event that is complete when all work submitted so far is}
-  public EventOverlap capture() {
-    return isIdle() ? EventOverlap.COMPLETED : submit(() -> {});
-  }
-
-  /// {@return true if no work is waiting or running}
-  public boolean isIdle() {
-    return pending.get() == 0;
-  }
-
-  /// Lets work already submitted finish, then stops the thread. Bounded.
-  @Override
-  public void close() {
-    Thread worker;
-    synchronized (this) {
-      closed = true;
-      worker = thread;
+  /// @param stream the stream, or null for the thread itself
+  /// @return the one before, or null
+  protected static ExecutionStream exchangeCurrent(ExecutionStream stream) {
+    ExecutionStream before = CURRENT.get();
+    if (stream == null) {
+      CURRENT.remove();
+    } else {
+      CURRENT.set(stream);
     }
-    if (worker == null || worker == Thread.currentThread()) {
-      return;
-    }
-    try {
-      if (!worker.join(BOUND)) {
-        throw new CrossdockException("stream did not drain: name=" + name);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CrossdockException("interrupted while closing a stream: name=" + name, e);
-    }
+    return before;
   }
 
-  private void enqueue(Runnable task) {
-    synchronized (this) {
-      if (closed) {
-        throw new BufferClosedException("stream is closed: name=" + name);
-      }
-      if (thread == null) {
-        thread = Thread.ofPlatform().daemon().name("crossdock-" + name).start(this::run);
-      }
-      pending.incrementAndGet();
-      if (!queue.offer(task)) {
-        pending.decrementAndGet();
-        throw new CrossdockException("stream is full: name=" + name + ", pending=" + MAX_PENDING);
-      }
-    }
-  }
-
-  private void run() {
-    CURRENT.set(this);
-    while (!(closed && isIdle())) {
-      Runnable task = next();
-      if (task != null) {
-        task.run();
-      }
-    }
-  }
-
-  /// {@return the next task, or null if none came for a while}
-  private Runnable next() {
-    try {
-      return queue.poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      // Meant for the work that ran before: only close() ends a stream.
-      return null;
-    }
-  }
-
-  private void complete(Runnable work, CompletableFuture<Void> done) {
+  /// Runs work with a stream as the current one of the calling thread.
+  ///
+  /// @param stream current meanwhile
+  /// @param work runs at once
+  protected static void runWithCurrent(ExecutionStream stream, Runnable work) {
+    ExecutionStream before = exchangeCurrent(stream);
     try {
       work.run();
-      pending.decrementAndGet();
-      done.complete(null);
-    } catch (RuntimeException | Error e) {
-      pending.decrementAndGet();
-      done.completeExceptionally(e);
+    } finally {
+      exchangeCurrent(before);
     }
   }
+
+  /// Appends work and returns. A host stream runs it later, on its own thread; a GPU stream runs it
+  /// now, with itself as the current stream, since work there only enqueues.
+  ///
+  /// @param work runs after everything submitted before
+  /// @return complete when the work is, with its exception if it threw; work that ran now may throw
+  ///   at once instead
+  public abstract EventOverlap submit(Runnable work);
+
+  /// {@return an event that is complete when all work submitted so far is}
+  public abstract EventOverlap capture();
+
+  /// Orders later work of this stream after what the caller's current stream was given so far. A
+  /// host stream has nothing to do: a thread's work is over when its calls return.
+  public abstract void follow();
+
+  /// Runs work on the calling thread as part of this stream, behind all that was submitted; the
+  /// caller's current stream continues after it. A host stream is idle before the work starts. A
+  /// GPU stream is the current stream of the work, which only enqueues; a caller without a GPU
+  /// stream is blocked, bounded, until what was enqueued is over.
+  ///
+  /// @param work runs before this returns; what it throws is thrown
+  public abstract void execute(Runnable work);
+
+  /// Makes sure that what the calling thread does next comes behind the work submitted. A host
+  /// stream waits for it, unless this is called by that work; on a GPU the order of the stream is
+  /// enough.
+  public abstract void awaitSubmitted();
+
+  /// Lets work already submitted finish, then ends the stream. Bounded. Idempotent.
+  @Override
+  public abstract void close();
 }

@@ -19,6 +19,9 @@ public final class Layout {
   private final Tensor tokensPerExpert;
   private final Tensor tokenInRank;
   private int numTokens;
+  private EngineMemory memory;
+  private Tensor hostPerRank;
+  private Tensor hostPerExpert;
 
   /// Sizes of a layout.
   ///
@@ -89,18 +92,28 @@ public final class Layout {
     return tokenInRank.firstRows(numTokens);
   }
 
-  /// {@return tokens that go to a rank}
+  /// {@return tokens that go to a rank; the first reading of a layout on a device waits for it}
   ///
   /// @param rank destination
   public int tokensToRank(int rank) {
-    return tokensPerRank.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, rank);
+    if (hostPerRank == null) {
+      hostPerRank = onHost(tokensPerRank);
+    }
+    return hostPerRank.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, rank);
   }
 
-  /// {@return choices of an expert}
+  /// {@return choices of an expert; the first reading of a layout on a device waits for it}
   ///
   /// @param expert global id
   public int tokensToExpert(int expert) {
-    return tokensPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
+    if (hostPerExpert == null) {
+      hostPerExpert = onHost(tokensPerExpert);
+    }
+    return hostPerExpert.segment().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
+  }
+
+  private Tensor onHost(Tensor counts) {
+    return memory == null ? counts : memory.toHost(counts);
   }
 
   /// {@return U8 [maxTokens, R], what [#tokenInRank()] is a view of; used by engines}
@@ -108,14 +121,18 @@ public final class Layout {
     return tokenInRank;
   }
 
-  /// Used by engines when they have filled the tensors.
+  /// Used by engines when they have filled the tensors, or enqueued that.
   ///
   /// @param tokens tokens now described
-  public void filled(int tokens) {
+  /// @param engineMemory brings counts to the host when they are asked for
+  public void filled(int tokens, EngineMemory engineMemory) {
     if (tokens < 0 || tokens > maxTokens) {
       throw new InvalidInputException(
           "layout is too small: numTokens=" + tokens + ", maxTokens=" + maxTokens);
     }
     numTokens = tokens;
+    memory = engineMemory;
+    hostPerRank = null;
+    hostPerExpert = null;
   }
 }

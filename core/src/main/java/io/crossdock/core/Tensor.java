@@ -3,9 +3,13 @@ package io.crossdock.core;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
+import java.util.Objects;
 
 /// A view of memory as a dense array of elements: where it lies, its element type, shape and
 /// strides.
+///
+/// A tensor on a device other than the host is an address only: its segment has no length, so that
+/// touching it from Java throws. [EngineMemory] brings tensors to a device and back.
 ///
 /// A tensor owns nothing. Memory is given as a [MemorySegment] (native or heap) or as a raw address
 /// whose lifetime the caller vouches for. Strides count elements, not bytes. The last dimension
@@ -16,12 +20,14 @@ import java.util.Arrays;
 public final class Tensor {
   private static final long ALIGNMENT_BYTES = 64;
 
+  private final Device device;
   private final MemorySegment segment;
   private final DType dtype;
   private final long[] shape;
   private final long[] strides;
 
-  private Tensor(MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+  private Tensor(Device device, MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+    this.device = device;
     this.segment = segment;
     this.dtype = dtype;
     this.shape = shape;
@@ -36,8 +42,20 @@ public final class Tensor {
   /// @return the view
   /// @throws InvalidInputException if a size is negative, or the segment or 64 bits are too small
   public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
+    return of(Device.HOST, segment, dtype, shape);
+  }
+
+  /// Views a segment on a device as a contiguous tensor starting at its first byte.
+  ///
+  /// @param device where the memory lies
+  /// @param segment memory of at least the tensor's bytes, or of no length: an address alone
+  /// @param dtype element type
+  /// @param shape sizes, outermost first; a size may be 0
+  /// @return the view
+  /// @throws InvalidInputException if a size is negative, or the segment or 64 bits are too small
+  public static Tensor of(Device device, MemorySegment segment, DType dtype, long... shape) {
     checkSizes(dtype, shape);
-    return strided(segment, dtype, shape, contiguousStrides(shape));
+    return strided(device, segment, dtype, shape, contiguousStrides(shape));
   }
 
   /// Views a segment as a strided tensor.
@@ -49,8 +67,25 @@ public final class Tensor {
   /// @return the view
   /// @throws InvalidInputException if sizes and strides do not fit each other or the segment
   public static Tensor strided(MemorySegment segment, DType dtype, long[] shape, long[] strides) {
+    return strided(Device.HOST, segment, dtype, shape, strides);
+  }
+
+  /// Views a segment on a device as a strided tensor.
+  ///
+  /// @param device where the memory lies
+  /// @param segment memory that holds every element the strides reach, or of no length: an address
+  ///   alone
+  /// @param dtype element type
+  /// @param shape sizes, outermost first
+  /// @param strides distance in elements between neighbours of each dimension; the last is 1
+  /// @return the view
+  /// @throws InvalidInputException if sizes and strides do not fit each other or the segment
+  public static Tensor strided(
+      Device device, MemorySegment segment, DType dtype, long[] shape, long[] strides) {
     checkSizes(dtype, shape);
-    Tensor tensor = new Tensor(segment, dtype, shape.clone(), strides.clone());
+    Objects.requireNonNull(device, "device");
+    MemorySegment memory = device.equals(Device.HOST) ? segment : addressOf(device, segment);
+    Tensor tensor = new Tensor(device, memory, dtype, shape.clone(), strides.clone());
     tensor.checkShape();
     long bytes = tensor.checkedSpanBytes();
     boolean addressOnly = segment.isNative() && segment.byteSize() == 0;
@@ -66,6 +101,14 @@ public final class Tensor {
     return tensor;
   }
 
+  private static MemorySegment addressOf(Device device, MemorySegment segment) {
+    if (!segment.isNative()) {
+      throw new InvalidInputException(
+          "a tensor on a device needs native memory: device=" + device + ", segment=" + segment);
+    }
+    return segment.asSlice(0, 0);
+  }
+
   /// Views raw native memory. The caller vouches that the memory lives as long as a call uses it.
   ///
   /// @param address first byte; 0 only for an empty tensor
@@ -73,14 +116,27 @@ public final class Tensor {
   /// @param shape sizes, outermost first
   /// @return the view
   public static Tensor ofAddress(long address, DType dtype, long... shape) {
-    Tensor tensor = of(MemorySegment.ofAddress(address), dtype, shape);
+    return ofAddress(Device.HOST, address, dtype, shape);
+  }
+
+  /// Views raw memory of a device. The caller vouches that the memory lives as long as a call uses
+  /// it.
+  ///
+  /// @param device where the memory lies
+  /// @param address first byte, as the device counts; 0 only for an empty tensor
+  /// @param dtype element type
+  /// @param shape sizes, outermost first
+  /// @return the view
+  public static Tensor ofAddress(Device device, long address, DType dtype, long... shape) {
+    Tensor tensor = of(device, MemorySegment.ofAddress(address), dtype, shape);
     if (address == 0 && tensor.numElements() > 0) {
       throw new InvalidInputException("tensor address is null: " + tensor.describe());
     }
     return tensor;
   }
 
-  /// Allocates a contiguous tensor, aligned to 64 bytes.
+  /// Allocates a contiguous tensor, aligned to 64 bytes. It lies on the host unless the allocator
+  /// is a [DeviceAllocator].
   ///
   /// @param allocator where the memory comes from, for example an arena
   /// @param dtype element type
@@ -89,10 +145,17 @@ public final class Tensor {
   public static Tensor allocate(SegmentAllocator allocator, DType dtype, long... shape) {
     checkSizes(dtype, shape);
     long bytes = product(shape) * dtype.bytes();
-    return of(allocator.allocate(bytes, ALIGNMENT_BYTES), dtype, shape);
+    Device device = DeviceAllocator.deviceOf(allocator);
+    return of(device, allocator.allocate(bytes, ALIGNMENT_BYTES), dtype, shape);
   }
 
-  /// {@return the memory; zero-length when the tensor was given as a raw address}
+  /// {@return where the memory lies}
+  public Device device() {
+    return device;
+  }
+
+  /// {@return the memory; zero-length when the tensor was given as a raw address or lies on a
+  /// device other than the host}
   public MemorySegment segment() {
     return segment;
   }
@@ -172,7 +235,24 @@ public final class Tensor {
     }
     long[] part = shape.clone();
     part[0] = numRows;
-    return new Tensor(segment, dtype, part, strides);
+    return new Tensor(device, segment, dtype, part, strides);
+  }
+
+  /// Checks that the tensor lies where an engine can reach it.
+  ///
+  /// @param engineDevice where it must lie
+  /// @param name what the tensor is called in the message
+  /// @throws InvalidInputException if it lies elsewhere
+  public void checkDevice(Device engineDevice, String name) {
+    if (!device.equals(engineDevice)) {
+      throw new InvalidInputException(
+          name
+              + " lies on another device: device="
+              + device
+              + ", engineDevice="
+              + engineDevice
+              + ", remedy=EpBuffer.memory().toDevice");
+    }
   }
 
   /// {@return dtype and shape as `key=value` facts}
@@ -182,7 +262,8 @@ public final class Tensor {
 
   @Override
   public String toString() {
-    return "Tensor[" + describe() + ", strides=" + Arrays.toString(strides) + "]";
+    String where = device.equals(Device.HOST) ? "" : ", device=" + device;
+    return "Tensor[" + describe() + ", strides=" + Arrays.toString(strides) + where + "]";
   }
 
   /// Every later product of sizes fits into 64 bits, also that of a tensor with an empty dimension.

@@ -22,7 +22,7 @@ class EventOverlapTest {
 
   @Test
   void theBoundOfAWaitIsToldWhenItIsReached() {
-    EventOverlap never = new EventOverlap(new CompletableFuture<>(), Duration.ofMillis(30));
+    EventOverlap never = new HostEvent(new CompletableFuture<>(), Duration.ofMillis(30));
     assertThatThrownBy(never::currentStreamWait)
         .isInstanceOf(CrossdockException.class)
         .hasMessage("event was not reached: waitedMs=30");
@@ -32,7 +32,7 @@ class EventOverlapTest {
   @Test
   void theEndOfATryBlockWaits() {
     CompletableFuture<Void> done = new CompletableFuture<>();
-    try (EventOverlap event = new EventOverlap(done, LONG)) {
+    try (EventOverlap event = new HostEvent(done, LONG)) {
       assertThat(event.isDone()).isFalse();
       Thread.ofVirtual().start(() -> done.complete(null));
     }
@@ -51,7 +51,7 @@ class EventOverlapTest {
 
   @Test
   void anInterruptEndsTheWaitAndIsKept() {
-    EventOverlap never = new EventOverlap(new CompletableFuture<>(), LONG);
+    EventOverlap never = new HostEvent(new CompletableFuture<>(), LONG);
     Thread.currentThread().interrupt();
     assertThatThrownBy(never::currentStreamWait)
         .isInstanceOf(CrossdockException.class)
@@ -60,6 +60,6 @@ class EventOverlapTest {
   }
 
   private static EventOverlap failed(Throwable cause) {
-    return new EventOverlap(CompletableFuture.failedFuture(cause), LONG);
+    return new HostEvent(CompletableFuture.failedFuture(cause), LONG);
   }
 }

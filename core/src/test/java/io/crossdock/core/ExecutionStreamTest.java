@@ -40,7 +40,7 @@ class ExecutionStreamTest {
   @Test
   void anEventIsNotDoneBeforeTheWorkBeforeIt() {
     CountDownLatch gate = new CountDownLatch(1);
-    try (ExecutionStream stream = ExecutionStream.create("gate")) {
+    try (HostStream stream = new HostStream("gate")) {
       EventOverlap first = stream.submit(() -> await(gate));
       EventOverlap captured = stream.capture();
       assertThat(first.isDone()).isFalse();
@@ -54,7 +54,7 @@ class ExecutionStreamTest {
 
   @Test
   void anIdleStreamCapturesACompletedEvent() {
-    try (ExecutionStream stream = ExecutionStream.create("idle")) {
+    try (HostStream stream = new HostStream("idle")) {
       assertThat(stream.isIdle()).isTrue();
       assertThat(stream.capture()).isSameAs(EventOverlap.COMPLETED);
     }
@@ -94,7 +94,7 @@ class ExecutionStreamTest {
     IllegalStateException failure = new IllegalStateException("on purpose");
     AssertionError error = new AssertionError("on purpose");
     AtomicInteger ran = new AtomicInteger();
-    try (ExecutionStream stream = ExecutionStream.create("failing")) {
+    try (HostStream stream = new HostStream("failing")) {
       EventOverlap bad = stream.submit(() -> fail(failure));
       EventOverlap worse = stream.submit(() -> failHard(error));
       EventOverlap good = stream.submit(ran::incrementAndGet);
@@ -122,7 +122,7 @@ class ExecutionStreamTest {
   void closeDrainsTheWorkSubmittedBefore() {
     CountDownLatch gate = new CountDownLatch(1);
     AtomicInteger ran = new AtomicInteger();
-    ExecutionStream stream = ExecutionStream.create("drain");
+    HostStream stream = new HostStream("drain");
     stream.submit(() -> await(gate));
     for (int i = 0; i < MANY; i++) {
       stream.submit(ran::incrementAndGet);
@@ -200,6 +200,80 @@ class ExecutionStreamTest {
       done.currentStreamWait();
     }
     assertThat(order).containsExactly("first", "second");
+  }
+
+  @Test
+  void executeRunsOnTheCallingThreadBehindWhatWasSubmitted() {
+    List<String> order = Collections.synchronizedList(new ArrayList<>());
+    CountDownLatch gate = new CountDownLatch(1);
+    try (ExecutionStream stream = ExecutionStream.create("execute")) {
+      stream.submit(() -> {
+        await(gate);
+        order.add("submitted");
+      });
+      stream.follow();
+      Thread.ofVirtual().start(gate::countDown);
+      stream.execute(() -> order.add(Thread.currentThread().getName()));
+      assertThatThrownBy(() -> stream.execute(() -> fail(new IllegalStateException("on purpose"))))
+          .isInstanceOf(IllegalStateException.class);
+    }
+    assertThat(order).containsExactly("submitted", Thread.currentThread().getName());
+  }
+
+  @Test
+  void workOfAStreamDoesNotWaitForItself() {
+    AtomicInteger ran = new AtomicInteger();
+    try (ExecutionStream stream = ExecutionStream.create("inner")) {
+      stream.submit(() -> {
+        stream.awaitSubmitted();
+        stream.execute(ran::incrementAndGet);
+      });
+      stream.awaitSubmitted();
+      assertThat(ran).hasValue(1);
+    }
+  }
+
+  /// A stream as an engine makes one.
+  private static final class InlineStream extends ExecutionStream {
+    @Override
+    public EventOverlap submit(Runnable work) {
+      execute(work);
+      return EventOverlap.COMPLETED;
+    }
+
+    @Override
+    public EventOverlap capture() {
+      return EventOverlap.COMPLETED;
+    }
+
+    @Override
+    public void follow() {}
+
+    @Override
+    public void execute(Runnable work) {
+      runWithCurrent(this, work);
+    }
+
+    @Override
+    public void awaitSubmitted() {}
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void aStreamOfAnEngineIsCurrentWhileItsWorkRuns() {
+    ExecutionStream outer = new InlineStream();
+    ExecutionStream inner = new InlineStream();
+    List<Object> seen = new ArrayList<>();
+    outer.execute(() -> {
+      inner.submit(() -> seen.add(ExecutionStream.current().orElseThrow()));
+      seen.add(ExecutionStream.current().orElseThrow());
+    });
+    assertThat(seen).containsExactly(inner, outer);
+    assertThatThrownBy(() -> outer.execute(() -> fail(new IllegalStateException("on purpose"))))
+        .isInstanceOf(IllegalStateException.class);
+    assertThat(ExecutionStream.current()).isEmpty();
   }
 
   private static void fail(RuntimeException failure) {

@@ -1,9 +1,12 @@
 package io.crossdock.host;
 
 import io.crossdock.core.CallStats;
+import io.crossdock.core.CallTimer;
 import io.crossdock.core.CapacityException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.Domain;
+import io.crossdock.core.EngineMemory;
+import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
@@ -26,6 +29,7 @@ final class HostSession implements EngineSession {
   private final HostContext context;
   private final ProcessGroup group;
   private final Arena arena;
+  private final ExecutionStream stream;
   private final DispatchRunner dispatches;
   private final OutputWindows outputs;
   private final CombineRunner combines;
@@ -40,10 +44,31 @@ final class HostSession implements EngineSession {
     this.context = context;
     this.group = group;
     this.arena = arena;
+    this.stream = ExecutionStream.create("comm-" + context.rank);
     this.dispatches = new DispatchRunner(context);
     this.layoutPlanner = new RoutePlanner(context.numRanks);
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
+  }
+
+  @Override
+  public EngineMemory memory() {
+    return HostMemory.INSTANCE;
+  }
+
+  @Override
+  public ExecutionStream commStream() {
+    return stream;
+  }
+
+  @Override
+  public CallTimer timer() {
+    return new HostTimer();
+  }
+
+  @Override
+  public void check() {
+    // A call throws what it failed with, or its event does.
   }
 
   @Override

@@ -109,7 +109,7 @@ final class RoutePlanner {
   /// Fills a layout from a plan that was made from choices.
   void fillLayout(SendPlan plan, Layout target, int numLocalRanks) {
     int tokens = plan.numTokens();
-    target.filled(tokens);
+    target.filled(tokens, HostMemory.INSTANCE);
     MemorySegment perRank = target.tokensPerRank().segment();
     for (int rank = 0; rank < numRanks; rank++) {
       perRank.set(JAVA_INT_UNALIGNED, rank * 4L, Math.toIntExact(plan.count(rank)));

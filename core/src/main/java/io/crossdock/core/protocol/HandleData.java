@@ -2,10 +2,12 @@ package io.crossdock.core.protocol;
 
 import java.util.Arrays;
 
-/// Everything combine and cached dispatch need of an earlier dispatch. Plain data, reused.
+/// Everything combine and cached dispatch need of an earlier dispatch. Plain data, reused. An
+/// engine that keeps some of it on a device has a subclass that brings it to the host when it is
+/// read.
 ///
 /// Confined to the thread that runs the call until complete; then safe for any thread to read.
-public final class HandleData {
+public class HandleData {
   /// This rank.
   public final int rank;
 
@@ -45,12 +47,31 @@ public final class HandleData {
     this.prefix = new long[numRanks * numRanks];
   }
 
+  /// {@return tokens this rank sent; known on the host from the moment the dispatch is made}
+  public int numTokens() {
+    return plan.numTokens();
+  }
+
+  /// Called before the epoch or the counts are read for the user. An engine brings them to the host
+  /// here if they are not there; on the host they are.
+  public void materialise() {
+    // Everything is here.
+  }
+
+  /// {@return the source token index of a received row; an engine that keeps them on a device
+  /// brings them to the host at the first reading}
+  ///
+  /// @param row below [#numRecvRows()]
+  public int sourceTokenIdx(int row) {
+    return sourceTokenIdx[row];
+  }
+
   /// Takes over the plan of a dispatch that all ranks entered; until then the handle keeps the one
   /// of the dispatch before.
   ///
   /// @param entered the new plan
   /// @return the plan before, to be filled again
-  public SendPlan exchangePlan(SendPlan entered) {
+  public final SendPlan exchangePlan(SendPlan entered) {
     SendPlan before = plan;
     plan = entered;
     return before;
@@ -60,7 +81,7 @@ public final class HandleData {
   ///
   /// @param source source rank
   /// @param counts rows the source sends to each rank
-  public void setCounts(int source, long[] counts) {
+  public final void setCounts(int source, long[] counts) {
     for (int dst = 0; dst < numRanks; dst++) {
       long before = source == 0 ? 0 : prefix[(source - 1) * numRanks + dst];
       prefix[source * numRanks + dst] = Math.addExact(before, counts[dst]);
@@ -71,7 +92,7 @@ public final class HandleData {
   ///
   /// @param source source rank
   /// @param destination destination rank
-  public long prefix(int source, int destination) {
+  public final long prefix(int source, int destination) {
     return prefix[source * numRanks + destination];
   }
 
@@ -79,24 +100,24 @@ public final class HandleData {
   ///
   /// @param source source rank
   /// @param destination destination rank
-  public long base(int source, int destination) {
+  public final long base(int source, int destination) {
     return source == 0 ? 0 : prefix(source - 1, destination);
   }
 
   /// {@return all rows that arrive at a rank}
   ///
   /// @param destination destination rank
-  public long totalRows(int destination) {
+  public final long totalRows(int destination) {
     return prefix(numRanks - 1, destination);
   }
 
   /// {@return rows that arrive here}
-  public long numRecvRows() {
+  public final long numRecvRows() {
     return totalRows(rank);
   }
 
   /// Makes room for the source indices of all received rows.
-  public void ensureSourceIndices() {
+  public final void ensureSourceIndices() {
     int rows = Math.toIntExact(numRecvRows());
     if (sourceTokenIdx.length < rows) {
       sourceTokenIdx = new int[Math.max(rows, sourceTokenIdx.length * 2)];
@@ -106,7 +127,7 @@ public final class HandleData {
   /// Makes room for the counts of local experts.
   ///
   /// @param experts experts of this rank; 0 when unknown
-  public void ensureExperts(int experts) {
+  public final void ensureExperts(int experts) {
     if (tokensPerLocalExpert.length != experts) {
       tokensPerLocalExpert = new int[experts];
     }

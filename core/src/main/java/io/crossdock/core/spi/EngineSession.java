@@ -1,7 +1,10 @@
 package io.crossdock.core.spi;
 
 import io.crossdock.core.CallStats;
+import io.crossdock.core.CallTimer;
 import io.crossdock.core.Domain;
+import io.crossdock.core.EngineMemory;
+import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.HandleData;
@@ -11,7 +14,24 @@ import io.crossdock.core.protocol.HandleData;
 /// Confined to one call at a time, except that the next call may be reserved meanwhile, and that
 /// [#endLease], [#endOutputLease] and [#abort] are safe for any thread.
 public interface EngineSession extends AutoCloseable {
-  /// Computes a layout. Not collective.
+  /// {@return the memory of this rank's device; the same object each time}
+  EngineMemory memory();
+
+  /// {@return the stream that the calls of the buffer run on; the same object each time. The buffer
+  /// runs [#enter], [#place], [#combine] and [#lendOutput] as part of it, and closes it before the
+  /// session}
+  ExecutionStream commStream();
+
+  /// {@return a new timer of the current stream}
+  CallTimer timer();
+
+  /// Throws what a call failed with that returned before it was over, or that was replayed without
+  /// the host. Does nothing on an engine whose calls tell themselves.
+  void check();
+
+  /// Computes a layout. Not collective, and no part of the order of calls: it may run while a call
+  /// before is still in flight, so the buffer does not run it as part of the communication stream.
+  /// On a GPU it comes after the current stream's work so far and before its later work.
   ///
   /// @param topkIdx [tokens, K]
   /// @param target filled
@@ -28,7 +48,8 @@ public interface EngineSession extends AutoCloseable {
   /// @param call a reserved dispatch
   void withdraw(DispatchCall call);
 
-  /// Enters the epoch and learns all counts. Afterwards `call.numRecvRows` is known.
+  /// Enters the epoch and learns all counts. Afterwards `call.numRecvRows` and the handle's counts
+  /// are known, unless a GPU was asked for `numWorstTokens`.
   ///
   /// @param call a reserved dispatch
   void enter(DispatchCall call);

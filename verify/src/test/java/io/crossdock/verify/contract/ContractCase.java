@@ -180,6 +180,7 @@ record ContractCase(
         .dtype(rows.scales == null ? rows.dtype : DType.BF16)
         .capacityRows(options.capacityRows)
         .hostTimeout(Duration.ofSeconds(30))
+        .gpuTimeout(Duration.ofSeconds(10))
         .build();
   }
 

@@ -1,5 +1,6 @@
 package io.crossdock.verify.contract;
 
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankProcesses;
 import java.time.Duration;
 import java.util.List;
@@ -15,7 +16,8 @@ class ContractProcessesTest {
   @ValueSource(ints = {1, 2, 3, 4, 6})
   void randomCases(int numRanks) throws Exception {
     List<String> arguments =
-        List.of("host", Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
+        List.of(
+            EngineUnderTest.NAME, Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
     try (RankProcesses ranks = RankProcesses.start(numRanks, ContractBody.class, arguments)) {
       ranks.awaitSuccess(Duration.ofMinutes(2));
     }

@@ -11,6 +11,7 @@ import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchOutputs;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
@@ -26,7 +27,7 @@ final class ContractRun {
   private final ContractCase test;
   private final EpBuffer buffer;
   private final int rank;
-  private final Arena arena;
+  private final EngineMemory memory;
   private final Expected expected;
   private final RankData mine;
 
@@ -34,8 +35,8 @@ final class ContractRun {
     this.test = test;
     this.buffer = buffer;
     this.rank = buffer.group().rank();
-    this.arena = arena;
-    this.expected = new Expected(test, rank, arena);
+    this.memory = buffer.memory();
+    this.expected = new Expected(test, rank, new RankData.Memories(arena, memory));
     this.mine = expected.rank(rank, 0);
   }
 
@@ -94,7 +95,7 @@ final class ContractRun {
   /// Checks a result, again if need be: a live one never changes.
   void checkFresh(DispatchResult fresh) {
     fresh.event().currentStreamWait();
-    expected.checkDispatch(Received.of(fresh), 0);
+    expected.checkDispatch(Received.of(fresh, memory), 0);
   }
 
   /// Sends other rows along a handle: the backward of combine.
@@ -102,15 +103,15 @@ final class ContractRun {
     DispatchInput again = expected.rank(rank, 1).rowsOnly();
     try (DispatchResult second = buffer.dispatch(again, handle, dispatchOptions())) {
       second.event().currentStreamWait();
-      expected.checkRows(Received.of(second), 1);
+      expected.checkRows(Received.of(second, memory), 1);
     }
   }
 
   private void into(DispatchInput input, Layout layout) {
     int rows = Math.max(expected.numRecvTokens(), test.options().worstTokens());
-    DispatchOutputs outputs = buffer.allocateOutputs(arena, input, rows + 3);
+    DispatchOutputs outputs = buffer.allocateOutputs(memory.allocator(), input, rows + 3);
     buffer.dispatchInto(input, layout, dispatchOptions(), outputs);
-    expected.checkDispatch(Received.of(outputs), 0);
+    expected.checkDispatch(Received.of(outputs, memory), 0);
     combine(outputs.handle());
   }
 
@@ -129,7 +130,11 @@ final class ContractRun {
         .withConfig(test.dispatchConfig())
         .withExpertAlignment(test.options().alignment())
         .withNumWorstTokens(test.options().worstTokens())
-        .withPlacement(test.options().owned() ? Placement.owned(arena) : Placement.BORROWED);
+        .withPlacement(placement());
+  }
+
+  private Placement placement() {
+    return test.options().owned() ? Placement.owned(memory.allocator()) : Placement.BORROWED;
   }
 
   /// Combines expert outputs along a handle; with gradients of weights, the backward of dispatch.
@@ -138,7 +143,9 @@ final class ContractRun {
     MemorySegment outputs = RankData.expertRows(test, rank, expected.numRecvTokens());
     if (test.options().zeroCopy()) {
       try (CombineBuffer place = buffer.combineBuffer(handle)) {
-        MemorySegment.copy(outputs, 0, place.tensor().segment(), 0, outputs.byteSize());
+        int valid = expected.numRecvTokens();
+        Tensor y = mine.tensor(DType.BF16, valid, test.hidden(), outputs);
+        memory.copy(y, place.tensor().firstRows(valid));
         combine(handle, place.tensor(), place.topkWeights());
       }
       return;
@@ -158,8 +165,8 @@ final class ContractRun {
     CombineOptions options =
         CombineOptions.DEFAULT.withCall(callOptions()).withConfig(test.combineConfig());
     if (test.flow() == ContractCase.Flow.INTO) {
-      Tensor x = RankData.allocate(arena, DType.BF16, mine.tokens, test.hidden(), strided());
-      Tensor sums = weighted ? Tensor.allocate(arena, DType.F32, mine.tokens, test.topk()) : null;
+      Tensor x = mine.garbage(DType.BF16, mine.tokens, test.hidden());
+      Tensor sums = weighted ? allocate(mine.tokens) : null;
       buffer.combineInto(input, handle, options, x, sums);
       expected.checkCombine(x, Optional.ofNullable(sums));
       return;
@@ -169,8 +176,9 @@ final class ContractRun {
     expected.checkCombine(result.combinedX(), result.combinedTopkWeights());
   }
 
-  private boolean strided() {
-    return test.options().strided();
+  /// {@return memory for weights [rows, K]}
+  private Tensor allocate(long rows) {
+    return Tensor.allocate(memory.allocator(), DType.F32, rows, test.topk());
   }
 
   private Tensor[] biases() {
@@ -182,11 +190,10 @@ final class ContractRun {
   }
 
   private Tensor gradients(DispatchHandle handle, Optional<Tensor> place) {
-    float[] values = RankData.gradients(test, rank, expected.numRecvTokens());
-    Tensor tensor =
-        place.orElseGet(
-            () -> Tensor.allocate(arena, DType.F32, handle.numOutputRows(), test.topk()));
-    MemorySegment.copy(MemorySegment.ofArray(values), 0, tensor.segment(), 0, values.length * 4L);
+    int valid = expected.numRecvTokens();
+    MemorySegment values = MemorySegment.ofArray(RankData.gradients(test, rank, valid));
+    Tensor tensor = place.orElseGet(() -> allocate(handle.numOutputRows()));
+    memory.copy(mine.tensor(DType.F32, valid, test.topk(), values), tensor.firstRows(valid));
     return tensor;
   }
 }

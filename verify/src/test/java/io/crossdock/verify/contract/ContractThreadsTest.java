@@ -1,5 +1,6 @@
 package io.crossdock.verify.contract;
 
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankThreads;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -9,7 +10,6 @@ import org.junit.jupiter.api.TestFactory;
 /// The contract suite with ranks as threads. The name of a test is the case: all that is needed to
 /// run it again.
 class ContractThreadsTest {
-  private static final String ENGINE = "host";
   private static final int CASES_PER_SIZE = 30;
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
 
@@ -24,6 +24,8 @@ class ContractThreadsTest {
         .map(test ->
             DynamicTest.dynamicTest(
                 test.toString(),
-                () -> RankThreads.run(numRanks, group -> ContractRun.run(ENGINE, test, 2, group))));
+                () ->
+                    RankThreads.run(
+                        numRanks, group -> ContractRun.run(EngineUnderTest.NAME, test, 2, group))));
   }
 }

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchHandle;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.format.Bf16;
@@ -20,7 +21,6 @@ import io.crossdock.core.routing.ReferenceDispatch;
 import io.crossdock.core.routing.ReferenceLayout;
 import io.crossdock.core.routing.RoutingReference;
 import io.crossdock.core.routing.Topology;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,21 +32,23 @@ final class Expected {
 
   private final ContractCase test;
   private final int rank;
+  private final EngineMemory memory;
   private final Topology topology;
   private final List<List<RankData>> data = new ArrayList<>();
   private final List<List<ReferenceDispatch>> dispatches = new ArrayList<>();
   private final ReferenceCombine combined;
 
-  Expected(ContractCase test, int rank, Arena arena) {
+  Expected(ContractCase test, int rank, RankData.Memories memories) {
     this.test = test;
     this.rank = rank;
+    this.memory = memories.device();
     this.topology = Topology.oneNode(test.numRanks(), test.experts());
     DispatchSpec spec =
         new DispatchSpec(topology, test.options().alignment(), test.options().worstTokens());
     for (int round = 0; round < NUM_ROUNDS; round++) {
       List<RankData> ranks = new ArrayList<>();
       for (int peer = 0; peer < test.numRanks(); peer++) {
-        ranks.add(new RankData(test, peer, round, arena));
+        ranks.add(new RankData(test, peer, round, memories));
       }
       data.add(ranks);
       List<RankInput> inputs = ranks.stream().map(RankData::reference).toList();
@@ -96,8 +98,9 @@ final class Expected {
         .as("tokensPerExpert")
         .isEqualTo(reference.tokensPerExpert());
     boolean[] inRank = new boolean[reference.tokenInRank().length];
+    MemorySegment flags = memory.toHost(layout.tokenInRank()).segment();
     for (int i = 0; i < inRank.length; i++) {
-      inRank[i] = layout.tokenInRank().segment().get(JAVA_BYTE, i) == 1;
+      inRank[i] = flags.get(JAVA_BYTE, i) == 1;
     }
     assertThat(inRank).as("tokenInRank").isEqualTo(reference.tokenInRank());
     assertThat(layout.tokensPerNode()).as("tokensPerNode").isEmpty();
@@ -186,7 +189,8 @@ final class Expected {
     return counts;
   }
 
-  void checkCombine(Tensor x, Optional<Tensor> weights) {
+  void checkCombine(Tensor combinedX, Optional<Tensor> weights) {
+    Tensor x = memory.toHost(combinedX);
     int tokens = rank(rank, 0).tokens;
     assertThat(x.shape()).as("shape of combinedX").containsExactly(tokens, test.hidden());
     for (int i = 0; i < tokens * test.hidden(); i++) {
@@ -203,9 +207,10 @@ final class Expected {
     }
     assertThat(weights.isPresent()).as("has weights").isEqualTo(test.options().weights());
     weights.ifPresent(sums -> {
+      MemorySegment host = memory.toHost(sums).segment();
       float[] got = new float[combined.combinedTopkWeights().length];
       for (int i = 0; i < got.length; i++) {
-        got[i] = sums.segment().get(JAVA_FLOAT_UNALIGNED, i * 4L);
+        got[i] = host.get(JAVA_FLOAT_UNALIGNED, i * 4L);
       }
       assertThat(got).as("combinedTopkWeights").isEqualTo(combined.combinedTopkWeights());
     });
@@ -216,10 +221,11 @@ final class Expected {
     assertThat(at).as("first byte of %s that differs (of %d)", name, bytes).isEqualTo(-1);
   }
 
-  private static int[] ints(Tensor tensor) {
+  private int[] ints(Tensor tensor) {
+    MemorySegment host = memory.toHost(tensor).segment();
     int[] values = new int[Math.toIntExact(tensor.numElements())];
     for (int i = 0; i < values.length; i++) {
-      values[i] = tensor.segment().get(JAVA_INT_UNALIGNED, i * 4L);
+      values[i] = host.get(JAVA_INT_UNALIGNED, i * 4L);
     }
     assertThat(tensor.dtype()).isEqualTo(DType.I32);
     return values;

@@ -17,7 +17,7 @@ import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchResult;
-import io.crossdock.core.Engines;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.EventOverlap;
 import io.crossdock.core.ExecutionStream;
@@ -26,8 +26,10 @@ import io.crossdock.core.Placement;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -53,35 +55,42 @@ class OutputLeaseTest {
 
   /// Sends the given number of tokens to rank 1 and all others to rank 0.
   private static DispatchHandle dispatch(EpBuffer buffer, int toRank1) {
-    Tensor topkIdx = Tensor.allocate(Arena.ofAuto(), DType.I64, TOKENS, 1);
+    EngineMemory memory = buffer.memory();
+    Tensor ids = Tensor.allocate(Arena.ofAuto(), DType.I64, TOKENS, 1);
     for (int token = 0; token < TOKENS; token++) {
-      topkIdx.segment().set(JAVA_LONG_UNALIGNED, token * 8L, token < toRank1 ? 1 : 0);
+      ids.segment().set(JAVA_LONG_UNALIGNED, token * 8L, token < toRank1 ? 1 : 0);
     }
-    Tensor weights = Tensor.allocate(Arena.ofAuto(), DType.F32, TOKENS, 1);
+    Tensor topkIdx = memory.toDevice(ids);
+    Tensor weights = memory.toDevice(Tensor.allocate(Arena.ofAuto(), DType.F32, TOKENS, 1));
     DispatchResult result =
         buffer.dispatch(
-            DispatchInput.of(rows(TOKENS, 1), topkIdx, weights),
+            DispatchInput.of(rows(buffer, TOKENS, 1), topkIdx, weights),
             buffer.layout(topkIdx, NUM_RANKS),
-            DispatchOptions.DEFAULT.withPlacement(new Placement.Owned(Arena.ofAuto())));
+            DispatchOptions.DEFAULT.withPlacement(Placement.owned(memory.allocator())));
     return result.handle();
   }
 
-  private static Tensor rows(long numRows, int value) {
+  private static Tensor rows(EpBuffer buffer, long numRows, int value) {
+    return buffer.memory().toDevice(hostRows(numRows, value));
+  }
+
+  private static Tensor hostRows(long numRows, int value) {
     Tensor rows = Tensor.allocate(Arena.ofAuto(), DType.BF16, numRows, HIDDEN);
-    fill(rows, value);
+    short bits = (short) (Float.floatToIntBits(value) >>> 16);
+    for (long i = 0; i < numRows * HIDDEN; i++) {
+      rows.segment().set(JAVA_SHORT_UNALIGNED, i * 2, bits);
+    }
     return rows;
   }
 
-  private static void fill(Tensor rows, int value) {
-    short bits = (short) (Float.floatToIntBits(value) >>> 16);
-    for (long i = 0; i < rows.size(0) * HIDDEN; i++) {
-      rows.segment().set(JAVA_SHORT_UNALIGNED, i * 2, bits);
-    }
+  private static void fill(EpBuffer buffer, CombineBuffer place, int value) {
+    buffer.memory().copy(hostRows(place.tensor().size(0), value), place.tensor());
   }
 
-  private static void expect(CombineResult home, int value) {
+  private static void expect(EpBuffer buffer, CombineResult home, int value) {
     home.event().currentStreamWait();
-    assertThat(home.combinedX().segment().mismatch(rows(TOKENS, value).segment())).isEqualTo(-1);
+    MemorySegment got = buffer.memory().toHost(home.combinedX()).segment();
+    assertThat(got.mismatch(hostRows(TOKENS, value).segment())).isEqualTo(-1);
   }
 
   @Test
@@ -93,22 +102,23 @@ class OutputLeaseTest {
   /// and its buffer closed.
   private static void closeEarly(ProcessGroup group) {
     CompletableFuture<Void> released = new CompletableFuture<>();
-    try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec(2, NUM_RANKS * TOKENS), group);
+    try (EpBuffer buffer =
+            EpBuffer.open(EngineUnderTest.open(), spec(2, NUM_RANKS * TOKENS), group);
         ExecutionStream stream = ExecutionStream.create("gate")) {
       DispatchHandle handle = dispatch(buffer, 3);
       EventOverlap gate = stream.submit(released::join);
       CombineResult staged;
       CombineResult zeroCopy;
       try (CombineBuffer place = buffer.combineBuffer(handle)) {
-        fill(place.tensor(), 2);
+        fill(buffer, place, 2);
         CombineOptions gated = ASYNC.withCall(CallOptions.DEFAULT.async().after(gate));
-        CombineInput other = CombineInput.of(rows(handle.numOutputRows(), 3));
+        CombineInput other = CombineInput.of(rows(buffer, handle.numOutputRows(), 3));
         staged = buffer.combine(other, handle, gated);
         zeroCopy = buffer.combine(CombineInput.of(place.tensor()), handle, ASYNC);
       }
       released.complete(null);
-      expect(staged, 3);
-      expect(zeroCopy, 2);
+      expect(buffer, staged, 3);
+      expect(buffer, zeroCopy, 2);
     }
   }
 
@@ -119,17 +129,18 @@ class OutputLeaseTest {
 
   private static void refuseAndRetry(ProcessGroup group) {
     try (EpBuffer buffer =
-        EpBuffer.open(Engines.open("host"), spec(1, NUM_RANKS * TOKENS), group)) {
+        EpBuffer.open(EngineUnderTest.open(), spec(1, NUM_RANKS * TOKENS), group)) {
       DispatchHandle handle = dispatch(buffer, 3);
       CombineBuffer place = buffer.combineBuffer(handle);
-      fill(place.tensor(), 5);
+      fill(buffer, place, 5);
       CombineInput input = CombineInput.of(place.tensor());
       boolean guilty = group.rank() == 2;
-      CombineInput wrong = guilty ? CombineInput.of(rows(1, 1)).withBias(rows(1, 1)) : input;
+      CombineInput wrong =
+          guilty ? CombineInput.of(rows(buffer, 1, 1)).withBias(rows(buffer, 1, 1)) : input;
       Class<? extends CrossdockException> expected =
           guilty ? InvalidInputException.class : RefusedException.class;
       assertThatThrownBy(() -> buffer.combine(wrong, handle)).isInstanceOf(expected);
-      expect(buffer.combine(input, handle), 5);
+      expect(buffer, buffer.combine(input, handle), 5);
       place.close();
       buffer.combineBuffer(handle).close();
     }
@@ -142,17 +153,17 @@ class OutputLeaseTest {
 
   /// Rank 0 gets more rows than its windows take; rank 1 has its one window handed out.
   private static void combineInRounds(ProcessGroup group) {
-    try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec(1, 4), group)) {
+    try (EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), spec(1, 4), group)) {
       DispatchHandle handle = dispatch(buffer, 1);
       if (group.rank() == 0) {
-        CombineInput staged = CombineInput.of(rows(handle.numOutputRows(), 7));
-        expect(buffer.combine(staged, handle), 7);
+        CombineInput staged = CombineInput.of(rows(buffer, handle.numOutputRows(), 7));
+        expect(buffer, buffer.combine(staged, handle), 7);
         assertThat(buffer.lastCall().numRounds()).isEqualTo(6);
         return;
       }
       CombineBuffer place = buffer.combineBuffer(handle);
-      fill(place.tensor(), 7);
-      expect(buffer.combine(CombineInput.of(place.tensor()), handle), 7);
+      fill(buffer, place, 7);
+      expect(buffer, buffer.combine(CombineInput.of(place.tensor()), handle), 7);
       buffer.combineBuffer(handle).close();
     }
   }

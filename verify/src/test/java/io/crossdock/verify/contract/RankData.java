@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.routing.RankInput;
 import io.crossdock.core.routing.Topology;
@@ -18,12 +19,14 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /// The inputs of one rank of a case, made from the seed: any rank can make those of any other.
+/// Tensors are made on the host and handed out on the engine's device.
 final class RankData {
   private static final int PAD_ELEMENTS = 8;
 
   private final ContractCase test;
   private final int rank;
   private final Arena arena;
+  private final EngineMemory memory;
   private final SplittableRandom random;
   final int tokens;
   final long[] ids;
@@ -32,10 +35,12 @@ final class RankData {
   final MemorySegment scales;
 
   /// @param round a cached dispatch sends the rows of another round
-  RankData(ContractCase test, int rank, int round, Arena arena) {
+  /// @param engine of the engine and of the host
+  RankData(ContractCase test, int rank, int round, Memories engine) {
     this.test = test;
     this.rank = rank;
-    this.arena = arena;
+    this.arena = engine.host();
+    this.memory = engine.device();
     this.tokens = test.tokens().get(rank);
     SplittableRandom routes = new SplittableRandom(test.seed() * 31 + rank);
     this.ids = choose(routes);
@@ -59,6 +64,12 @@ final class RankData {
     int perRow = test.hidden() / 128;
     return test.rows().scales == DType.I32 ? (perRow + 3) / 4 * 4L : perRow * 4L;
   }
+
+  /// Where tensors of a case lie.
+  ///
+  /// @param host for what is made on the host
+  /// @param device of the engine
+  record Memories(Arena host, EngineMemory device) {}
 
   private MemorySegment randomBytes(long bytes) {
     byte[] data = new byte[Math.toIntExact(bytes)];
@@ -127,7 +138,7 @@ final class RankData {
         tensor.segment().set(JAVA_INT_UNALIGNED, at, (int) ids[i]);
       }
     }
-    return tensor;
+    return memory.toDevice(tensor);
   }
 
   private Tensor topkWeights() {
@@ -135,7 +146,7 @@ final class RankData {
     for (int i = 0; i < weights.length; i++) {
       tensor.segment().set(JAVA_FLOAT_UNALIGNED, offset(tensor, i, test.topk()), weights[i]);
     }
-    return tensor;
+    return memory.toDevice(tensor);
   }
 
   private static long offset(Tensor tensor, int element, int perRow) {
@@ -178,20 +189,20 @@ final class RankData {
           row * tensor.pitchBytes(),
           tensor.rowBytes());
     }
-    return tensor;
+    return memory.toDevice(tensor);
   }
 
   private Tensor allocate(DType dtype, int columns) {
-    return allocate(arena, dtype, tokens, columns, test.options().strided());
+    return allocate(dtype, tokens, columns);
   }
 
-  /// Allocates memory whose gaps, if any, hold garbage.
-  static Tensor allocate(Arena arena, DType dtype, long rows, int columns, boolean strided) {
-    long pitch = strided ? columns + PAD_ELEMENTS : columns;
-    MemorySegment memory = arena.allocate(Math.max(1, rows * pitch * dtype.bytes()), 64);
-    memory.fill((byte) 0x7f);
+  /// Allocates memory of the host whose gaps, if any, hold garbage.
+  private Tensor allocate(DType dtype, long rows, int columns) {
+    long pitch = test.options().strided() ? columns + PAD_ELEMENTS : columns;
+    MemorySegment bytes = arena.allocate(Math.max(1, rows * pitch * dtype.bytes()), 64);
+    bytes.fill((byte) 0x7f);
     return Tensor.strided(
-        memory, dtype, new long[] {rows, columns}, new long[] {Math.max(1, pitch), 1});
+        bytes, dtype, new long[] {rows, columns}, new long[] {Math.max(1, pitch), 1});
   }
 
   /// BF16 rows that stand for expert outputs: both signs, large values that cancel, now and then a
@@ -238,9 +249,14 @@ final class RankData {
     return bytes;
   }
 
+  /// {@return a tensor in the case's style whose elements and gaps hold garbage}
+  Tensor garbage(DType dtype, int numRows, int columns) {
+    return memory.toDevice(allocate(dtype, numRows, columns));
+  }
+
   /// {@return a tensor of the given bytes in the case's style}
   Tensor tensor(DType dtype, int numRows, int columns, MemorySegment bytes) {
-    Tensor tensor = allocate(arena, dtype, numRows, columns, test.options().strided());
+    Tensor tensor = allocate(dtype, numRows, columns);
     for (long row = 0; row < numRows; row++) {
       MemorySegment.copy(
           bytes,
@@ -251,6 +267,6 @@ final class RankData {
           row * tensor.pitchBytes(),
           tensor.rowBytes());
     }
-    return tensor;
+    return memory.toDevice(tensor);
   }
 }

@@ -3,10 +3,11 @@ package io.crossdock.verify.contract;
 import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchOutputs;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Tensor;
 import java.util.Optional;
 
-/// What a dispatch brought, whichever way it was called.
+/// What a dispatch brought, on the host, whichever way it was called.
 record Received(
     Tensor x,
     Optional<Tensor> scales,
@@ -14,21 +15,21 @@ record Received(
     Optional<Tensor> topkWeights,
     DispatchHandle handle) {
 
-  static Received of(DispatchResult result) {
+  static Received of(DispatchResult result, EngineMemory memory) {
     return new Received(
-        result.recvX(),
-        result.recvScales(),
-        result.recvTopkIdx(),
-        result.recvTopkWeights(),
+        memory.toHost(result.recvX()),
+        result.recvScales().map(memory::toHost),
+        result.recvTopkIdx().map(memory::toHost),
+        result.recvTopkWeights().map(memory::toHost),
         result.handle());
   }
 
-  static Received of(DispatchOutputs outputs) {
+  static Received of(DispatchOutputs outputs, EngineMemory memory) {
     return new Received(
-        outputs.recvX(),
-        outputs.recvScales(),
-        outputs.recvTopkIdx(),
-        outputs.recvTopkWeights(),
+        memory.toHost(outputs.recvX()),
+        outputs.recvScales().map(memory::toHost),
+        outputs.recvTopkIdx().map(memory::toHost),
+        outputs.recvTopkWeights().map(memory::toHost),
         outputs.handle());
   }
 }

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.Engine;
-import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.EventOverlap;
 import io.crossdock.core.ExecutionStream;
@@ -17,6 +16,7 @@ import io.crossdock.verify.contract.ContractCase.Flow;
 import io.crossdock.verify.contract.ContractCase.Options;
 import io.crossdock.verify.contract.ContractCase.Routing;
 import io.crossdock.verify.contract.ContractCase.Rows;
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -44,7 +44,7 @@ class ScenarioTest {
   void twentyRepetitionsGiveTheSameBytes(Rows rows) throws Exception {
     for (Options options : List.of(PLAIN, OWNED)) {
       ContractCase test = plain(List.of(65, 33, 0), rows, options);
-      RankThreads.run(3, group -> ContractRun.run("host", test, 20, group));
+      RankThreads.run(3, group -> ContractRun.run(EngineUnderTest.NAME, test, 20, group));
     }
   }
 
@@ -66,7 +66,7 @@ class ScenarioTest {
 
   private static void cachedRounds(ContractCase test, ProcessGroup group, int rounds) {
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open("host"), test.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
       ContractRun run = new ContractRun(test, buffer, arena);
       DispatchHandle handle;
       try (DispatchResult fresh = run.dispatch()) {
@@ -89,7 +89,7 @@ class ScenarioTest {
 
   private static void trainingStep(ContractCase test, ProcessGroup group) {
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open("host"), test.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
       List<ContractRun> layers = new ArrayList<>();
       List<DispatchHandle> handles = new ArrayList<>();
       for (int layer = 0; layer < 8; layer++) {
@@ -115,7 +115,7 @@ class ScenarioTest {
   }
 
   private static void onTwoStreams(ContractCase first, ContractCase second, ProcessGroup group) {
-    Engine engine = Engines.open("host");
+    Engine engine = EngineUnderTest.open();
     try (Arena arena = Arena.ofShared();
         EpBuffer one = EpBuffer.open(engine, first.spec(), group);
         EpBuffer two = EpBuffer.open(engine, second.spec(), group);
@@ -143,7 +143,7 @@ class ScenarioTest {
   private static void holdLease(ContractCase test, ProcessGroup group) {
     boolean holder = group.rank() == 1;
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open("host"), test.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
       ContractRun kept = new ContractRun(test, buffer, arena);
       ContractRun next = new ContractRun(test.withSeed(77), buffer, arena);
       DispatchResult live = kept.dispatch();
@@ -187,7 +187,7 @@ class ScenarioTest {
 
   private static void unawaited(ContractCase test, ProcessGroup group) {
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open("host"), test.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
       for (int i = 0; i < 20; i++) {
         ContractRun run = new ContractRun(test.withSeed(200 + i), buffer, arena);
         ContractRun other = new ContractRun(test.withSeed(500 + i), buffer, arena);

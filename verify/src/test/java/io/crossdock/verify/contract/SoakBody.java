@@ -25,13 +25,15 @@ public final class SoakBody implements RankBody {
   private static final int HIDDEN = 256;
   private static final long MAX_PAUSE_NANOS = 3_000_000;
 
+  private final String engine;
   private final long seed;
   private final int numCalls;
 
-  /// @param arguments seed, number of calls
+  /// @param arguments engine, seed, number of calls
   public SoakBody(List<String> arguments) {
-    seed = Long.parseLong(arguments.get(0));
-    numCalls = Integer.parseInt(arguments.get(1));
+    engine = arguments.get(0);
+    seed = Long.parseLong(arguments.get(1));
+    numCalls = Integer.parseInt(arguments.get(2));
   }
 
   @Override
@@ -48,7 +50,7 @@ public final class SoakBody implements RankBody {
             .build();
     SplittableRandom pauses = new SplittableRandom(seed * 10 + group.rank());
     SplittableRandom common = new SplittableRandom(seed);
-    try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group)) {
+    try (EpBuffer buffer = EpBuffer.open(Engines.open(engine), spec, group)) {
       for (int call = 0; call < numCalls; call++) {
         if (pauses.nextInt(8) == 0) {
           LockSupport.parkNanos(pauses.nextLong(MAX_PAUSE_NANOS));
@@ -75,13 +77,17 @@ public final class SoakBody implements RankBody {
     int hidden = buffer.spec().hidden();
     try (Arena arena = Arena.ofShared()) {
       boolean guilty = buffer.group().rank() == culprit;
-      Tensor x = Tensor.allocate(arena, DType.BF16, 1, guilty ? hidden - 8 : hidden);
-      Tensor ids = Tensor.allocate(arena, DType.I64, 1, 1);
-      Tensor weights = Tensor.allocate(arena, DType.F32, 1, 1);
+      Tensor x = tensor(buffer, arena, DType.BF16, guilty ? hidden - 8 : hidden);
+      Tensor ids = tensor(buffer, arena, DType.I64, 1);
+      Tensor weights = tensor(buffer, arena, DType.F32, 1);
       Layout layout = buffer.layout(ids, buffer.spec().numExperts());
       DispatchInput input = DispatchInput.of(x, ids, weights);
       assertThatThrownBy(() -> buffer.dispatch(input, layout))
           .isInstanceOf(guilty ? InvalidInputException.class : RefusedException.class);
     }
+  }
+
+  private static Tensor tensor(EpBuffer buffer, Arena arena, DType dtype, long columns) {
+    return buffer.memory().toDevice(Tensor.allocate(arena, dtype, 1, columns));
   }
 }

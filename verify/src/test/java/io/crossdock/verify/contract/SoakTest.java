@@ -1,6 +1,7 @@
 package io.crossdock.verify.contract;
 
 import io.crossdock.core.group.GroupOptions;
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.RankThreads;
 import java.time.Duration;
@@ -13,7 +14,7 @@ class SoakTest {
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
 
   private static List<String> arguments(int calls) {
-    return List.of(Long.toString(SEED), Integer.toString(calls));
+    return List.of(EngineUnderTest.NAME, Long.toString(SEED), Integer.toString(calls));
   }
 
   @Test

@@ -223,7 +223,7 @@ class DispatchErrorsTest {
   private static Layout emptyLayout(FaultRank rank, int numRanks, int numExperts) {
     Layout layout =
         Layout.allocate(Arena.ofAuto(), new Layout.Sizes(MAX_TOKENS, numRanks, 1, numExperts));
-    layout.filled((int) rank.batch().x().size(0));
+    layout.filled((int) rank.batch().x().size(0), rank.buffer().memory());
     return layout;
   }
 

@@ -8,11 +8,11 @@ import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.DispatchHandle;
 import io.crossdock.core.DispatchResult;
-import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.ExactCalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -62,7 +62,7 @@ final class FaultRank implements AutoCloseable {
 
   /// Opens a buffer; collective.
   static FaultRank open(ProcessGroup group, BufferSpec spec) {
-    return new FaultRank(group, EpBuffer.open(Engines.open("host"), spec, group));
+    return new FaultRank(group, EpBuffer.open(EngineUnderTest.open(), spec, group));
   }
 
   /// Opens a buffer of [#spec()]; collective.
@@ -124,9 +124,9 @@ final class FaultRank implements AutoCloseable {
     lease = result;
   }
 
-  private static byte[] bytes(DispatchResult result) {
-    MemorySegment memory = result.recvX().segment().asSlice(0, result.recvX().spanBytes());
-    return memory.toArray(ValueLayout.JAVA_BYTE);
+  private byte[] bytes(DispatchResult result) {
+    MemorySegment memory = buffer.memory().toHost(result.recvX()).segment();
+    return memory.asSlice(0, result.recvX().spanBytes()).toArray(ValueLayout.JAVA_BYTE);
   }
 
   /// Asserts that nobody wrote into the live lease.

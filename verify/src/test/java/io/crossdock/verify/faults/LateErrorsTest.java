@@ -7,9 +7,12 @@ import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.CallOptions;
 import io.crossdock.core.CapacityException;
+import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineOptions;
+import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
+import io.crossdock.core.DispatchOutputs;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.EventOverlap;
 import io.crossdock.core.ExecutionStream;
@@ -53,6 +56,10 @@ class LateErrorsTest {
     CallOptions async = CallOptions.DEFAULT.async();
     DispatchOptions after = DispatchOptions.DEFAULT.withCall(CallOptions.DEFAULT.after(failed()));
     return Stream.of(
+        new Fault(
+            "event before failed, into outputs",
+            new FaultRank.Expected(IllegalArgumentException.class, "event failed"),
+            LateErrorsTest::dispatchInto),
         Fault.invalid(
             "bad choice, asynchronous",
             "expert=99",
@@ -142,6 +149,10 @@ class LateErrorsTest {
             "event before failed, asynchronous",
             new FaultRank.Expected(IllegalArgumentException.class, "event failed"),
             r -> combine(r, CombineOptions.DEFAULT.withCall(async.after(failed())))),
+        new Fault(
+            "event before failed, into outputs",
+            new FaultRank.Expected(IllegalArgumentException.class, "event failed"),
+            LateErrorsTest::combineInto),
         Fault.invalid(
             "closed arena",
             "allocator is a closed arena",
@@ -150,6 +161,21 @@ class LateErrorsTest {
 
   private static void combine(FaultRank rank, CombineOptions options) {
     rank.buffer().combine(rank.outputs(), rank.handle(), options).event().currentStreamWait();
+  }
+
+  private static void combineInto(FaultRank rank) {
+    long tokens = rank.handle().numTokens();
+    CombineInput input = CombineInput.of(rank.outputs().y());
+    Tensor sums = Fault.tensor(DType.BF16, tokens, FaultRank.HIDDEN);
+    CombineOptions late = CombineOptions.DEFAULT.withCall(CallOptions.DEFAULT.after(failed()));
+    rank.buffer().combineInto(input, rank.handle(), late, sums, null);
+  }
+
+  private static void dispatchInto(FaultRank rank) {
+    DispatchInput input = rank.batch().input();
+    DispatchOutputs outputs = rank.buffer().allocateOutputs(Arena.ofAuto(), input, 24);
+    DispatchOptions late = DispatchOptions.DEFAULT.withCall(CallOptions.DEFAULT.after(failed()));
+    rank.buffer().dispatchInto(input, rank.layout(), late, outputs);
   }
 
   /// All ranks know all counts, so all see that one rank's outputs are too small.

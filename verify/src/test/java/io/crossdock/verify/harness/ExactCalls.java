@@ -5,6 +5,7 @@ import io.crossdock.core.CombineResult;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchResult;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
@@ -68,10 +69,24 @@ public final class ExactCalls {
   ///
   /// @param seed of all ranks' inputs
   public Batch batch(long seed) {
-    return batch(seed, rank);
+    Sent sent = sent(seed, rank);
+    long tokens = sent.tokens;
+    return new Batch(
+        tensor(MemorySegment.ofArray(sent.rows), DType.BF16, tokens, hidden),
+        tensor(MemorySegment.ofArray(sent.ids), DType.I64, tokens, topk),
+        tensor(MemorySegment.ofArray(sent.weights), DType.F32, tokens, topk),
+        sent.reference(hidden, topk));
   }
 
-  private Batch batch(long seed, int source) {
+  /// What a rank sends, as arrays.
+  private record Sent(int tokens, short[] rows, long[] ids, float[] weights) {
+    RankInput reference(int hidden, int topk) {
+      return RankInput.of(tokens, hidden * 2L, MemorySegment.ofArray(rows))
+          .withTopk(topk, ids, weights);
+    }
+  }
+
+  private Sent sent(long seed, int source) {
     SplittableRandom random = new SplittableRandom(seed * 31 + source);
     int tokens = maxTokens - random.nextInt(Math.max(1, maxTokens / 2));
     short[] rows = new short[tokens * hidden];
@@ -85,20 +100,13 @@ public final class ExactCalls {
     for (int i = 0; i < ids.length; i++) {
       ids[i] = random.nextInt(8) == 0 ? -1 : ids[i];
     }
-    RankInput reference =
-        RankInput.of(tokens, hidden * 2L, MemorySegment.ofArray(rows))
-            .withTopk(topk, ids, gates.topkWeights());
-    return new Batch(
-        tensor(MemorySegment.ofArray(rows), DType.BF16, tokens, hidden),
-        tensor(MemorySegment.ofArray(ids), DType.I64, tokens, topk),
-        tensor(MemorySegment.ofArray(gates.topkWeights()), DType.F32, tokens, topk),
-        reference);
+    return new Sent(tokens, rows, ids, gates.topkWeights());
   }
 
-  private static Tensor tensor(MemorySegment bytes, DType dtype, long... shape) {
+  private Tensor tensor(MemorySegment bytes, DType dtype, long... shape) {
     Tensor tensor = Tensor.allocate(Arena.ofAuto(), dtype, shape);
     MemorySegment.copy(bytes, 0, tensor.segment(), 0, bytes.byteSize());
-    return tensor;
+    return buffer.memory().toDevice(tensor);
   }
 
   /// {@return the layout of this rank's batch}
@@ -150,7 +158,7 @@ public final class ExactCalls {
   private List<ReferenceDispatch> expected(long seed) {
     List<RankInput> inputs = new ArrayList<>();
     for (int source = 0; source < numRanks; source++) {
-      inputs.add(batch(seed, source).reference());
+      inputs.add(sent(seed, source).reference(hidden, topk));
     }
     return RoutingReference.dispatch(inputs, DispatchSpec.of(topology));
   }
@@ -159,8 +167,9 @@ public final class ExactCalls {
   ///
   /// @param got the result
   public CombineInput outputs(DispatchResult got) {
-    Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, got.numRecvTokens(), hidden);
-    MemorySegment.copy(got.recvX().segment(), 0, y.segment(), 0, y.spanBytes());
+    EngineMemory memory = buffer.memory();
+    Tensor y = Tensor.allocate(memory.allocator(), DType.BF16, got.numRecvTokens(), hidden);
+    memory.copy(got.recvX().firstRows(got.numRecvTokens()), y);
     return CombineInput.of(y).withTopkWeights(got.recvTopkWeights().orElseThrow());
   }
 
@@ -185,7 +194,7 @@ public final class ExactCalls {
             received,
             received.stream().map(ReferenceDispatch::recvRows).toList(),
             received.stream().map(ReferenceDispatch::recvTopkWeights).toList());
-    int tokens = batch(seed).reference().numTokens();
+    int tokens = sent(seed, rank).tokens;
     ReferenceCombine expected = RoutingReference.combine(rank, tokens, inputs, List.of(), topology);
     same(seed, "combinedX", sums.combinedX(), expected.combinedX());
     MemorySegment weights = MemorySegment.ofArray(expected.combinedTopkWeights());
@@ -210,7 +219,8 @@ public final class ExactCalls {
 
   private void same(long seed, String name, Tensor got, MemorySegment expected) {
     same(seed, name + " bytes", expected.byteSize(), got.spanBytes());
-    long at = got.segment().asSlice(0, got.spanBytes()).mismatch(expected);
+    MemorySegment bytes = buffer.memory().toHost(got).segment().asSlice(0, got.spanBytes());
+    long at = bytes.mismatch(expected);
     if (at >= 0) {
       throw new AssertionError(
           "wrong "
@@ -224,7 +234,7 @@ public final class ExactCalls {
               + ", expected="
               + expected.get(ValueLayout.JAVA_BYTE, at)
               + ", got="
-              + got.segment().get(ValueLayout.JAVA_BYTE, at));
+              + bytes.get(ValueLayout.JAVA_BYTE, at));
     }
   }
 }
