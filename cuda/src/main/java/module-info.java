@@ -1,5 +1,7 @@
 /// CUDA engine: NVIDIA GPUs through the driver alone.
 module io.crossdock.cuda {
-  requires io.crossdock.core;
+  requires transitive io.crossdock.core;
   requires io.crossdock.ffi;
+
+  exports io.crossdock.cuda;
 }
