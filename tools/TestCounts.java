@@ -4,21 +4,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.xml.stream.XMLInputFactory;
 import javax.xml.stream.XMLStreamConstants;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamReader;
 
-/// Adds up the test reports below a folder: each skipped test with its reason, then one line of
-/// counts. Exit code 1 if a test failed or if no test ran, so that an empty run is never a pass.
+/// Adds up the test reports below a folder: skipped tests with their reason, one line a reason, then
+/// one line of counts. Exit code 1 if a test failed or if no test ran, so that an empty run is never a pass.
 ///
 /// Run from source: `java tools/TestCounts.java FOLDER`.
 final class TestCounts {
   private static final String EXCEPTION = "^[\\w.]+(Exception|Error): (Assumption failed: )?";
 
   private final XMLInputFactory xml = XMLInputFactory.newDefaultFactory();
-  private final List<String> skips = new ArrayList<>();
+  private final Map<String, List<String>> skips = new TreeMap<>();
   private int run;
   private int failures;
   private int errors;
@@ -76,7 +78,8 @@ final class TestCounts {
           }
           case "failure" -> failures++;
           case "error" -> errors++;
-          case "skipped" -> skips.add("skipped: " + test + ": " + reason(reader));
+          case "skipped" ->
+              skips.computeIfAbsent(reason(reader), _ -> new ArrayList<>()).add(test);
           default -> {}
         }
       }
@@ -96,13 +99,18 @@ final class TestCounts {
   }
 
   private boolean print() {
-    skips.forEach(System.out::println);
-    if (run == skips.size()) {
+    int skipped = skips.values().stream().mapToInt(List::size).sum();
+    skips.forEach((reason, tests) -> System.out.println(line(reason, tests)));
+    if (run == skipped) {
       System.out.println("no test ran");
     }
     System.out.printf(
-        "Tests run: %d, Failures: %d, Errors: %d, Skipped: %d%n",
-        run, failures, errors, skips.size());
-    return failures == 0 && errors == 0 && run > skips.size();
+        "Tests run: %d, Failures: %d, Errors: %d, Skipped: %d%n", run, failures, errors, skipped);
+    return failures == 0 && errors == 0 && run > skipped;
+  }
+
+  private static String line(String reason, List<String> tests) {
+    String who = tests.size() == 1 ? tests.getFirst() : tests.size() + " tests";
+    return "skipped: " + who + ": " + reason;
   }
 }

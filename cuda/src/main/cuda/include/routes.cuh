@@ -1,20 +1,17 @@
 // Reads the choices of tokens, a block for the experts of one rank, and finds what is wrong with them.
 #pragma once
 
-#include "memory.cuh"
+#include "wait.cuh"
 
 namespace crossdock {
 
 constexpr u32 kRouteThreads = 1024;
 constexpr u32 kRouteWarps = kRouteThreads / kWarpThreads;
-static_assert(kRouteWarps == kWarpThreads, "a warp scans the sums of all warps, a lane each");
 constexpr u32 kMaxLocalExperts = 1024;
-constexpr u32 kTokensPerThread = 4;
-constexpr u32 kTokensPerPass = kRouteThreads * kTokensPerThread;
-constexpr u32 kChoicesAhead = 8;
-constexpr u32 kSeenBits = 64;
-constexpr i32 kNoExpert = -1;
-constexpr i32 kOutside = -2;
+constexpr u32 kWordTokens = 32;                           // tokens of a word of a bitmap
+constexpr u32 kPassTokens = kRouteThreads * kWordTokens;  // a word a thread
+constexpr u32 kLoadsAhead = 8;
+static_assert(kRouteWarps == kWarpThreads, "a warp scans the sums of all warps, a lane each");
 
 // The choices of all tokens of this rank.
 struct Choices {
@@ -25,6 +22,13 @@ struct Choices {
   u32 topk;
   i64 num_experts;
   u32 num_local_experts;
+};
+
+// Consecutive experts that a block looks for, and where it counts their choices, if it does.
+struct ExpertRange {
+  i64 low;
+  u32 num_experts;
+  u32* counts;
 };
 
 __device__ __forceinline__ i64 expert_at(const Choices& choices, u64 token, u32 k) {
@@ -38,75 +42,66 @@ __device__ __forceinline__ u64 refusal_key(const Choices& choices, u64 token, u3
   return (token * choices.topk + k) * 2 + (repeated ? 1 : 0);
 }
 
-// An expert, kNoExpert or kOutside.
-__device__ __forceinline__ i32 checked_expert_at(const Choices& choices, u64 token, u32 k) {
-  if (token >= choices.num_tokens || k >= choices.topk) {
-    return kNoExpert;
-  }
-  const i64 expert = expert_at(choices, token, k);
-  return expert < kNoExpert || expert >= choices.num_experts ? kOutside : static_cast<i32>(expert);
-}
-
-__device__ inline bool was_chosen(const Choices& choices, u64 token, u32 k, i32 expert) {
-  for (u32 before = 0; before < k; before++) {
-    if (expert_at(choices, token, before) == expert) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// What a thread knows of a token while it looks at its choices.
-struct Visit {
-  u64 seen;  // experts of the rank that the token chose so far, a bit each as far as they go
-  bool chosen;
+// How a warp lies over tokens and choices: groups of lanes, a token each and a choice a lane.
+struct LaneMap {
+  u32 lanes_per_token;  // the power of two from topk up
+  u32 tokens_per_step;
+  u32 token;  // of this lane in a step
+  u32 k;
 };
 
-// Counts one choice if it is among the experts of the rank, whose first is `low`.
-__device__ __forceinline__ void visit_choice(const Choices& choices, u64 token, u32 k, i32 expert, i32 low,
-                                             u32* expert_counts, Visit* visit, u64* lowest_key) {
-  const u32 local = static_cast<u32>(expert - low);
-  if (expert == kOutside) {
-    *lowest_key = min(*lowest_key, refusal_key(choices, token, k, false));
-  } else if (expert >= low && local < choices.num_local_experts) {
-    const u64 bit = 1ull << (local % kSeenBits);
-    const bool repeated = choices.num_local_experts > kSeenBits ? was_chosen(choices, token, k, expert)
-                                                                : (visit->seen & bit) != 0;
-    if (repeated) {
-      *lowest_key = min(*lowest_key, refusal_key(choices, token, k, true));
-    }
-    visit->seen |= bit;
-    visit->chosen = true;
-    atomicAdd(&expert_counts[local], 1u);
-  }
+__device__ __forceinline__ LaneMap lane_map(u32 topk) {
+  const u32 lanes = topk <= 1 ? 1 : 1u << (32 - __clz(topk - 1));
+  return {lanes, kWarpThreads / lanes, lane_idx() / lanes, lane_idx() % lanes};
 }
 
-// By one thread: looks at kTokensPerThread tokens from `first` on and counts their choices among the
-// experts of one rank. A bit for each that has any. All choices are read ahead of their use.
-__device__ inline u32 visit_tokens(const Choices& choices, u64 first, u64 rank, u32* expert_counts,
-                                   u64* lowest_key) {
-  const i32 low = static_cast<i32>(rank * choices.num_local_experts);
-  Visit visits[kTokensPerThread] = {};
-  for (u32 first_k = 0; first_k < choices.topk; first_k += kChoicesAhead) {
-    i32 experts[kTokensPerThread][kChoicesAhead];
+// By one warp: looks at one choice a lane. Tokens of the step that chose in the range, a bit each.
+__device__ __forceinline__ u32 visit_step(const Choices& choices, const ExpertRange& range,
+                                          const LaneMap& map, u64 token, i64 expert, u64* lowest_key) {
+  const i64 local = expert - range.low;
+  const bool inside = expert >= 0 && local >= 0 && local < range.num_experts;
+  if (expert < -1 || expert >= choices.num_experts) {
+    *lowest_key = min(*lowest_key, refusal_key(choices, token, map.k, false));
+  }
+  const u32 key = inside ? map.token * kMaxLocalExperts + static_cast<u32>(local) : ~lane_idx();
+  const u32 same = __match_any_sync(kAllLanes, key);
+  if (inside && (same & ((1u << lane_idx()) - 1)) != 0) {
+    *lowest_key = min(*lowest_key, refusal_key(choices, token, map.k, true));
+  }
+  if (inside && range.counts != nullptr) {
+    atomicAdd(&range.counts[local], 1u);
+  }
+  const u32 hits = __ballot_sync(kAllLanes, inside);
+  const u32 lanes = map.lanes_per_token;
+  const u32 mine = lane_idx() < map.tokens_per_step ? hits >> (lane_idx() * lanes) : 0;
+  const u32 mask = lanes == kWarpThreads ? ~0u : (1u << lanes) - 1;
+  return __ballot_sync(kAllLanes, (mine & mask) != 0);
+}
+
+// By one warp: which of 32 tokens chose an expert of the range. Choices are read ahead of their use.
+__device__ inline u32 visit_word(const Choices& choices, const ExpertRange& range, u64 first_token,
+                                 u64* lowest_key) {
+  const LaneMap map = lane_map(choices.topk);
+  u32 word = 0;
+  for (u32 first = 0; first < kWordTokens; first += kLoadsAhead * map.tokens_per_step) {
+    i64 experts[kLoadsAhead];
 #pragma unroll
-    for (u32 i = 0; i < kTokensPerThread * kChoicesAhead; i++) {
-      experts[i / kChoicesAhead][i % kChoicesAhead] =
-          checked_expert_at(choices, first + i / kChoicesAhead, first_k + i % kChoicesAhead);
+    for (u32 i = 0; i < kLoadsAhead; i++) {
+      const u32 in_word = first + i * map.tokens_per_step + map.token;
+      const u64 token = first_token + in_word;
+      const bool there = in_word < kWordTokens && token < choices.num_tokens && map.k < choices.topk;
+      experts[i] = there ? expert_at(choices, token, map.k) : -1;
     }
 #pragma unroll
-    for (u32 i = 0; i < kTokensPerThread * kChoicesAhead; i++) {
-      visit_choice(choices, first + i / kChoicesAhead, first_k + i % kChoicesAhead,
-                   experts[i / kChoicesAhead][i % kChoicesAhead], low, expert_counts,
-                   &visits[i / kChoicesAhead], lowest_key);
+    for (u32 i = 0; i < kLoadsAhead; i++) {
+      const u32 in_word = first + i * map.tokens_per_step;
+      if (in_word < kWordTokens) {
+        const u64 token = first_token + in_word + map.token;
+        word |= visit_step(choices, range, map, token, experts[i], lowest_key) << in_word;
+      }
     }
   }
-  u32 chosen = 0;
-#pragma unroll
-  for (u32 i = 0; i < kTokensPerThread; i++) {
-    chosen |= visits[i].chosen ? 1u << i : 0;
-  }
-  return chosen;
+  return word;
 }
 
 // By a warp: sum of the values of the lanes before this one.
@@ -114,7 +109,7 @@ __device__ __forceinline__ u32 warp_sum_before(u32 value) {
   u32 sum = value;
 #pragma unroll
   for (u32 step = 1; step < kWarpThreads; step *= 2) {
-    const u32 below = __shfl_up_sync(0xffffffffu, sum, step);
+    const u32 below = __shfl_up_sync(kAllLanes, sum, step);
     sum += lane_idx() >= step ? below : 0;
   }
   return sum - value;
@@ -130,10 +125,53 @@ __device__ inline u32 block_sum_before(u32 value, u32* total) {
   __syncthreads();
   const u32 mine = warp_sums[lane_idx()];
   const u32 warps_before = warp_sum_before(mine);
-  *total = __shfl_sync(0xffffffffu, warps_before + mine, kRouteWarps - 1);
-  const u32 sum = __shfl_sync(0xffffffffu, warps_before, warp_idx()) + before;
+  *total = __shfl_sync(kAllLanes, warps_before + mine, kRouteWarps - 1);
+  const u32 sum = __shfl_sync(kAllLanes, warps_before, warp_idx()) + before;
   __syncthreads();
   return sum;
+}
+
+// Which tokens of a pass go somewhere, in shared memory: a bit each, and how many go before each word.
+struct TokenBits {
+  u32 words[kRouteThreads];
+  u32 before[kRouteThreads];
+};
+
+__device__ __forceinline__ u32 num_words_of(u64 num_tokens, u64 first_token) {
+  const u64 left = num_tokens - first_token;
+  return static_cast<u32>((min(left, static_cast<u64>(kPassTokens)) + kWordTokens - 1) / kWordTokens);
+}
+
+// By a whole block: counts the bits; `base` go before the first. Returns how many there are.
+__device__ inline u32 count_bits(TokenBits* bits, u32 num_words, u32 base) {
+  __syncthreads();
+  const u32 word = threadIdx.x < num_words ? bits->words[threadIdx.x] : 0;
+  u32 total;
+  const u32 before = block_sum_before(__popc(word), &total);
+  bits->before[threadIdx.x] = base + before;
+  __syncthreads();
+  return total;
+}
+
+__device__ __forceinline__ bool bit_of(const TokenBits& bits, u32 token) {
+  return (bits.words[token / kWordTokens] >> (token % kWordTokens) & 1) != 0;
+}
+
+__device__ __forceinline__ u32 position_of(const TokenBits& bits, u32 token) {
+  const u32 below = bits.words[token / kWordTokens] & ((1u << (token % kWordTokens)) - 1);
+  return bits.before[token / kWordTokens] + __popc(below);
+}
+
+// By a whole block: fills the bits of one pass from the choices.
+__device__ inline void mark_tokens(const Choices& choices, const ExpertRange& range, u64 first_token,
+                                   TokenBits* bits, u64* lowest_key) {
+  const u32 num_words = num_words_of(choices.num_tokens, first_token);
+  for (u32 i = warp_idx(); i < num_words; i += kRouteWarps) {
+    const u32 word = visit_word(choices, range, first_token + i * kWordTokens, lowest_key);
+    if (lane_idx() == 0) {
+      bits->words[i] = word;
+    }
+  }
 }
 
 __device__ inline void clear_counts(u32* expert_counts, u32 num_local_experts) {

@@ -12,7 +12,7 @@ namespace crossdock {
 
 constexpr u32 kCombineThreads = 512;
 constexpr u32 kFastRows = 8;     // a token with no more rows takes the fast path
-constexpr u32 kLoadsAhead = 16;  // 16-byte words in flight in a lane there
+constexpr u32 kWordsAhead = 16;  // 16-byte words in flight in a lane there
 constexpr u32 kMaxUnroll = 4;    // of one row
 constexpr u32 kRows = 4;         // rows read at once otherwise; more are added in further passes
 constexpr u32 kChannels = 8;     // BF16 channels of a 16-byte word
@@ -184,7 +184,7 @@ __device__ __forceinline__ void sum_words(const u64 (&addresses)[kFastRows], u64
 template <u32 kNumRows>
 __device__ __forceinline__ void sum_rows(const u64 (&addresses)[kFastRows], u64 out, u64 num_words,
                                          float first) {
-  constexpr u32 kUnroll = kLoadsAhead / kNumRows < kMaxUnroll ? kLoadsAhead / kNumRows : kMaxUnroll;
+  constexpr u32 kUnroll = kWordsAhead / kNumRows < kMaxUnroll ? kWordsAhead / kNumRows : kMaxUnroll;
   u64 word = lane_idx();
 #pragma unroll 1
   for (; word + (kUnroll - 1) * kWarpThreads < num_words; word += kUnroll * kWarpThreads) {

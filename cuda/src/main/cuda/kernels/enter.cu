@@ -18,41 +18,55 @@ __device__ inline Choices choices_of(const EnterArgs& args) {
           static_cast<u32>(num_experts / args.geometry.num_ranks)};
 }
 
-// By one thread: which of its tokens go to a rank by the layout alone, a bit each.
-__device__ inline u32 tokens_in_layout(const EnterArgs& args, u64 first, u64 rank) {
-  u32 sent = 0;
-  for (u32 i = 0; i < kTokensPerThread && first + i < args.num_tokens; i++) {
-    const u64 at = (first + i) * args.geometry.num_ranks + rank;
-    sent |= pointer<const unsigned char>(args.layout_in_rank)[at] != 0 ? 1u << i : 0;
+// By a whole block: fills the bits of one pass from the layout alone.
+__device__ inline void mark_tokens_of_layout(const EnterArgs& args, u64 rank, u64 first_token,
+                                             TokenBits* bits) {
+  const u32 num_words = num_words_of(args.num_tokens, first_token);
+  for (u32 i = warp_idx(); i < num_words; i += kRouteWarps) {
+    const u64 token = first_token + i * kWordTokens + lane_idx();
+    const u64 at = token * args.geometry.num_ranks + rank;
+    const bool sent = token < args.num_tokens && pointer<const unsigned char>(args.layout_in_rank)[at] != 0;
+    const u32 word = __ballot_sync(kAllLanes, sent);
+    if (lane_idx() == 0) {
+      bits->words[i] = word;
+    }
   }
-  return sent;
+}
+
+// By a whole block: stores the positions of one pass.
+__device__ inline void store_positions(const EnterArgs& args, u64 rank, u64 first_token,
+                                       const TokenBits& bits) {
+  i32* positions = pointer<i32>(args.handle.positions);
+  for (u32 i = threadIdx.x; i < kPassTokens && first_token + i < args.num_tokens; i += kRouteThreads) {
+    positions[(first_token + i) * args.geometry.num_ranks + rank] =
+        bit_of(bits, i) ? static_cast<i32>(position_of(bits, i)) : -1;
+  }
+  __syncthreads();
 }
 
 // By a whole block: fills one rank's column of the positions.
 __device__ inline void plan_rank(const EnterArgs& args, const Choices& choices, u64 rank, u64* lowest_key) {
   __shared__ u32 expert_counts[kMaxLocalExperts];
-  clear_counts(expert_counts, choices.num_local_experts);
-  i32* positions = pointer<i32>(args.handle.positions);
-  u32 base = 0;
-  for (u64 pass = 0; pass < args.num_tokens; pass += kTokensPerPass) {
-    const u64 first = pass + static_cast<u64>(threadIdx.x) * kTokensPerThread;
-    const u32 sent = args.topk_idx != 0 ? visit_tokens(choices, first, rank, expert_counts, lowest_key)
-                                        : tokens_in_layout(args, first, rank);
-    u32 num_sent;
-    u32 position = base + block_sum_before(__popc(sent), &num_sent);
-    for (u32 i = 0; i < kTokensPerThread && first + i < args.num_tokens; i++) {
-      const bool here = (sent >> i & 1) != 0;
-      positions[(first + i) * args.geometry.num_ranks + rank] = here ? static_cast<i32>(position) : -1;
-      position += here ? 1 : 0;
+  __shared__ TokenBits bits;
+  const u32 num_local_experts = choices.num_local_experts;
+  clear_counts(expert_counts, num_local_experts);
+  const ExpertRange range = {static_cast<i64>(rank) * num_local_experts, num_local_experts, expert_counts};
+  u32 num_sent = 0;
+  for (u64 first = 0; first < args.num_tokens; first += kPassTokens) {
+    if (args.topk_idx != 0) {
+      mark_tokens(choices, range, first, &bits, lowest_key);
+    } else {
+      mark_tokens_of_layout(args, rank, first, &bits);
     }
-    base += num_sent;
+    num_sent += count_bits(&bits, num_words_of(args.num_tokens, first), num_sent);
+    store_positions(args, rank, first, bits);
   }
   if (threadIdx.x == 0) {
-    pointer<i64>(args.rank_counts)[rank] = base;
+    pointer<i64>(args.rank_counts)[rank] = num_sent;
   }
   if (args.topk_idx != 0) {
-    i32* counts = pointer<i32>(args.expert_counts) + rank * choices.num_local_experts;
-    store_counts(counts, expert_counts, choices.num_local_experts);
+    i32* counts = pointer<i32>(args.expert_counts) + rank * num_local_experts;
+    store_counts(counts, expert_counts, num_local_experts);
   }
 }
 

@@ -15,46 +15,38 @@ __device__ inline Choices choices_of(const LayoutArgs& args) {
 }
 
 // By a whole block: one rank's column, its tokens and the choices of its experts.
-__device__ inline void count_rank(const LayoutArgs& args, const Choices& choices, u64 rank, u64* lowest_key) {
+__device__ inline void count_rank(const LayoutArgs& args, const Choices& choices, u64 rank, TokenBits* bits,
+                                  u64* lowest_key) {
   __shared__ u32 expert_counts[kMaxLocalExperts];
-  clear_counts(expert_counts, choices.num_local_experts);
+  const u32 num_local_experts = choices.num_local_experts;
+  clear_counts(expert_counts, num_local_experts);
+  const ExpertRange range = {static_cast<i64>(rank) * num_local_experts, num_local_experts, expert_counts};
   u32 num_tokens = 0;
-  for (u64 pass = 0; pass < args.num_tokens; pass += kTokensPerPass) {
-    const u64 first = pass + static_cast<u64>(threadIdx.x) * kTokensPerThread;
-    const u32 sent = visit_tokens(choices, first, rank, expert_counts, lowest_key);
-    for (u32 i = 0; i < kTokensPerThread && first + i < args.num_tokens; i++) {
-      pointer<unsigned char>(args.token_in_rank)[(first + i) * args.num_ranks + rank] = sent >> i & 1;
+  for (u64 first = 0; first < args.num_tokens; first += kPassTokens) {
+    mark_tokens(choices, range, first, bits, lowest_key);
+    num_tokens += count_bits(bits, num_words_of(args.num_tokens, first), 0);
+    for (u32 i = threadIdx.x; i < kPassTokens && first + i < args.num_tokens; i += kRouteThreads) {
+      const u64 at = (first + i) * args.num_ranks + rank;
+      pointer<unsigned char>(args.token_in_rank)[at] = bit_of(*bits, i) ? 1 : 0;
     }
-    u32 num_sent;
-    block_sum_before(__popc(sent), &num_sent);
-    num_tokens += num_sent;
+    __syncthreads();
   }
   if (threadIdx.x == 0) {
     pointer<i32>(args.tokens_per_rank)[rank] = static_cast<i32>(num_tokens);
   }
-  store_counts(pointer<i32>(args.tokens_per_expert) + rank * choices.num_local_experts, expert_counts,
-               choices.num_local_experts);
-}
-
-__device__ inline bool goes_to_node(const Choices& choices, u64 token, i64 low, i64 end) {
-  for (u32 k = 0; k < choices.topk; k++) {
-    const i64 expert = expert_at(choices, token, k);
-    if (expert >= low && expert < end) {
-      return true;
-    }
-  }
-  return false;
+  store_counts(pointer<i32>(args.tokens_per_expert) + rank * num_local_experts, expert_counts,
+               num_local_experts);
 }
 
 // By a whole block: a token counts once for a node however many of its ranks want it.
-__device__ inline void count_node(const LayoutArgs& args, const Choices& choices, u64 node) {
-  const i64 per_node = static_cast<i64>(args.num_local_ranks) * choices.num_local_experts;
-  const i64 low = static_cast<i64>(node) * per_node;
+__device__ inline void count_node(const LayoutArgs& args, const Choices& choices, u64 node, TokenBits* bits) {
+  const u32 per_node = static_cast<u32>(args.num_local_ranks) * choices.num_local_experts;
+  const ExpertRange range = {static_cast<i64>(node) * per_node, per_node, nullptr};
+  u64 ignored = kNoRefusal;
   u32 num_tokens = 0;
-  for (u64 first = 0; first < args.num_tokens; first += kRouteThreads) {
-    const u64 token = first + threadIdx.x;
-    num_tokens +=
-        __syncthreads_count(token < args.num_tokens && goes_to_node(choices, token, low, low + per_node));
+  for (u64 first = 0; first < args.num_tokens; first += kPassTokens) {
+    mark_tokens(choices, range, first, bits, &ignored);
+    num_tokens += count_bits(bits, num_words_of(args.num_tokens, first), 0);
   }
   if (threadIdx.x == 0) {
     pointer<i32>(args.tokens_per_node)[node] = static_cast<i32>(num_tokens);
@@ -81,14 +73,15 @@ __device__ inline void report_layout(const LayoutArgs& args, const Choices& choi
 
 extern "C" __global__ void __launch_bounds__(kRouteThreads, 1)
     count_layout(const __grid_constant__ LayoutArgs args) {
+  __shared__ TokenBits bits;
   const Choices choices = choices_of(args);
   u64 lowest_key = kNoRefusal;
   for (u64 rank = blockIdx.x; rank < args.num_ranks; rank += gridDim.x) {
-    count_rank(args, choices, rank, &lowest_key);
+    count_rank(args, choices, rank, &bits, &lowest_key);
   }
   const u64 num_nodes = args.tokens_per_node == 0 ? 0 : args.num_ranks / args.num_local_ranks;
   for (u64 node = blockIdx.x; node < num_nodes; node += gridDim.x) {
-    count_node(args, choices, node);
+    count_node(args, choices, node, &bits);
   }
   u64* scratch = pointer<u64>(args.scratch);
   if (lowest_key != kNoRefusal) {

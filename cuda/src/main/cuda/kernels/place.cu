@@ -344,9 +344,27 @@ __device__ inline void read_windows(const Geometry& geometry, u64 epoch, u64* wi
   }
 }
 
+// By a whole block: publishes the call of a cached dispatch or a further round.
+__device__ inline bool publish_call(const PlaceArgs& args, u64 epoch) {
+  __shared__ EntryHeader head;
+  __shared__ u32 ready;
+  if (threadIdx.x == 0) {
+    head = args.entry;
+    head.handle_epoch = *pointer<const u64>(args.handle.epoch);
+  }
+  if (warp_idx() == kMovingWarps) {
+    store_by_warp(&ready, can_begin(args.geometry, epoch));
+  }
+  __syncthreads();
+  if (ready != 0) {
+    publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
+  }
+  __syncthreads();
+  return ready != 0;
+}
+
 // By a whole block: waits until this rank may place. A fresh dispatch was entered by the kernel before.
 __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& shared, u64 epoch) {
-  __shared__ EntryHeader head;
   __shared__ u32 proceed;
   const bool waits = warp_idx() == kMovingWarps;
   if (args.entered != 0) {
@@ -356,26 +374,10 @@ __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& sha
     __syncthreads();
     return true;
   }
-  if (threadIdx.x == 0) {
-    proceed = 1;
-  }
-  if (blockIdx.x == 0) {
-    if (threadIdx.x == 0) {
-      head = args.entry;
-      head.handle_epoch = *pointer<const u64>(args.handle.epoch);
-    }
-    __syncthreads();
-    if (waits) {
-      store_by_warp(&proceed, can_begin(args.geometry, epoch));
-    }
-    __syncthreads();
-    if (proceed != 0) {
-      publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
-    }
-  }
-  __syncthreads();
-  if (waits && proceed != 0) {
-    store_by_warp(&proceed, await_verdict(args.geometry, args.handle, epoch, shared.windows));
+  const bool published = blockIdx.x != 0 || publish_call(args, epoch);
+  if (waits) {
+    const bool agreed = published && await_verdict(args.geometry, args.handle, epoch, shared.windows);
+    store_by_warp(&proceed, agreed);
   }
   __syncthreads();
   return proceed != 0;

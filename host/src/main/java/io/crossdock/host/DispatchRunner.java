@@ -3,11 +3,10 @@ package io.crossdock.host;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
-import io.crossdock.core.InvalidInputException;
-import io.crossdock.core.LeaseException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.CallKind;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.protocol.WindowSet;
@@ -34,22 +33,12 @@ final class DispatchRunner {
     context.checkUsable();
     long rows = context.layout.rows;
     if (!call.owned && call.numWorstTokens > rows) {
-      throw new InvalidInputException(
-          "numWorstTokens does not fit the window: numWorstTokens="
-              + call.numWorstTokens
-              + ", windowRows="
-              + rows
-              + ", remedy=owned placement or larger capacityRows");
+      throw Failures.worstExceedsWindow(call.numWorstTokens, rows);
     }
     WindowSet windows = context.protocol.receive();
     call.window = windows.acquire();
     if (call.window < 0) {
-      throw new LeaseException(
-          "every receive window is held: rank="
-              + context.rank
-              + ", windows="
-              + windows.describe()
-              + ", remedy=close a result, or open the buffer with more windows");
+      throw Failures.noReceiveWindow(context.rank, windows);
     }
     call.ticket = windows.ticket(call.window);
     if (!call.owned) {

@@ -1,12 +1,9 @@
 package io.crossdock.host;
 
-import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.BufferSpec;
-import io.crossdock.core.CapacityException;
-import io.crossdock.core.CollectiveMismatchException;
 import io.crossdock.core.CrossdockException;
-import io.crossdock.core.RefusedException;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.Verdict;
@@ -106,8 +103,7 @@ final class HostContext {
   void checkUsable() {
     for (int peer = 0; peer < numRanks; peer++) {
       if (board.state(peer) == PeerState.ABORTED) {
-        throw new BufferClosedException(
-            "buffer was aborted and not reset: origin=" + peer + ", reason=" + board.reason(peer));
+        throw Failures.unusable(peer, board.reason(peer));
       }
     }
   }
@@ -116,23 +112,11 @@ final class HostContext {
     int culprit = protocol.culprit(verdict);
     Entry entry = protocol.entry(culprit);
     return switch (verdict) {
-      case REFUSED -> new RefusedException(culprit, entry.reason);
-      case MISMATCH ->
-          new CollectiveMismatchException(
-              "ranks made different calls: rank=0, peer="
-                  + culprit
-                  + ", difference="
-                  + protocol.entry(0).mismatch(entry));
+      case REFUSED -> Failures.refused(culprit, entry.reason);
+      case MISMATCH -> Failures.mismatch(protocol.entry(0), culprit, entry);
       default ->
-          new CapacityException(
-              "more rows would arrive than fit: rank="
-                  + culprit
-                  + ", rows="
-                  + protocol.announcedTotal(culprit)
-                  + ", windowRows="
-                  + entry.capacityRows
-                  + (entry.outputRows == Long.MAX_VALUE ? "" : ", outputRows=" + entry.outputRows)
-                  + ", remedy=larger capacityRows, owned placement or more numWorstTokens");
+          Failures.overCapacity(
+              culprit, protocol.announcedTotal(culprit), entry.capacityRows, entry.outputRows);
     };
   }
 }

@@ -2,7 +2,6 @@ package io.crossdock.host;
 
 import io.crossdock.core.CallStats;
 import io.crossdock.core.CallTimer;
-import io.crossdock.core.CapacityException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
@@ -10,6 +9,7 @@ import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
@@ -152,12 +152,7 @@ final class HostSession implements EngineSession {
     context.checkUsable();
     long rows = Math.max(handle.numRecvRows(), handle.worstRows);
     if (rows > context.layout.rows) {
-      throw new CapacityException(
-          "expert outputs do not fit one window: rows="
-              + rows
-              + ", windowRows="
-              + context.layout.rows
-              + ", remedy=combine from other memory");
+      throw Failures.outputsExceedWindow(rows, context.layout.rows);
     }
     return outputs.lend(handle.topk);
   }

@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.OutputPlace;
@@ -51,14 +52,7 @@ final class OutputWindows {
 
   private int claim(int window) {
     if (!windows.claimLease(window)) {
-      throw new LeaseException(
-          "y lies in an expert-output window that is not handed out: rank="
-              + context.rank
-              + ", window="
-              + window
-              + ", windows="
-              + windows.describe()
-              + ", remedy=one combine for each CombineBuffer, before it is closed");
+      throw Failures.outputNotHandedOut(context.rank, window, windows);
     }
     return window;
   }
@@ -76,12 +70,7 @@ final class OutputWindows {
     }
     long epoch = context.protocol.nextPulled();
     if (epoch < 0) {
-      throw new LeaseException(
-          "every expert-output window is handed out: rank="
-              + context.rank
-              + ", windows="
-              + windows.describe()
-              + ", remedy=combine or close a CombineBuffer");
+      throw Failures.noOutputWindow(context.rank, windows);
     }
     awaitReaders(epoch);
     return context.protocol.acquireOutput();

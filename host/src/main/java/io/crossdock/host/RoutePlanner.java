@@ -8,6 +8,7 @@ import io.crossdock.core.DType;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.SendPlan;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -95,13 +96,7 @@ final class RoutePlanner {
   void checkLayout(Layout layout, SendPlan plan) {
     for (int rank = 0; rank < numRanks; rank++) {
       if (layout.tokensToRank(rank) != plan.count(rank)) {
-        throw new InvalidInputException(
-            "layout does not belong to topkIdx: rank="
-                + rank
-                + ", layoutTokens="
-                + layout.tokensToRank(rank)
-                + ", tokens="
-                + plan.count(rank));
+        throw Failures.foreignLayout(rank, layout.tokensToRank(rank), plan.count(rank));
       }
     }
   }
@@ -169,15 +164,7 @@ final class RoutePlanner {
                 ? ids.get(JAVA_LONG_UNALIGNED, row + k * 8L)
                 : ids.get(JAVA_INT_UNALIGNED, row + k * 4L);
         if (id < -1 || id >= numExperts) {
-          throw new InvalidInputException(
-              "expert id is out of range: token="
-                  + token
-                  + ", k="
-                  + k
-                  + ", expert="
-                  + id
-                  + ", numExperts="
-                  + numExperts);
+          throw Failures.expertOutOfRange(token, k, id, numExperts);
         }
         choices[token * topk + k] = (int) id;
         if (id >= 0) {
@@ -189,8 +176,7 @@ final class RoutePlanner {
 
   private void count(int expert, int token, int tokenStamp) {
     if (expertStamp[expert] == tokenStamp) {
-      throw new InvalidInputException(
-          "a token repeats an expert: token=" + token + ", expert=" + expert);
+      throw Failures.expertRepeated(token, expert);
     }
     expertStamp[expert] = tokenStamp;
     expertCounts[expert]++;

@@ -4,6 +4,7 @@ import io.crossdock.core.AbortedException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.PeerProcess;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
 import java.time.Duration;

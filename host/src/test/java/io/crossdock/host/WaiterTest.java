@@ -9,6 +9,7 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.PeerProcess;
 import io.crossdock.core.protocol.PeerState;
 import java.io.BufferedReader;
 import java.io.IOException;

@@ -110,13 +110,17 @@ final class Driver {
 
   private Driver() {}
 
-  /// Loads kernels with their module, not at their first launch: loading one waits for the GPU to
-  /// be idle, so beside a kernel that waits for a peer it never would.
+  /// Two defaults of the driver are deadly beside a kernel that waits for a peer. A kernel is
+  /// loaded at its first launch, which waits for the GPU to be idle: so all are loaded with their
+  /// module. And streams share eight hardware queues, where work of one stream waits behind that of
+  /// another: so there are as many queues as the driver grants.
   private static final class Start {
+    private static final String MOST_CONNECTIONS = "32";
     static final int CODE = run();
 
     private static int run() {
       LibC.setEnvironment("CUDA_MODULE_LOADING", "EAGER");
+      LibC.setEnvironment("CUDA_DEVICE_MAX_CONNECTIONS", MOST_CONNECTIONS);
       return INIT.call(0);
     }
   }

@@ -1,4 +1,4 @@
-package io.crossdock.host;
+package io.crossdock.core.protocol;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
@@ -9,7 +9,7 @@ import java.nio.file.Path;
 /// Tells whether the process of a peer still runs.
 ///
 /// Safe for any thread.
-final class PeerProcess {
+public final class PeerProcess {
   /// Fields of `/proc/PID/stat` behind the name: `man 5 proc`.
   private static final int STATE = 0;
 
@@ -23,7 +23,7 @@ final class PeerProcess {
   /// [ProcessHandle] calls it alive until then; it would be waited for in vain.
   ///
   /// @param pid its number on this machine
-  static boolean isAlive(long pid) {
+  public static boolean isAlive(long pid) {
     try {
       String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"), ISO_8859_1);
       String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);

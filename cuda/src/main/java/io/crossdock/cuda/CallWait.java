@@ -1,0 +1,155 @@
+package io.crossdock.cuda;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.ffi.NativeCallException;
+import java.time.Duration;
+
+/// Waits of the host for calls that were enqueued, never for ever. While a wait lasts, peers in
+/// other processes are looked after: a kernel cannot see that one died.
+///
+/// Safe for any thread.
+final class CallWait {
+  private static final long LOOK_NANOS = 10_000_000;
+
+  private final PeerLinks links;
+  private final Control control;
+  private final Health health;
+  private final CallLog log;
+  private final GpuStream stream;
+  private final Duration bound;
+  private final boolean[] gone;
+
+  CallWait(Control control, PeerLinks links, CallLog log, GpuStream stream, BufferSpec spec) {
+    this.links = links;
+    this.control = control;
+    this.health = log.health();
+    this.log = log;
+    this.stream = stream;
+    this.bound = spec.hostTimeout().plus(spec.gpuTimeout());
+    this.gone = new boolean[links.numRanks()];
+  }
+
+  Duration bound() {
+    return bound;
+  }
+
+  /// Returns once a call is over, well or badly.
+  void await(long ticket) {
+    if (log.isOver(ticket)) {
+      return;
+    }
+    Turn turn = new Turn();
+    while (!log.isOver(ticket)) {
+      turn.pass(ticket);
+    }
+  }
+
+  /// Waits for some calls and throws what the first that failed threw.
+  ///
+  /// @param after the call before the first
+  void join(long after, long last) {
+    RuntimeException failure = outcome(after, last);
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  /// Waits for some calls and answers what the first that failed threw, or null.
+  RuntimeException outcome(long after, long last) {
+    if (last > after) {
+      await(last);
+    }
+    return log.failure(after, last);
+  }
+
+  /// Waits until the counts of a call came, or throws what it failed with.
+  void awaitCounts(Counts counts, long ticket) {
+    Turn turn = new Turn();
+    while (!counts.hold(ticket)) {
+      if (log.isOver(ticket)) {
+        RuntimeException failure = log.failure(ticket - 1, ticket);
+        if (failure != null) {
+          throw failure;
+        }
+        return;
+      }
+      turn.pass(ticket);
+    }
+  }
+
+  /// One wait.
+  ///
+  /// Confined to the thread that waits.
+  private final class Turn {
+    private final Pacer pacer = new Pacer();
+    private long nextLook = LOOK_NANOS;
+
+    void pass(long ticket) {
+      if (!pacer.pause()) {
+        return;
+      }
+      if (Thread.currentThread().isInterrupted()) {
+        throw giveUp("interrupted while waiting for a peer: rank=" + links.rank(), ticket);
+      }
+      long waited = pacer.waitedNanos();
+      if (waited > bound.toNanos()) {
+        throw giveUp(text("GPU did not report in time", ticket, waited), ticket);
+      }
+      if (waited > nextLook) {
+        nextLook = waited + LOOK_NANOS;
+        lookAtPeers();
+        lookAtStream(ticket, waited);
+      }
+    }
+  }
+
+  private String text(String what, long ticket, long waitedNanos) {
+    return what
+        + ": rank="
+        + links.rank()
+        + ", call="
+        + ticket
+        + ", waitedMs="
+        + waitedNanos / 1_000_000;
+  }
+
+  /// Aborts, and lets the kernel leave before the caller's memory may go.
+  private CrossdockException giveUp(String reason, long ticket) {
+    health.abort(reason);
+    long deadline = System.nanoTime() + LOOK_NANOS * 10;
+    while (!log.isOver(ticket) && System.nanoTime() < deadline) {
+      Thread.onSpinWait();
+    }
+    return new CrossdockException(reason);
+  }
+
+  private void lookAtPeers() {
+    for (int peer = 0; peer < gone.length; peer++) {
+      if (!gone[peer] && !links.isAlive(peer)) {
+        gone[peer] = true;
+        control.markGone(peer);
+      }
+    }
+  }
+
+  /// A kernel that failed, or never ran, will not report.
+  private void lookAtStream(long ticket, long waitedNanos) {
+    if (isIdle() && !log.isOver(ticket)) {
+      throw giveUp(text("GPU is done and did not report", ticket, waitedNanos), ticket);
+    }
+  }
+
+  private boolean isIdle() {
+    try {
+      return !stream.isCapturing() && stream.driver().isDone();
+    } catch (NativeCallException e) {
+      try {
+        health.abort("GPU failed: rank=" + links.rank() + ", cause=" + e.getMessage());
+      } catch (RuntimeException second) {
+        e.addSuppressed(second);
+      }
+      throw e;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package io.crossdock.cuda;
+
+import io.crossdock.core.EventOverlap;
+import io.crossdock.cuda.driver.GpuTimeoutException;
+import io.crossdock.cuda.driver.Stream;
+
+/// The stream that the calls of a buffer run on.
+///
+/// Confined to the thread that uses the buffer.
+final class CommStream extends GpuStream {
+  private final CallLog log;
+  private CallWait wait;
+  private GpuStream caller;
+  private CudaEvent mark;
+  private long first;
+  private boolean submitting;
+
+  CommStream(Stream driver, CallLog log) {
+    super(driver);
+    this.log = log;
+  }
+
+  /// The wait needs the stream, and the stream the wait.
+  void connect(CallWait callWait) {
+    wait = callWait;
+  }
+
+  /// True while the work that runs was asked for by a thread whose current stream is of a GPU: the
+  /// host will not wait for it.
+  boolean isDeferred() {
+    return caller != null;
+  }
+
+  /// Makes what runs end here for those who wait for it, whatever is enqueued behind, unless
+  /// [#endLater] follows.
+  void endHere() {
+    if (submitting) {
+      mark = CudaEvent.record(this, wait.bound(), () -> null);
+    }
+  }
+
+  /// Makes what runs end with the last that is enqueued.
+  void endLater() {
+    mark = null;
+  }
+
+  /// Makes those who wait for what runs wait for this call too, which was begun before.
+  void include(long ticket) {
+    first = Math.min(first, ticket);
+  }
+
+  @Override
+  public EventOverlap submit(Runnable work) {
+    submitting = true;
+    long after = run(work);
+    if (mark != null) {
+      return mark;
+    }
+    long last = log.issued();
+    return CudaEvent.record(this, wait.bound(), () -> wait.outcome(after, last));
+  }
+
+  /// Runs work with this stream as the current one.
+  ///
+  /// @return the call before the first that belongs to the work
+  private long run(Runnable work) {
+    long before = log.issued();
+    GpuStream current = currentOrNull();
+    caller = current == this ? caller : current;
+    mark = null;
+    first = Long.MAX_VALUE;
+    try {
+      runWithCurrent(this, work);
+    } finally {
+      caller = null;
+      submitting = false;
+    }
+    return Math.min(before, first - 1);
+  }
+
+  @Override
+  public EventOverlap capture() {
+    long last = log.issued();
+    return CudaEvent.record(this, wait.bound(), () -> wait.outcome(last, last));
+  }
+
+  @Override
+  public void execute(Runnable work) {
+    GpuStream current = currentOrNull();
+    long after = run(work);
+    if (current == null) {
+      wait.join(after, log.issued());
+    } else {
+      current.waitFor(this);
+    }
+  }
+
+  /// Lets work already submitted finish. The session destroys the stream.
+  @Override
+  public void close() {
+    if (isCapturing()) {
+      return;
+    }
+    try {
+      driver().synchronize(wait.bound());
+    } catch (GpuTimeoutException e) {
+      log.health().abort("buffer was closed during a call: cause=" + e.getMessage());
+      driver().synchronize(wait.bound());
+    }
+  }
+
+  void destroy() {
+    closeMarker();
+    driver().close();
+  }
+}

@@ -1,0 +1,99 @@
+package io.crossdock.cuda;
+
+import io.crossdock.core.Device;
+import io.crossdock.core.EngineUnavailableException;
+import io.crossdock.cuda.driver.Context;
+import io.crossdock.cuda.driver.Gpu;
+import io.crossdock.cuda.driver.KernelFunction;
+import io.crossdock.cuda.driver.KernelImage;
+import io.crossdock.cuda.driver.KernelModule;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/// What all ranks of the process share on one GPU: context, kernels, memory pool, measured rates.
+/// Made once, before the first kernel of a call runs there, and kept until the process ends:
+/// loading a kernel or growing a pool beside a kernel that waits for a peer could wait for ever.
+///
+/// Safe for any thread.
+final class CudaGpu {
+  /// `-Dcrossdock.cuda.debug=true` takes kernels with random delays before every flag.
+  static final boolean DEBUG = Boolean.getBoolean("crossdock.cuda.debug");
+
+  private static final Map<Integer, CudaGpu> OPEN = new HashMap<>();
+
+  private final Gpu gpu;
+  private final Context context;
+  private final Map<Kernel, KernelFunction> functions = new EnumMap<>(Kernel.class);
+  private final int maxSharedBytes;
+  private final int numSms;
+  private final GpuMemory memory;
+  private final CudaRates rates;
+
+  private CudaGpu(Gpu gpu) {
+    this.gpu = gpu;
+    this.context = Context.retain(gpu);
+    KernelModule module = load(context);
+    for (Kernel kernel : Kernel.values()) {
+      functions.put(kernel, module.function(kernel.entryPoint));
+    }
+    numSms = gpu.numSms();
+    KernelFunction place = functions.get(Kernel.PLACE_ROWS);
+    maxSharedBytes = gpu.maxSharedBytesPerBlock() - place.staticSharedBytes();
+    place.setMaxDynamicSharedBytes(maxSharedBytes);
+    memory = new GpuMemory(context);
+    rates = CudaRates.measure(this);
+  }
+
+  /// Opens a GPU at the first call.
+  ///
+  /// @param ordinal as the driver counts
+  static CudaGpu open(int ordinal) {
+    synchronized (OPEN) {
+      return OPEN.computeIfAbsent(ordinal, any -> new CudaGpu(Gpu.of(ordinal)));
+    }
+  }
+
+  private static KernelModule load(Context context) {
+    KernelImage image = DEBUG ? KernelImage.DEBUG : KernelImage.RELEASE;
+    if (!image.isPresent()) {
+      throw new EngineUnavailableException(
+          "cuda", List.of("kernels are missing: this build was made without nvcc, image=" + image));
+    }
+    return KernelModule.load(context, image.read());
+  }
+
+  Gpu gpu() {
+    return gpu;
+  }
+
+  Device device() {
+    return Device.cuda(gpu.ordinal());
+  }
+
+  Context context() {
+    return context;
+  }
+
+  KernelFunction function(Kernel kernel) {
+    return functions.get(kernel);
+  }
+
+  /// Most dynamic shared memory of a block that places rows.
+  int maxSharedBytes() {
+    return maxSharedBytes;
+  }
+
+  int numSms() {
+    return numSms;
+  }
+
+  GpuMemory memory() {
+    return memory;
+  }
+
+  CudaRates rates() {
+    return rates;
+  }
+}

@@ -1,0 +1,60 @@
+package io.crossdock.cuda;
+
+import io.crossdock.cuda.driver.CaptureMode;
+import io.crossdock.cuda.driver.Graph;
+import io.crossdock.cuda.driver.GraphExec;
+
+/// Calls that were captured once and run again with one launch. What can be captured: cached
+/// dispatches, dispatches with `numWorstTokens`, combines, and the caller's own kernels. A call
+/// that fails when the graph runs is told by `EpBuffer.check()` or the next call of the buffer.
+///
+/// Tensors, results and handles of captured calls must be kept as long as the graph.
+///
+/// Safe for any thread, one at a time.
+public final class CudaGraph implements AutoCloseable {
+  private final GraphExec exec;
+
+  private CudaGraph(GraphExec exec) {
+    this.exec = exec;
+  }
+
+  /// Captures what some work enqueues on a stream; nothing runs.
+  ///
+  /// @param stream current while the work runs
+  /// @param work enqueues
+  /// @return the graph
+  public static CudaGraph capture(CudaStream stream, Runnable work) {
+    // Relaxed, since what a call does beside the stream, such as looking at an event, is harmless.
+    stream.driver().beginCapture(CaptureMode.RELAXED);
+    try (CudaStream.Current _ = stream.makeCurrent()) {
+      work.run();
+    } catch (RuntimeException | Error e) {
+      abandon(stream, e);
+      throw e;
+    }
+    try (Graph graph = stream.driver().endCapture()) {
+      return new CudaGraph(graph.instantiate());
+    }
+  }
+
+  private static void abandon(CudaStream stream, Throwable failure) {
+    try {
+      stream.driver().endCapture().close();
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
+  /// Enqueues all work of the graph.
+  ///
+  /// @param stream where
+  public void launch(CudaStream stream) {
+    exec.launch(stream.driver());
+  }
+
+  /// Destroys the graph; a launch that runs still ends.
+  @Override
+  public void close() {
+    exec.close();
+  }
+}

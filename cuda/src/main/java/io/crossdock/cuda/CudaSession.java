@@ -1,0 +1,245 @@
+package io.crossdock.cuda;
+
+import io.crossdock.core.CallStats;
+import io.crossdock.core.CallTimer;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.Domain;
+import io.crossdock.core.EngineMemory;
+import io.crossdock.core.ExecutionStream;
+import io.crossdock.core.Layout;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.protocol.Failures;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.protocol.ProtocolState;
+import io.crossdock.core.spi.CombineCall;
+import io.crossdock.core.spi.DispatchCall;
+import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.OutputPlace;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+
+/// One rank's side of a buffer on a GPU.
+///
+/// Confined to one call at a time, as [EngineSession] says.
+final class CudaSession implements EngineSession {
+  /// How long a rank that closes keeps its memory for peers in other processes.
+  private static final long LEAVE_NANOS = 5_000_000_000L;
+
+  private static final long LEAVE_PAUSE_NANOS = 1_000_000;
+
+  private final CudaContext context;
+  private final ProcessGroup group;
+  private final Resources resources;
+  private final CudaMemory memory;
+  private final WindowEvents receiveEvents;
+  private final WindowEvents outputEvents;
+  private final CudaDispatch dispatches;
+  private final CudaOutputs outputs;
+  private final CudaCombine combines;
+  private final CudaLayouts layouts;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  CudaSession(CudaContext context, ProcessGroup group, Resources resources) {
+    this.context = context;
+    this.group = group;
+    this.resources = resources;
+    memory = resources.add(new CudaMemory(context.gpu, context.wait.bound()));
+    receiveEvents = resources.add(new WindowEvents(context.comm, context.receive.size()));
+    outputEvents = resources.add(new WindowEvents(context.comm, context.output.size()));
+    layouts = resources.add(new CudaLayouts(context, memory, group.localSize()));
+    dispatches = new CudaDispatch(context, receiveEvents);
+    outputs = new CudaOutputs(context, outputEvents);
+    combines = new CudaCombine(context, outputs);
+  }
+
+  @Override
+  public EngineMemory memory() {
+    return memory;
+  }
+
+  @Override
+  public ExecutionStream commStream() {
+    return context.comm;
+  }
+
+  @Override
+  public CallTimer timer() {
+    return new CudaTimer(context.gpu.context(), context.wait.bound());
+  }
+
+  @Override
+  public void check() {
+    layouts.check();
+    context.log.throwUnclaimed();
+  }
+
+  @Override
+  public void layout(Tensor topkIdx, Layout target) {
+    layouts.layout(topkIdx, target);
+  }
+
+  @Override
+  public void reserve(DispatchCall call) {
+    layouts.check();
+    dispatches.reserve(call);
+  }
+
+  @Override
+  public void withdraw(DispatchCall call) {
+    context.receive.withdraw(call.window);
+  }
+
+  @Override
+  public void enter(DispatchCall call) {
+    try {
+      dispatches.enter(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
+  }
+
+  @Override
+  public void place(DispatchCall call) {
+    try {
+      dispatches.place(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
+  }
+
+  @Override
+  public void reserve(CombineCall call) {
+    combines.reserve(call);
+  }
+
+  @Override
+  public void withdraw(CombineCall call) {
+    if (call.window >= 0) {
+      context.output.withdraw(call.window);
+    }
+  }
+
+  @Override
+  public void combine(CombineCall call) {
+    try {
+      combines.combine(call);
+    } catch (RuntimeException | Error e) {
+      tellPeers(e);
+      throw e;
+    }
+  }
+
+  /// What a call throws on purpose left every rank in order, or was published by whoever threw it.
+  /// Anything else would leave peers waiting: they are told.
+  private void tellPeers(Throwable failure) {
+    if (!(failure instanceof CrossdockException)) {
+      try {
+        context.health.abort("call failed: rank=" + context.rank + ", cause=" + failure);
+      } catch (RuntimeException e) {
+        failure.addSuppressed(e);
+      }
+    }
+  }
+
+  @Override
+  public void refuse(String reason) {
+    context.health.checkUsable();
+    context.refuse(reason);
+  }
+
+  @Override
+  public OutputPlace lendOutput(HandleData handle) {
+    context.health.checkUsable();
+    long rows = handle.worstRows > 0 ? handle.worstRows : handle.numRecvRows();
+    if (rows > context.geometry.rows) {
+      throw Failures.outputsExceedWindow(rows, context.geometry.rows);
+    }
+    return outputs.lend(handle.topk);
+  }
+
+  @Override
+  public void endOutputLease(int window, long ticket) {
+    if (!closed.get()) {
+      outputEvents.noteRelease(window);
+      context.output.endLease(window, ticket);
+    }
+  }
+
+  @Override
+  public void endLease(int window, long ticket) {
+    if (!closed.get()) {
+      receiveEvents.noteRelease(window);
+      context.receive.endLease(window, ticket);
+    }
+  }
+
+  @Override
+  public HandleData newHandle() {
+    return new CudaHandleData(
+        context.rank, context.numRanks, context.blocks, context.control, context.wait);
+  }
+
+  @Override
+  public long windowBytes(Domain domain) {
+    return domain == Domain.SCALE_UP ? context.geometry.byteSize : 0;
+  }
+
+  @Override
+  public CallStats lastCall() {
+    return context.stats.snapshot();
+  }
+
+  @Override
+  public void abort(String reason) {
+    context.health.abort(reason);
+  }
+
+  /// Kernels of the old epochs are over on all ranks before the first barrier, and nobody begins a
+  /// new one before the last.
+  @Override
+  public void reset() {
+    context.comm.close();
+    byte[] mine = ByteBuffer.allocate(8).putLong(context.local.epoch(context.control)).array();
+    long highest = 0;
+    for (byte[] theirs : group.allGather(mine)) {
+      highest = Math.max(highest, ByteBuffer.wrap(theirs).getLong());
+    }
+    long start = ProtocolState.restart(highest);
+    context.restart(start);
+    group.barrier();
+    context.log.reset();
+    context.health.reset();
+    context.receive.clear();
+    context.output.clear();
+  }
+
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    try (resources) {
+      if (!context.health.isAborted()) {
+        context.control.publishLeaving();
+      }
+      awaitPeers();
+    }
+  }
+
+  /// Peers in other processes read this rank's memory until they leave too.
+  private void awaitPeers() {
+    long deadline = System.nanoTime() + Math.min(LEAVE_NANOS, context.spec.hostTimeout().toNanos());
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      while (!context.links.isSameProcess(peer)
+          && context.links.isAlive(peer)
+          && !context.control.hasLeft(peer)
+          && System.nanoTime() < deadline) {
+        LockSupport.parkNanos(LEAVE_PAUSE_NANOS);
+      }
+    }
+  }
+}

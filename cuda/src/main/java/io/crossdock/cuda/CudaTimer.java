@@ -1,0 +1,62 @@
+package io.crossdock.cuda;
+
+import io.crossdock.core.CallTimer;
+import io.crossdock.cuda.driver.Context;
+import io.crossdock.cuda.driver.Event;
+import java.time.Duration;
+
+/// Measures on the current stream of a GPU, or on the host while there is none.
+///
+/// Confined to the thread that uses the buffer.
+final class CudaTimer implements CallTimer {
+  private static final double NANOS_PER_MICRO = 1_000;
+
+  private final Event start;
+  private final Event stop;
+  private final Duration bound;
+  private boolean onHost;
+  private long startNanos;
+  private long stopNanos;
+
+  CudaTimer(Context context, Duration bound) {
+    this.start = Event.create(context, Event.Timing.ON);
+    this.stop = Event.create(context, Event.Timing.ON);
+    this.bound = bound;
+  }
+
+  @Override
+  public void start() {
+    GpuStream current = GpuStream.currentOrNull();
+    onHost = current == null;
+    if (onHost) {
+      startNanos = System.nanoTime();
+    } else {
+      start.record(current.driver());
+    }
+  }
+
+  @Override
+  public void stop() {
+    GpuStream current = GpuStream.currentOrNull();
+    if (onHost || current == null) {
+      stopNanos = System.nanoTime();
+    } else {
+      stop.record(current.driver());
+    }
+  }
+
+  @Override
+  public double micros() {
+    if (onHost) {
+      return (stopNanos - startNanos) / NANOS_PER_MICRO;
+    }
+    stop.synchronize(bound);
+    return stop.elapsedMicros(start);
+  }
+
+  @Override
+  public void close() {
+    start.close();
+    stop.close();
+  }
+}

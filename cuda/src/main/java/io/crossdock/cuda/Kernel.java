@@ -1,0 +1,26 @@
+package io.crossdock.cuda;
+
+/// The kernels of the image, with their only parameter.
+///
+/// Safe for any thread.
+enum Kernel {
+  COUNT_LAYOUT("count_layout", Structs.LAYOUT),
+  ENTER_DISPATCH("enter_dispatch", Structs.ENTER),
+  PLACE_ROWS("place_rows", Structs.PLACE),
+  COMBINE_ROWS("combine_rows", Structs.COMBINE),
+  REFUSE_CALL("refuse_call", Structs.REFUSE),
+  AWAIT_PULLED("await_pulled", Structs.AWAIT_PULLED),
+  SYNC_RANKS("sync_ranks", Structs.BARRIER),
+  CAST_FP8("cast_fp8", Structs.CAST),
+  COPY_BYTES("copy_bytes", Structs.COPY);
+
+  final String entryPoint;
+
+  @SuppressWarnings("ImmutableEnumChecker") // Built before, never changed.
+  final Struct args;
+
+  Kernel(String entryPoint, Struct args) {
+    this.entryPoint = entryPoint;
+    this.args = args;
+  }
+}

@@ -1,0 +1,46 @@
+package io.crossdock.cuda;
+
+import java.util.concurrent.locks.LockSupport;
+
+/// The pace of one wait of the host for a GPU: spin, then yield, then park.
+///
+/// Confined to the thread that waits.
+final class Pacer {
+  private static final int SPINS = 2_000;
+  private static final int YIELDS = 2_000;
+  private static final int TURNS_PER_LOOK = 32;
+  private static final long PARK_NANOS = 50_000;
+
+  private long start;
+  private int turn;
+
+  /// Begins a wait.
+  void begin() {
+    turn = 0;
+    start = 0;
+  }
+
+  /// Passes a little time.
+  ///
+  /// @return true if it is time to look at the clock
+  boolean pause() {
+    turn++;
+    if (turn < SPINS) {
+      Thread.onSpinWait();
+      return false;
+    }
+    if (start == 0) {
+      start = System.nanoTime();
+    }
+    if (turn < SPINS + YIELDS) {
+      Thread.yield();
+      return turn % TURNS_PER_LOOK == 0;
+    }
+    LockSupport.parkNanos(PARK_NANOS);
+    return true;
+  }
+
+  long waitedNanos() {
+    return start == 0 ? 0 : System.nanoTime() - start;
+  }
+}

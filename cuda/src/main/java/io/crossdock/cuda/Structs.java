@@ -1,0 +1,130 @@
+package io.crossdock.cuda;
+
+import java.util.List;
+
+/// The structs of `args.cuh`, in its order.
+///
+/// Safe for any thread.
+final class Structs {
+  static final int REASON_BYTES = 512;
+  static final int MAX_OUTPUT_WINDOWS = 64;
+
+  static final Struct GEOMETRY =
+      Struct.named("Geometry")
+          .words("rank", "num_ranks", "timeout_nanos", "peers", "local", "entries", "entry_pitch")
+          .words("finished", "pulled", "states", "barriers", "receive", "receive_pitch")
+          .words("recv_scales", "recv_topk_idx", "recv_topk_weights", "recv_source")
+          .words("output", "output_pitch", "output_weights", "capacity_rows");
+
+  static final Struct ENTRY =
+      Struct.named("EntryHeader")
+          .words("epoch", "kind", "window", "capacity_rows", "output_rows", "row_bytes")
+          .words("scale_bytes", "topk", "index_bytes", "num_experts", "weights", "dtype")
+          .words("handle_epoch", "round", "can_round", "refusal", "fact0", "fact1", "fact2")
+          .words("reserved");
+
+  static final Struct OUTCOME =
+      Struct.named("Outcome")
+          .words("code", "peer", "phase", "expected", "seen", "waited_nanos")
+          .words("fact0", "fact1", "fact2");
+
+  static final Struct REPORT =
+      Struct.named("Report")
+          .words("ticket", "epoch")
+          .nested("outcome", OUTCOME)
+          .nested("first", ENTRY)
+          .nested("culprit", ENTRY)
+          .bytes("reason", REASON_BYTES);
+
+  static final Struct REPORTING = Struct.named("Reporting").words("report", "ticket", "sticky");
+
+  static final Struct LOCAL =
+      Struct.named("LocalState")
+          .words("epoch", "arrivals", "departures", "failed", "entered", "refusal_key")
+          .words("refusal_fact", "barrier", "claimed")
+          .nested("outcome", OUTCOME)
+          .bytes("output_epochs", MAX_OUTPUT_WINDOWS * 8L);
+
+  static final Struct HANDLE =
+      Struct.named("HandlePointers").words("epoch", "prefix", "positions", "sources");
+
+  static final Struct ENTER =
+      call("EnterArgs")
+          .words("counts", "num_tokens", "topk_idx", "topk_idx_pitch", "layout_in_rank")
+          .words("layout_rank_counts", "layout_expert_counts", "rank_counts", "expert_counts");
+
+  static final Struct PLACE =
+      call("PlaceArgs")
+          .words("entered", "num_tokens", "x", "x_pitch", "scales", "scales_pitch")
+          .words("topk_idx", "topk_idx_pitch", "topk_weights", "topk_weights_pitch")
+          .words("first_row", "piece_bytes", "num_stages", "out_rows", "out_scales")
+          .words("out_topk_idx", "out_topk_weights", "worst_rows")
+          .words("tail_topk_idx", "tail_topk_weights");
+
+  static final Struct COMBINE =
+      call("CombineArgs")
+          .words("mode", "num_tokens", "y", "y_pitch", "weights", "weights_pitch")
+          .words("bias0", "bias0_pitch", "bias1", "bias1_pitch", "combined_x")
+          .words("combined_x_pitch", "combined_weights", "combined_weights_pitch")
+          .words("first_row", "gathered", "gathered_weights", "max_per_token");
+
+  static final Struct REFUSE =
+      Struct.named("RefuseArgs")
+          .nested("geometry", GEOMETRY)
+          .nested("entry", ENTRY)
+          .nested("reporting", REPORTING)
+          .bytes("reason", REASON_BYTES);
+
+  static final Struct AWAIT_PULLED =
+      Struct.named("AwaitPulledArgs")
+          .nested("geometry", GEOMETRY)
+          .nested("reporting", REPORTING)
+          .words("window");
+
+  static final Struct BARRIER =
+      Struct.named("BarrierArgs").nested("geometry", GEOMETRY).nested("reporting", REPORTING);
+
+  static final Struct LAYOUT =
+      Struct.named("LayoutArgs")
+          .nested("reporting", REPORTING)
+          .words("scratch", "topk_idx", "topk_idx_pitch", "index_bytes", "num_tokens", "topk")
+          .words("num_experts", "num_ranks", "num_local_ranks", "tokens_per_rank")
+          .words("tokens_per_node", "tokens_per_expert", "token_in_rank");
+
+  static final Struct CAST =
+      Struct.named("CastArgs")
+          .words("x", "x_pitch", "codes", "codes_pitch", "scales", "scales_pitch")
+          .words("num_tokens", "hidden", "scale_kind");
+
+  static final Struct COPY = Struct.named("CopyArgs").words("from", "to", "num_bytes");
+
+  static final List<Struct> ALL =
+      List.of(
+          GEOMETRY,
+          ENTRY,
+          OUTCOME,
+          REPORT,
+          REPORTING,
+          LOCAL,
+          HANDLE,
+          ENTER,
+          PLACE,
+          COMBINE,
+          REFUSE,
+          AWAIT_PULLED,
+          BARRIER,
+          LAYOUT,
+          CAST,
+          COPY);
+
+  private Structs() {}
+
+  /// What the arguments of all calls along a handle begin with.
+  private static Struct call(String name) {
+    return Struct.named(name)
+        .nested("geometry", GEOMETRY)
+        .nested("entry", ENTRY)
+        .nested("handle", HANDLE)
+        .nested("reporting", REPORTING);
+  }
+}

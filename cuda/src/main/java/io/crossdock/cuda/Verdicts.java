@@ -1,0 +1,189 @@
+package io.crossdock.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.crossdock.core.AbortedException;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.CallKind;
+import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.Failures;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+
+/// Turns reports of kernels into what their calls throw.
+///
+/// Safe for any thread.
+final class Verdicts {
+  // Ordinals of OutcomeCode in args.cuh.
+  static final long PROCEED = 0;
+  static final long REFUSED = 1;
+  static final long MISMATCH = 2;
+  static final long OVER_CAPACITY = 3;
+  static final long TIMEOUT = 4;
+  static final long PEER_LEFT = 5;
+  static final long PEER_ABORTED = 6;
+  static final long UNUSABLE = 7;
+
+  // Ordinals of Refusal in args.cuh.
+  private static final long TEXT = 0;
+  private static final long OUT_OF_RANGE = 1;
+  private static final long REPEATED = 2;
+
+  private static final String[] PHASES = {"ENTER", "FINISH", "PULL", "BARRIER"};
+
+  private static final long CODE = outcome("code");
+  private static final long PEER = outcome("peer");
+  private static final long PHASE = outcome("phase");
+  private static final long EXPECTED = outcome("expected");
+  private static final long SEEN = outcome("seen");
+  private static final long WAITED = outcome("waited_nanos");
+  private static final long FACT0 = outcome("fact0");
+  private static final long FACT1 = outcome("fact1");
+  private static final long FACT2 = outcome("fact2");
+  private static final long EPOCH = Structs.REPORT.offset("epoch");
+  private static final long FIRST = Structs.REPORT.offset("first");
+  private static final long CULPRIT = Structs.REPORT.offset("culprit");
+  private static final long REASON = Structs.REPORT.offset("reason");
+
+  private Verdicts() {}
+
+  private static long outcome(String field) {
+    return Structs.REPORT.offset("outcome") + Structs.OUTCOME.offset(field);
+  }
+
+  static long code(MemorySegment report) {
+    return report.get(JAVA_LONG, CODE);
+  }
+
+  static long epoch(MemorySegment report) {
+    return report.get(JAVA_LONG, EPOCH);
+  }
+
+  static int peer(MemorySegment report) {
+    return (int) report.get(JAVA_LONG, PEER);
+  }
+
+  /// True if no call can be made any more until the buffer is reset.
+  static boolean isFinal(long code) {
+    return code >= TIMEOUT;
+  }
+
+  /// What a call throws that every rank left in order.
+  static RuntimeException orderly(MemorySegment report, int rank) {
+    int peer = peer(report);
+    return switch ((int) code(report)) {
+      case (int) REFUSED -> refused(report, peer, rank);
+      case (int) MISMATCH -> Failures.mismatch(entry(report, FIRST), peer, entry(report, CULPRIT));
+      default ->
+          Failures.overCapacity(
+              peer,
+              report.get(JAVA_LONG, FACT0),
+              report.get(JAVA_LONG, FACT1),
+              report.get(JAVA_LONG, FACT2));
+    };
+  }
+
+  /// What a call throws that takes the buffer down.
+  ///
+  /// @param reason of the rank that aborted; empty if this rank did
+  static RuntimeException aborting(MemorySegment report, int rank, String reason) {
+    int peer = peer(report);
+    return switch ((int) code(report)) {
+      case (int) TIMEOUT -> new WaitTimeoutException(facts(report, rank));
+      case (int) PEER_LEFT ->
+          new PeerLeftException("peer left during a call: rank=" + rank + ", peer=" + peer);
+      case (int) PEER_ABORTED -> new AbortedException(peer, reason);
+      default -> Failures.unusable(peer, reason);
+    };
+  }
+
+  /// What a call throws that waited for a process that is no more.
+  static PeerLeftException died(MemorySegment report, int rank, long pid) {
+    return new PeerLeftException(
+        "peer process died: rank="
+            + rank
+            + ", peer="
+            + peer(report)
+            + ", pid="
+            + pid
+            + ", phase="
+            + PHASES[(int) report.get(JAVA_LONG, PHASE)]
+            + ", expected="
+            + report.get(JAVA_LONG, EXPECTED)
+            + ", seen="
+            + report.get(JAVA_LONG, SEEN));
+  }
+
+  private static WaitTimeoutException.Facts facts(MemorySegment report, int rank) {
+    return new WaitTimeoutException.Facts(
+        rank,
+        peer(report),
+        PHASES[(int) report.get(JAVA_LONG, PHASE)],
+        report.get(JAVA_LONG, EXPECTED),
+        report.get(JAVA_LONG, SEEN),
+        report.get(JAVA_LONG, WAITED));
+  }
+
+  private static RuntimeException refused(MemorySegment report, int peer, int rank) {
+    if (word(report, CULPRIT, "refusal") == TEXT) {
+      return Failures.refused(peer, text(report.asSlice(REASON, Structs.REASON_BYTES)));
+    }
+    long numExperts = word(report, CULPRIT, "num_experts");
+    InvalidInputException wrong = wrongInput(report, numExperts);
+    return peer == rank ? wrong : Failures.refused(peer, wrong.getMessage());
+  }
+
+  /// What a kernel found wrong with the choices or the layout.
+  ///
+  /// @param report whose culprit has the facts
+  /// @param numExperts E
+  static InvalidInputException wrongInput(MemorySegment report, long numExperts) {
+    long fact0 = word(report, CULPRIT, "fact0");
+    long fact1 = word(report, CULPRIT, "fact1");
+    long fact2 = word(report, CULPRIT, "fact2");
+    return switch ((int) word(report, CULPRIT, "refusal")) {
+      case (int) OUT_OF_RANGE -> Failures.expertOutOfRange(fact0, fact1, fact2, numExperts);
+      case (int) REPEATED -> Failures.expertRepeated(fact0, fact1);
+      default -> Failures.foreignLayout(fact0, fact1, fact2);
+    };
+  }
+
+  private static long word(MemorySegment report, long header, String field) {
+    return report.get(JAVA_LONG, header + Structs.ENTRY.offset(field));
+  }
+
+  private static Entry entry(MemorySegment report, long header) {
+    Entry entry = new Entry(0, 0);
+    entry.kind = CallKind.of((int) word(report, header, "kind"));
+    entry.rowBytes = word(report, header, "row_bytes");
+    entry.scaleBytes = word(report, header, "scale_bytes");
+    entry.topk = (int) word(report, header, "topk");
+    entry.indexBytes = (int) word(report, header, "index_bytes");
+    entry.numExperts = (int) word(report, header, "num_experts");
+    entry.weights = (int) word(report, header, "weights");
+    entry.dtype = (int) word(report, header, "dtype");
+    entry.handleEpoch = word(report, header, "handle_epoch");
+    entry.round = (int) word(report, header, "round");
+    return entry;
+  }
+
+  /// Reads text that ends with a zero byte or with its memory.
+  static String text(MemorySegment bytes) {
+    int length = 0;
+    while (length < bytes.byteSize() && bytes.get(JAVA_BYTE, length) != 0) {
+      length++;
+    }
+    return new String(bytes.asSlice(0, length).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+  }
+
+  /// Writes text, cut to the memory, with zero bytes behind it.
+  static void putText(MemorySegment bytes, String text) {
+    byte[] encoded = text.getBytes(StandardCharsets.UTF_8);
+    int length = (int) Math.min(encoded.length, bytes.byteSize());
+    bytes.fill((byte) 0);
+    MemorySegment.copy(encoded, 0, bytes, JAVA_BYTE, 0, length);
+  }
+}
