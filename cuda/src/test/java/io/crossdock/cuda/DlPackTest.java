@@ -1,5 +1,6 @@
 package io.crossdock.cuda;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -10,9 +11,11 @@ import io.crossdock.core.DType;
 import io.crossdock.core.Device;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
+import io.crossdock.ffi.NativeLibrary;
 import io.crossdock.ffi.RawMemory;
 import io.crossdock.ffi.ReleaseFunction;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.util.ArrayList;
@@ -282,6 +285,27 @@ class DlPackTest {
     ReleaseFunction.call(deleter, address);
     ReleaseFunction.call(deleter, address);
     assertThat(released).hasValue(1);
+  }
+
+  /// The deleter is of the form of a thread's start routine, but for the answer that nobody reads.
+  @Test
+  void aThreadThatJavaDoesNotKnowMayCallTheDeleter() throws Throwable {
+    AtomicReference<Thread> released = new AtomicReference<>();
+    Tensor tensor = Tensor.of(data, DType.F32, 6, 4);
+    long address = DlPack.give(tensor, () -> released.set(Thread.currentThread()));
+    MemorySegment struct = RawMemory.view(address, FakeProducer.PLAIN.byteSize());
+    long deleter = word(struct, FakeProducer.PLAIN, "deleter");
+    NativeLibrary library = NativeLibrary.standard();
+    FunctionDescriptor four =
+        FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    FunctionDescriptor two = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG);
+    MemorySegment thread = arena.allocate(JAVA_LONG);
+    int created =
+        (int) library.bind("pthread_create", four).invokeExact(thread, 0L, deleter, address);
+    assertThat(created).isZero();
+    int joined = (int) library.bind("pthread_join", two).invokeExact(thread.get(JAVA_LONG, 0), 0L);
+    assertThat(joined).isZero();
+    assertThat(released.get()).isNotNull().isNotSameAs(Thread.currentThread());
   }
 
   @Test
