@@ -28,8 +28,12 @@ __device__ __forceinline__ float warp_max(float value) {
   return value;
 }
 
-__device__ __forceinline__ unsigned char to_code(float value) {
-  return __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
+// The code of a scaled channel. A NaN keeps the sign of the channel it comes from.
+__device__ __forceinline__ unsigned char to_code(float scaled, float channel) {
+  constexpr u32 kSignShift = 24;
+  constexpr u32 kSignBit = 0x80;
+  return __nv_cvt_float_to_fp8(scaled, __NV_SATFINITE, __NV_E4M3) |
+         (__float_as_uint(channel) >> kSignShift & kSignBit);
 }
 
 // By one warp: one group.
@@ -50,7 +54,8 @@ __device__ inline void cast_group(const CastArgs& args, u64 token, u64 group) {
   unsigned char* to = pointer<unsigned char>(args.codes + token * args.codes_pitch) + channel;
 #pragma unroll
   for (u32 i = 0; i < kLaneChannels; i++) {
-    to[i] = to_code(args.scale_kind == kAmaxScale ? values[i] * factor : __fdiv_rn(values[i], scale));
+    const float scaled = args.scale_kind == kAmaxScale ? values[i] * factor : __fdiv_rn(values[i], scale);
+    to[i] = to_code(scaled, values[i]);
   }
   if (lane_idx() == 0 && args.scale_kind == kUe8m0Scale) {
     pointer<unsigned char>(args.scales + token * args.scales_pitch)[group] =

@@ -11,6 +11,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -52,6 +54,27 @@ class FfiTest {
       assertThat(RawMemory.view(value.address(), 7).getString(0)).isEqualTo("second");
     }
     assertThatThrownBy(() -> LibC.setEnvironment("", "x")).hasMessageContaining("symbol=setenv");
+  }
+
+  @Test
+  void cCallsJavaAndJavaCallsC() throws InterruptedException {
+    List<Long> got = new ArrayList<>();
+    long function =
+        ReleaseFunction.of(argument -> {
+          got.add(argument);
+          if (argument < 0) {
+            throw new IllegalStateException("argument=" + argument);
+          }
+        });
+    ReleaseFunction.call(function, 7);
+    List<String> uncaught = new ArrayList<>();
+    Thread thread = new Thread(() -> ReleaseFunction.call(function, -1));
+    thread.setUncaughtExceptionHandler((any, e) -> uncaught.add(e.getMessage()));
+    thread.start();
+    thread.join();
+    assertThat(got).containsExactly(7L, -1L);
+    assertThat(uncaught).containsExactly("argument=-1");
+    assertThatThrownBy(() -> ReleaseFunction.call(0, 0)).hasMessageContaining("address=0x0");
   }
 
   @Test
