@@ -87,6 +87,8 @@ final class BenchCheck {
       BenchInputs mine = inputs.get(rank);
       DispatchInput input = new EngineTensors(buffer.memory()).input(mine.dispatchInput());
       Layout layout = buffer.layout(input.topkIdx().orElseThrow(), task.experts());
+      // Ranks come here seconds apart, and none allocates beside a kernel that waits for it.
+      buffer.group().barrier();
       try (DispatchResult got = buffer.dispatch(input, layout)) {
         checkDispatch(got, expected.get(rank));
         checkCombine(got, expected, tokens, topology);
@@ -130,6 +132,7 @@ final class BenchCheck {
     Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());
     MemorySegment.copy(outputs.get(rank), 0, y.segment(), 0, y.spanBytes());
     Tensor sent = buffer.memory().toDevice(y);
+    buffer.group().barrier();
     CombineResult result =
         buffer.combine(
             CombineInput.of(sent).withTopkWeights(got.recvTopkWeights().orElseThrow()),

@@ -5,7 +5,7 @@ package io.crossdock.cli;
 /// Safe for any thread.
 enum BenchPhase {
   /// Dispatch along an earlier one, rows stay in the window.
-  DISPATCH_CACHED_BORROWED(Kind.DISPATCH, "dispatch_cached_borrowed", "dispatch, cached, borrowed"),
+  DISPATCH_CACHED_BORROWED(Kind.DISPATCH, "dispatch_cached", "dispatch, cached, borrowed"),
   /// Dispatch along an earlier one, rows copied out.
   DISPATCH_CACHED_OWNED(Kind.DISPATCH, "dispatch_cached_owned", "dispatch, cached, owned"),
   /// A cached dispatch that was recorded, borrowed.

@@ -46,8 +46,7 @@ final class DemoCommand implements Callable<Integer> {
     for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
       print(out, run(name, type));
     }
-    out.println(
-        "Every byte equals the reference. Low-latency mode and other engines: not in this build.");
+    out.println("Every byte equals the reference. Low-latency mode: not in this build.");
     out.flush();
     return ExitCode.DONE.code;
   }

@@ -46,6 +46,8 @@ final class ReusedMemory implements DeviceAllocator {
           "memory does not hold a result: neededBytes=" + end + ", bytes=" + block.size(0));
     }
     taken = end;
-    return MemorySegment.ofAddress(address);
+    return device.equals(Device.HOST)
+        ? block.segment().asSlice(address - base, byteSize)
+        : MemorySegment.ofAddress(address);
   }
 }

@@ -99,7 +99,7 @@ class BenchJsonTest {
     check(gpu, FIELDS, MORE_ON_GPU);
     check(gpu.get("host"), HOST, Set.of());
     assertThat(gpu.get("l2").textValue()).isEqualTo("warm");
-    assertThat(gpu.get("dispatch_phase").textValue()).isEqualTo("dispatch_cached_borrowed");
+    assertThat(gpu.get("dispatch_phase").textValue()).isEqualTo("dispatch_cached");
     assertThat(gpu.get("checked_tokens").intValue()).isEqualTo(8);
     assertThat(gpu.get("sms").intValue()).isEqualTo(24);
     assertThat(gpu.get("transport").textValue()).isEqualTo("cuda-p2p");
@@ -107,7 +107,7 @@ class BenchJsonTest {
     assertThat(gpu.at("/dispatch/us_median").doubleValue()).isEqualTo(400);
     assertThat(gpu.get("placements").propertyStream().map(e -> e.getKey()))
         .containsExactly(
-            "dispatch_cached_borrowed",
+            "dispatch_cached",
             "dispatch_cached_owned",
             "dispatch_with_layout",
             "dispatch_owned",
