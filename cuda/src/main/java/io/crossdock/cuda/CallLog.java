@@ -195,7 +195,7 @@ final class CallLog implements AutoCloseable {
     for (long ticket = Math.max(after, last - NUM_SLOTS) + 1; ticket <= last; ticket++) {
       RuntimeException failure = call(ticket).failure;
       if (failure != null && ticket > issued - NUM_SLOTS) {
-        unclaimed = unclaimed == failure ? null : unclaimed;
+        unclaimed = failure.equals(unclaimed) ? null : unclaimed;
         return failure;
       }
     }

@@ -2,6 +2,7 @@ package io.crossdock.cuda;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CrossdockException;
+import io.crossdock.ffi.NativeCallException;
 import java.time.Duration;
 
 /// Waits of the host for calls that were enqueued, never for ever. While a wait lasts, peers in
@@ -134,9 +135,21 @@ final class CallWait {
 
   /// A kernel that failed, or never ran, will not report.
   private void lookAtStream(long ticket, long waitedNanos) {
-    boolean idle = !stream.isCapturing() && stream.driver().isDone();
-    if (idle && !log.isOver(ticket)) {
+    if (isIdle() && !log.isOver(ticket)) {
       throw giveUp(text("GPU is done and did not report", ticket, waitedNanos), ticket);
+    }
+  }
+
+  private boolean isIdle() {
+    try {
+      return !stream.isCapturing() && stream.driver().isDone();
+    } catch (NativeCallException e) {
+      try {
+        health.abort("GPU failed: rank=" + links.rank() + ", cause=" + e.getMessage());
+      } catch (RuntimeException second) {
+        e.addSuppressed(second);
+      }
+      throw e;
     }
   }
 }

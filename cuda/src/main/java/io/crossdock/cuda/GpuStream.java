@@ -38,7 +38,7 @@ abstract class GpuStream extends ExecutionStream {
 
   /// Later work of this stream comes after what another one got so far.
   final void waitFor(GpuStream other) {
-    if (other != this) {
+    if (!equals(other)) {
       synchronized (other.marker) {
         other.marker.record(other.driver);
         driver.waitFor(other.marker);

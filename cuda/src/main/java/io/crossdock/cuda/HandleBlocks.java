@@ -23,7 +23,7 @@ final class HandleBlocks implements AutoCloseable {
   /// @param epoch u64
   /// @param prefix i64[R][R]
   /// @param positions i32[tokens][R]
-  /// @param sources i32[rows]
+  /// @param sources i32 of each received row
   record Block(long epoch, long prefix, long positions, long sources) {}
 
   /// @param maxTokens of a rank

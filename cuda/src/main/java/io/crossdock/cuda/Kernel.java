@@ -15,6 +15,8 @@ enum Kernel {
   COPY_BYTES("copy_bytes", Structs.COPY);
 
   final String entryPoint;
+
+  @SuppressWarnings("ImmutableEnumChecker") // Built before, never changed.
   final Struct args;
 
   Kernel(String entryPoint, Struct args) {

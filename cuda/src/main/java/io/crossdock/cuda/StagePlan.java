@@ -37,7 +37,7 @@ record StagePlan(long pieceBytes, int numStages, int sharedBytes) {
     }
     int most = (int) Math.min(MAX_STAGES, stagesIn(room, piece));
     int stages = wantedStages > 1 && wantedStages <= most ? wantedStages : most;
-    long bytes = MOVING_WARPS * stages * (piece + Long.BYTES) + fixed;
+    long bytes = (piece + Long.BYTES) * MOVING_WARPS * stages + fixed;
     return new StagePlan(piece, stages, Math.toIntExact(bytes));
   }
 
@@ -49,6 +49,6 @@ record StagePlan(long pieceBytes, int numStages, int sharedBytes) {
   }
 
   private static long stagesIn(long room, long piece) {
-    return room / (MOVING_WARPS * (piece + Long.BYTES));
+    return room / ((piece + Long.BYTES) * MOVING_WARPS);
   }
 }
