@@ -125,12 +125,15 @@ final class FullCheck {
   }
 
   private void blocks(String name, Tensor got, int rows, IntFunction<MemorySegment> expected) {
-    for (int first = 0; first < rows; first += BLOCK_ROWS) {
-      if (extent == Extent.ALL_BYTES || sample.nextInt(4) == 0) {
-        block(name, got, new Range(first, Math.min(BLOCK_ROWS, rows - first)), expected);
+    try {
+      for (int first = 0; first < rows; first += BLOCK_ROWS) {
+        if (extent == Extent.ALL_BYTES || sample.nextInt(4) == 0) {
+          block(name, got, new Range(first, Math.min(BLOCK_ROWS, rows - first)), expected);
+        }
       }
+    } finally {
+      Reference.reachabilityFence(got);
     }
-    Reference.reachabilityFence(got);
   }
 
   private record Range(int first, int count) {}

@@ -18,14 +18,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Many calls on one GPU, small ones and those of a model's size, bit for bit like the oracle.
 ///
 /// `-Dcrossdock.gpu.smallCalls` (2000, all numbers of ranks together), `-Dcrossdock.gpu.fullCalls`
-/// (200) and `-Dcrossdock.gpu.fullSeconds` (75) say how many; what was done is printed.
+/// (200) and `-Dcrossdock.gpu.fullSeconds` (60) say how many; what was done is printed.
 @OnCuda
 class GpuOracleTest {
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
   private static final int SMALL_CALLS = Integer.getInteger("crossdock.gpu.smallCalls", 2000);
-  private static final int FULL_CALLS = Integer.getInteger("crossdock.gpu.fullCalls", 200);
+
+  /// The debug kernels are slow by intent: each placement once, BF16 and FP8.
+  private static final int FULL_CALLS =
+      Integer.getInteger(
+          "crossdock.gpu.fullCalls", Boolean.getBoolean("crossdock.cuda.debug") ? 14 : 200);
+
   private static final Duration FULL_BUDGET =
-      Duration.ofSeconds(Integer.getInteger("crossdock.gpu.fullSeconds", 75));
+      Duration.ofSeconds(Integer.getInteger("crossdock.gpu.fullSeconds", 60));
   private static final int NUM_SIZES = 4;
   private static final Size MODEL = new Size(4, 4096, 7168, 8, 256);
 

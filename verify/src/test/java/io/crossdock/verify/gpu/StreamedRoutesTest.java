@@ -77,7 +77,7 @@ class StreamedRoutesTest {
     for (int row = 0; row < expected.numRecvTokens(); row++) {
       assertThat(streamed.sourceRank(rank, row)).isEqualTo(expected.sourceRank()[row]);
       assertThat(streamed.sourceToken(rank, row)).isEqualTo(expected.sourceTokenIdx()[row]);
-      MemorySegment bytes = expected.recvRows().asSlice(row * HIDDEN * 2L, HIDDEN * 2L);
+      MemorySegment bytes = expected.recvRows().asSlice(row * 2L * HIDDEN, HIDDEN * 2L);
       assertThat(streamed.row(rank, row).mismatch(bytes)).isEqualTo(-1);
       MemorySegment scales = expected.recvScales().asSlice(row * 8L, 8);
       assertThat(streamed.scales(rank, row).mismatch(scales)).isEqualTo(-1);
@@ -112,7 +112,7 @@ class StreamedRoutesTest {
       for (int token = 0; token < tokens; token++) {
         short[] sum = new short[HIDDEN];
         streamed.combine(home, token, outputs, sum);
-        MemorySegment row = expected.combinedX().asSlice(token * HIDDEN * 2L, HIDDEN * 2L);
+        MemorySegment row = expected.combinedX().asSlice(token * 2L * HIDDEN, HIDDEN * 2L);
         assertThat(MemorySegment.ofArray(sum).mismatch(row)).isEqualTo(-1);
       }
       assertThat(streamed.combineWeights(home, weights)).isEqualTo(expected.combinedTopkWeights());
