@@ -121,7 +121,7 @@ record BenchTask(
       long checked = verify ? new BenchCheck(this, buffer).run() : 0;
       try (BenchRun run = new BenchRun(this, buffer, arena)) {
         Times times = run.measure();
-        return run.report(times, checked, opened.transport(), buffer.windowBytes(Domain.SCALE_UP));
+        return run.report(times, checked, buffer.transport(), buffer.windowBytes(Domain.SCALE_UP));
       }
     }
   }

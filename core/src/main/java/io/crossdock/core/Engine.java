@@ -17,11 +17,6 @@ public final class Engine {
     return backend.name();
   }
 
-  /// {@return how ranks of a node reach each other, for example `shm`}
-  public String transport() {
-    return backend.transport();
-  }
-
   EngineBackend backend() {
     return backend;
   }

@@ -65,6 +65,11 @@ final class CudaSession implements EngineSession {
   }
 
   @Override
+  @Override
+  public String transport() {
+    return context.links.isOneProcess() ? "cuda-p2p" : "cuda-ipc";
+  }
+
   public CallTimer timer() {
     return new CudaTimer(context.gpu.context(), context.wait.bound());
   }
