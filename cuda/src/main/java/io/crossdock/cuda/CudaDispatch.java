@@ -177,19 +177,12 @@ final class CudaDispatch {
 
   private void adopt(DispatchCall call, HandleBlocks.Block block, boolean counted) {
     CudaHandleData handle = (CudaHandleData) call.handle;
-    CudaHandleData.Shape shape =
-        new CudaHandleData.Shape(
-            (int) call.x.size(0),
-            context.entry.topk,
-            call.layout.numExperts(),
-            call.numWorstTokens);
-    handle.refill(block, shape, ticket);
+    handle.refill(block, call, ticket);
     if (ticket != 0) {
       context.log.fills(ticket, handle);
     }
     if (counted) {
       context.counts.putPrefix(handle);
-      handle.countsCame();
       call.numRecvRows = handle.numRecvRows();
       if (call.numWorstTokens == 0) {
         context.counts.putExperts(handle, call.expertAlignment);
