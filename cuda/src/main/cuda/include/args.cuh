@@ -151,12 +151,19 @@ struct HandlePointers {
   u64 sources;    // i32[rows]: source token index of each received row
 };
 
+// Head of what a fresh dispatch tells the host that waits for sizes, in pinned memory. The ticket is the
+// flag.
+struct CountsHeader {
+  u64 ticket;
+  u64 epoch;
+};
+
 struct EnterArgs {
   Geometry geometry;
   EntryHeader entry;
   HandlePointers handle;
   Reporting reporting;
-  u64 counts;  // pinned: u64 ticket, i64 prefix[R][R], i32 counts of local experts; 0 for none
+  u64 counts;  // pinned: CountsHeader, i64 prefix[R][R], i32 counts of local experts; 0 for none
   u64 num_tokens;
   u64 topk_idx;  // 0: the layout decides
   u64 topk_idx_pitch;

@@ -110,6 +110,12 @@ extern "C" __constant__ const u32 layout_HandlePointers[] = {
     CROSSDOCK_OFFSET(HandlePointers, sources),
 };
 
+extern "C" __constant__ const u32 layout_CountsHeader[] = {
+    sizeof(CountsHeader),
+    CROSSDOCK_OFFSET(CountsHeader, ticket),
+    CROSSDOCK_OFFSET(CountsHeader, epoch),
+};
+
 extern "C" __constant__ const u32 layout_EnterArgs[] = {
     sizeof(EnterArgs),
     CROSSDOCK_OFFSET(EnterArgs, geometry),

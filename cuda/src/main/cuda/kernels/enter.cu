@@ -128,10 +128,10 @@ __device__ inline void store_expert_counts(const EnterArgs& args, u64 num_local_
 // By a whole block: hands the counts to the handle and, if it waits for them, to the host.
 __device__ inline void deliver_counts(const EnterArgs& args, const Choices& choices, u64 epoch) {
   const u64 num_ranks = args.geometry.num_ranks;
-  u64* ticket = pointer<u64>(args.counts);
-  i64* host_prefix = args.counts == 0 ? nullptr : reinterpret_cast<i64*>(ticket + 1);
+  CountsHeader* counts = pointer<CountsHeader>(args.counts);
+  i64* host_prefix = counts == nullptr ? nullptr : reinterpret_cast<i64*>(counts + 1);
   store_prefix(args, epoch, host_prefix);
-  if (host_prefix != nullptr) {
+  if (counts != nullptr) {
     i32* host_counts = reinterpret_cast<i32*>(host_prefix + num_ranks * num_ranks);
     store_expert_counts(args, choices.num_local_experts, epoch, host_counts);
   }
@@ -139,8 +139,9 @@ __device__ inline void deliver_counts(const EnterArgs& args, const Choices& choi
     *pointer<u64>(args.handle.epoch) = epoch;
   }
   __syncthreads();
-  if (threadIdx.x == 0 && host_prefix != nullptr) {
-    publish_flag(ticket, args.reporting.ticket);
+  if (threadIdx.x == 0 && counts != nullptr) {
+    counts->epoch = epoch;
+    publish_flag(&counts->ticket, args.reporting.ticket);
   }
 }
 

@@ -177,7 +177,7 @@ record BenchTask(
               gpu.map(DeviceInfo::facts).orElse(null),
               buffer.windowBytes(Domain.SCALE_UP),
               setup.workers);
-      return new Report(opened.transport(), place, setup.rows, checked, times);
+      return new Report(buffer.transport(), place, setup.rows, checked, times);
     }
   }
 

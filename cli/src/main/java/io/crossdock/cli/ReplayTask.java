@@ -102,7 +102,7 @@ record ReplayTask(
   ///
   /// @param rows received rows
   /// @param windowBytes of this rank
-  /// @param transport of the engine
+  /// @param transport of the buffer
   record Report(long rows, long windowBytes, String transport) {}
 
   @Override
@@ -113,7 +113,7 @@ record ReplayTask(
       ReplayInput input = ReplayInput.read(recorded, group.rank(), arena);
       BufferSpec spec = spec(input, ReplayInput.numExperts(recorded), group.size());
       try (EpBuffer buffer = EpBuffer.open(opened, spec, group)) {
-        return replay(buffer, input, opened, folder);
+        return replay(buffer, input, folder);
       }
     }
   }
@@ -130,7 +130,7 @@ record ReplayTask(
     return builder.capacityRows(Math.max(worstCase, options.worstTokens)).build();
   }
 
-  private Report replay(EpBuffer buffer, ReplayInput input, Engine opened, Path folder) {
+  private Report replay(EpBuffer buffer, ReplayInput input, Path folder) {
     int rank = buffer.group().rank();
     try (Arena arena = Arena.ofShared()) {
       ReplayOutput first = once(buffer, input, arena);
@@ -138,7 +138,7 @@ record ReplayTask(
         repeat(buffer, input, first, run);
       }
       first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
-      return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), opened.transport());
+      return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), buffer.transport());
     }
   }
 

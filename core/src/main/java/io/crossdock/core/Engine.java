@@ -21,11 +21,6 @@ public final class Engine {
     return backend.name();
   }
 
-  /// {@return how ranks of a node reach each other, for example `shm`}
-  public String transport() {
-    return backend.transport();
-  }
-
   /// {@return the devices that ranks of this machine are spread over, in turn; empty on the host
   /// engine}
   public List<DeviceInfo> devices() {

@@ -122,6 +122,12 @@ public final class EpBuffer implements AutoCloseable {
     return session.windowBytes(domain);
   }
 
+  /// {@return how the ranks of the node reach each other: `shm` on the host, on GPUs `cuda-p2p` if
+  /// all ranks are threads of this process, else `cuda-ipc`}
+  public String transport() {
+    return session.transport();
+  }
+
   /// {@return what the last call did on this rank}
   public CallStats lastCall() {
     return session.lastCall();

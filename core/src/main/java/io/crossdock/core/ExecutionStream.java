@@ -29,17 +29,19 @@ public abstract class ExecutionStream implements AutoCloseable {
     return Optional.ofNullable(CURRENT.get());
   }
 
+  /// {@return as [#current()], but null when the thread is its own stream; allocates nothing}
+  protected static ExecutionStream currentOrNull() {
+    return CURRENT.get();
+  }
+
   /// Makes a stream the current one of the calling thread.
   ///
   /// @param stream the stream, or null for the thread itself
   /// @return the one before, or null
   protected static ExecutionStream exchangeCurrent(ExecutionStream stream) {
     ExecutionStream before = CURRENT.get();
-    if (stream == null) {
-      CURRENT.remove();
-    } else {
-      CURRENT.set(stream);
-    }
+    // Never removed: setting it again would allocate.
+    CURRENT.set(stream);
     return before;
   }
 

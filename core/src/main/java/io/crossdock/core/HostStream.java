@@ -53,7 +53,7 @@ final class HostStream extends ExecutionStream {
 
   @Override
   public void awaitSubmitted() {
-    if (!isIdle() && current().orElse(null) != this) {
+    if (!isIdle() && currentOrNull() != this) {
       capture().currentStreamWait();
     }
   }

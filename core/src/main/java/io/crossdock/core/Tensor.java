@@ -206,7 +206,19 @@ public final class Tensor {
 
   /// {@return true if the elements lie without gaps in row-major order}
   public boolean isContiguous() {
-    return numElements() == 0 || Arrays.equals(strides, contiguousStrides(shape));
+    return numElements() == 0 || isRowMajor();
+  }
+
+  /// Allocates nothing.
+  private boolean isRowMajor() {
+    long stride = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      if (strides[i] != stride) {
+        return false;
+      }
+      stride *= shape[i];
+    }
+    return true;
   }
 
   /// {@return true if only an address is known, so that an engine must resolve it}

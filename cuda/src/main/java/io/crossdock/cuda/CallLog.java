@@ -138,14 +138,13 @@ final class CallLog implements AutoCloseable {
 
   private void finish(long ticket) {
     Call call = call(ticket);
-    MemorySegment report = ring.report(ticket);
-    long code = Verdicts.code(report);
+    long code = ring.code(ticket);
     if (code == Verdicts.PROCEED) {
-      succeed(call, ticket, Verdicts.epoch(report));
+      succeed(call, ticket, ring.epoch(ticket));
     } else if (Verdicts.isFinal(code)) {
-      call.failure = aborting(report, code);
+      call.failure = aborting(ring.report(ticket), code);
     } else {
-      call.failure = Verdicts.orderly(report, rank);
+      call.failure = Verdicts.orderly(ring.report(ticket), rank);
       withdraw(call);
     }
     if (call.failure != null && call.deferred && unclaimed == null) {

@@ -4,6 +4,7 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.ffi.NativeCallException;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
 
 /// Waits of the host for calls that were enqueued, never for ever. While a wait lasts, peers in
 /// other processes are looked after: a kernel cannot see that one died.
@@ -19,6 +20,7 @@ final class CallWait {
   private final GpuStream stream;
   private final Duration bound;
   private final boolean[] gone;
+  private final AtomicReference<Turn> spareTurn = new AtomicReference<>();
 
   CallWait(Control control, PeerLinks links, CallLog log, GpuStream stream, BufferSpec spec) {
     this.links = links;
@@ -39,10 +41,13 @@ final class CallWait {
     if (log.isOver(ticket)) {
       return;
     }
-    Turn turn = new Turn();
+    Turn turn = takeTurn();
     while (!log.isOver(ticket)) {
-      turn.pass(ticket);
+      if (turn.isIdle(ticket) && !log.isOver(ticket)) {
+        throw turn.noReport(ticket);
+      }
     }
+    spareTurn.set(turn);
   }
 
   /// Waits for some calls and throws what the first that failed threw.
@@ -65,17 +70,28 @@ final class CallWait {
 
   /// Waits until the counts of a call came, or throws what it failed with.
   void awaitCounts(Counts counts, long ticket) {
-    Turn turn = new Turn();
+    Turn turn = takeTurn();
     while (!counts.hold(ticket)) {
       if (log.isOver(ticket)) {
         RuntimeException failure = log.failure(ticket - 1, ticket);
         if (failure != null) {
           throw failure;
         }
-        return;
+        break;
       }
-      turn.pass(ticket);
+      if (turn.isIdle(ticket) && !counts.hold(ticket) && !log.isOver(ticket)) {
+        throw turn.noReport(ticket);
+      }
     }
+    spareTurn.set(turn);
+  }
+
+  /// A wait allocates nothing unless another thread waits too, or the last one failed.
+  private Turn takeTurn() {
+    Turn spare = spareTurn.getAndSet(null);
+    Turn turn = spare == null ? new Turn() : spare;
+    turn.begin();
+    return turn;
   }
 
   /// One wait.
@@ -83,11 +99,19 @@ final class CallWait {
   /// Confined to the thread that waits.
   private final class Turn {
     private final Pacer pacer = new Pacer();
-    private long nextLook = LOOK_NANOS;
+    private long nextLook;
 
-    void pass(long ticket) {
+    void begin() {
+      pacer.begin();
+      nextLook = LOOK_NANOS;
+    }
+
+    /// Pauses, and looks around now and then.
+    ///
+    /// @return true if the GPU was seen to be done: what did not come by then never will
+    boolean isIdle(long ticket) {
       if (!pacer.pause()) {
-        return;
+        return false;
       }
       if (Thread.currentThread().isInterrupted()) {
         throw giveUp("interrupted while waiting for a peer: rank=" + links.rank(), ticket);
@@ -99,8 +123,14 @@ final class CallWait {
       if (waited > nextLook) {
         nextLook = waited + LOOK_NANOS;
         lookAtPeers();
-        lookAtStream(ticket, waited);
+        return isStreamDone();
       }
+      return false;
+    }
+
+    CrossdockException noReport(long ticket) {
+      String what = "GPU is done and did not report";
+      return giveUp(text(what, ticket, pacer.waitedNanos()), ticket);
     }
   }
 
@@ -134,13 +164,7 @@ final class CallWait {
   }
 
   /// A kernel that failed, or never ran, will not report.
-  private void lookAtStream(long ticket, long waitedNanos) {
-    if (isIdle() && !log.isOver(ticket)) {
-      throw giveUp(text("GPU is done and did not report", ticket, waitedNanos), ticket);
-    }
-  }
-
-  private boolean isIdle() {
+  private boolean isStreamDone() {
     try {
       return !stream.isCapturing() && stream.driver().isDone();
     } catch (NativeCallException e) {

@@ -65,7 +65,7 @@ final class CommStream extends GpuStream {
   /// @return the call before the first that belongs to the work
   private long run(Runnable work) {
     long before = log.issued();
-    GpuStream current = currentOrNull();
+    GpuStream current = currentOnGpu();
     caller = current == this ? caller : current;
     mark = null;
     first = Long.MAX_VALUE;
@@ -86,7 +86,7 @@ final class CommStream extends GpuStream {
 
   @Override
   public void execute(Runnable work) {
-    GpuStream current = currentOrNull();
+    GpuStream current = currentOnGpu();
     long after = run(work);
     if (current == null) {
       wait.join(after, log.issued());

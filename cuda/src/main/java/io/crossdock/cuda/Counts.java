@@ -8,15 +8,19 @@ import io.crossdock.cuda.driver.PinnedMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
-/// The counts of a fresh dispatch in pinned memory: ticket, prefix sums i64[R][R], rows of each
-/// local expert i32. The kernel stores the ticket last, with release, which pairs with the acquire
-/// load of [#hold].
+/// The counts of a fresh dispatch in pinned memory: ticket, epoch, prefix sums i64[R][R], rows of
+/// each local expert i32. The kernel stores the ticket last, with release, which pairs with the
+/// acquire load of [#hold].
 ///
 /// Confined to the thread that runs the call.
 final class Counts implements AutoCloseable {
   private static final VarHandle LONG = JAVA_LONG.varHandle();
 
+  private static final long EPOCH = Structs.COUNTS.offset("epoch");
+  private static final long PREFIX = Structs.COUNTS.byteSize();
+
   private final PinnedMemory memory;
+  private final MemorySegment prefix;
   private final int numRanks;
   private final long experts;
   private final long[] row;
@@ -24,9 +28,10 @@ final class Counts implements AutoCloseable {
   Counts(Context context, int numRanks, int maxLocalExperts) {
     this.numRanks = numRanks;
     this.row = new long[numRanks];
-    this.experts = (1L + (long) numRanks * numRanks) * Long.BYTES;
+    this.experts = PREFIX + (long) numRanks * numRanks * Long.BYTES;
     this.memory = PinnedMemory.allocate(context, experts + (long) maxLocalExperts * Integer.BYTES);
     memory.segment().fill((byte) 0);
+    this.prefix = memory.segment().asSlice(PREFIX, experts - PREFIX);
   }
 
   long deviceAddress() {
@@ -37,9 +42,10 @@ final class Counts implements AutoCloseable {
     return (long) LONG.getAcquire(memory.segment(), 0L) == ticket;
   }
 
-  /// Gives a handle its count matrix.
+  /// Gives a handle its count matrix and its epoch.
   void putPrefix(CudaHandleData handle) {
-    putPrefix(memory.segment().asSlice(Long.BYTES), row, handle);
+    putPrefix(prefix, row, handle);
+    handle.countsCame(memory.segment().get(JAVA_LONG, EPOCH));
   }
 
   /// Gives a handle its count matrix.

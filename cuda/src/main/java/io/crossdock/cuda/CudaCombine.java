@@ -2,8 +2,6 @@ package io.crossdock.cuda;
 
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.Tensor;
-import io.crossdock.core.protocol.CallKind;
-import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.CombineCall;
 
@@ -91,10 +89,10 @@ final class CudaCombine {
   private void putCall(CombineCall call, CudaHandleData handle) {
     kernel.putHandle(handle.block(), false);
     kernel.put(NUM_TOKENS, handle.numTokens());
-    putRows(BIAS0, call.bias0);
-    putRows(BIAS1, call.bias1);
-    putRows(COMBINED_X, call.combinedX);
-    putRows(COMBINED_WEIGHTS, call.topkWeights == null ? null : call.combinedTopkWeights);
+    kernel.putRows(BIAS0, call.bias0);
+    kernel.putRows(BIAS1, call.bias1);
+    kernel.putRows(COMBINED_X, call.combinedX);
+    kernel.putRows(COMBINED_WEIGHTS, call.topkWeights == null ? null : call.combinedTopkWeights);
     kernel.put(GATHERED, 0);
     kernel.put(GATHERED_WEIGHTS, 0);
     kernel.put(MAX_PER_TOKEN, 0);
@@ -105,12 +103,12 @@ final class CudaCombine {
     try {
       Ticket begun = context.begin();
       outputs.awaitRelease(window);
-      fillEntry(call, window, round);
+      call.fillEntry(context.entry, window, context.geometry.rows, round);
       kernel.putEntry(context.entry);
       kernel.putReporting(begun);
       kernel.put(MODE, mode);
-      putRows(Y, call.window == window ? null : call.y);
-      putRows(WEIGHTS, liesInWindow(call.topkWeights, window) ? null : call.topkWeights);
+      kernel.putRows(Y, call.window == window ? null : call.y);
+      kernel.putRows(WEIGHTS, liesInWindow(call.topkWeights, window) ? null : call.topkWeights);
       kernel.put(FIRST_ROW, round * context.geometry.rows);
       long ticket = begun.isSticky() ? 0 : begun.number();
       boolean told = ticket != 0 && !context.comm.isDeferred();
@@ -137,23 +135,6 @@ final class CudaCombine {
     return weights == null
         || (weights.segment().address() == outputs.address(window) + context.geometry.outputWeights
             && weights.isContiguous());
-  }
-
-  private void fillEntry(CombineCall call, int window, int round) {
-    Entry entry = context.entry;
-    entry.kind = round == 0 ? CallKind.COMBINE : CallKind.COMBINE_ROUND;
-    entry.window = window;
-    entry.capacityRows = context.geometry.rows;
-    entry.outputRows = Long.MAX_VALUE;
-    entry.canRound = 1;
-    entry.round = round;
-    entry.rowBytes = rowBytes;
-    entry.dtype = call.y.dtype().ordinal();
-    entry.scaleBytes = 0;
-    entry.topk = call.handle.topk;
-    entry.indexBytes = 0;
-    entry.weights = call.topkWeights == null ? 0 : 1;
-    entry.numExperts = call.handle.numExperts;
   }
 
   /// The host looks at the verdict of each round before the next, and waits for the sums: their
@@ -184,10 +165,5 @@ final class CudaCombine {
         memory.giveBack(weights);
       }
     }
-  }
-
-  private void putRows(long offset, Tensor rows) {
-    kernel.put(offset, rows == null ? 0 : rows.segment().address());
-    kernel.put(offset + Long.BYTES, rows == null ? 0 : rows.pitchBytes());
   }
 }

@@ -2,7 +2,6 @@ package io.crossdock.cuda;
 
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.CallKind;
-import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.DispatchCall;
@@ -23,7 +22,6 @@ final class CudaDispatch {
   private static final long E_COUNTS = ENTER.offset("counts");
   private static final long E_NUM_TOKENS = ENTER.offset("num_tokens");
   private static final long E_TOPK_IDX = ENTER.offset("topk_idx");
-  private static final long E_TOPK_IDX_PITCH = ENTER.offset("topk_idx_pitch");
   private static final long E_IN_RANK = ENTER.offset("layout_in_rank");
   private static final long E_LAYOUT_RANKS = ENTER.offset("layout_rank_counts");
   private static final long E_LAYOUT_EXPERTS = ENTER.offset("layout_expert_counts");
@@ -108,7 +106,7 @@ final class CudaDispatch {
     placed = false;
     try {
       context.health.checkUsable();
-      fillEntry(call);
+      call.fillEntry(context.entry, context.geometry.rows);
       released.awaitRelease(call.window);
       poison(call);
       if (call.cached) {
@@ -121,23 +119,6 @@ final class CudaDispatch {
       context.withdraw(windows, call.window);
       throw e;
     }
-  }
-
-  private void fillEntry(DispatchCall call) {
-    Entry entry = context.entry;
-    entry.kind = call.cached ? CallKind.CACHED_DISPATCH : CallKind.FRESH_DISPATCH;
-    entry.window = call.window;
-    entry.capacityRows = context.geometry.rows;
-    entry.outputRows = call.outputRows;
-    entry.canRound = call.owned ? 1 : 0;
-    entry.round = 0;
-    entry.rowBytes = call.x.rowBytes();
-    entry.dtype = call.x.dtype().ordinal();
-    entry.scaleBytes = call.scales == null ? 0 : call.scales.rowBytes();
-    entry.topk = call.topkIdx == null ? 0 : (int) call.topkIdx.size(1);
-    entry.indexBytes = call.topkIdx == null ? 0 : call.topkIdx.dtype().bytes();
-    entry.weights = call.topkWeights == null ? 0 : 1;
-    entry.numExperts = call.cached ? call.handle.numExperts : call.layout.numExperts();
   }
 
   /// In debugging, rows that nobody wrote are no leftovers that look right.
@@ -184,11 +165,10 @@ final class CudaDispatch {
     enter.putReporting(begun);
     enter.put(E_COUNTS, waits ? context.counts.deviceAddress() : 0);
     enter.put(E_NUM_TOKENS, call.x.size(0));
-    enter.put(E_TOPK_IDX, addressOf(call.topkIdx));
-    enter.put(E_TOPK_IDX_PITCH, pitchOf(call.topkIdx));
-    enter.put(E_IN_RANK, addressOf(call.layout.tokenInRankBuffer()));
-    enter.put(E_LAYOUT_RANKS, addressOf(call.layout.tokensPerRank()));
-    enter.put(E_LAYOUT_EXPERTS, addressOf(call.layout.tokensPerExpert()));
+    enter.putRows(E_TOPK_IDX, call.topkIdx);
+    enter.putMemory(E_IN_RANK, call.layout.tokenInRankBuffer().segment());
+    enter.putMemory(E_LAYOUT_RANKS, call.layout.tokensPerRank().segment());
+    enter.putMemory(E_LAYOUT_EXPERTS, call.layout.tokensPerExpert().segment());
     enter.put(E_RANK_COUNTS, context.local.rankCounts);
     enter.put(E_EXPERT_COUNTS, context.local.expertCounts);
     int blocks = Math.min(context.sms(call.config.numSms()), context.numRanks);
@@ -197,19 +177,12 @@ final class CudaDispatch {
 
   private void adopt(DispatchCall call, HandleBlocks.Block block, boolean counted) {
     CudaHandleData handle = (CudaHandleData) call.handle;
-    CudaHandleData.Shape shape =
-        new CudaHandleData.Shape(
-            (int) call.x.size(0),
-            context.entry.topk,
-            call.layout.numExperts(),
-            call.numWorstTokens);
-    handle.refill(block, shape, ticket);
+    handle.refill(block, call, ticket);
     if (ticket != 0) {
       context.log.fills(ticket, handle);
     }
     if (counted) {
       context.counts.putPrefix(handle);
-      handle.countsCame();
       call.numRecvRows = handle.numRecvRows();
       if (call.numWorstTokens == 0) {
         context.counts.putExperts(handle, call.expertAlignment);
@@ -238,7 +211,7 @@ final class CudaDispatch {
   }
 
   private void placeRounds(DispatchCall call, CudaHandleData handle, int rounds) {
-    fillEntry(call);
+    call.fillEntry(context.entry, context.geometry.rows);
     for (int round = 0; round < rounds; round++) {
       // A fresh dispatch began when it entered.
       Ticket begun = !call.cached && round == 0 ? context.ticket() : context.begin();
@@ -263,39 +236,22 @@ final class CudaDispatch {
     place.putReporting(begun);
     place.put(P_ENTERED, !call.cached && round == 0 ? 1 : 0);
     place.put(P_NUM_TOKENS, call.x.size(0));
-    putRows(P_X, call.x);
-    putRows(P_SCALES, call.scales);
-    putRows(P_TOPK_IDX, call.topkIdx);
-    putRows(P_TOPK_WEIGHTS, call.topkWeights);
+    place.putRows(P_X, call.x);
+    place.putRows(P_SCALES, call.scales);
+    place.putRows(P_TOPK_IDX, call.topkIdx);
+    place.putRows(P_TOPK_WEIGHTS, call.topkWeights);
     place.put(P_FIRST_ROW, round * context.geometry.rows);
     place.put(P_PIECE_BYTES, stages.pieceBytes());
     place.put(P_NUM_STAGES, stages.numStages());
-    place.put(P_OUT_ROWS, call.owned ? addressOf(call.recvRows) : 0);
-    place.put(P_OUT_ROWS + 8, call.owned ? addressOf(call.recvScales) : 0);
-    place.put(P_OUT_ROWS + 16, call.owned ? addressOf(call.recvTopkIdx) : 0);
-    place.put(P_OUT_ROWS + 24, call.owned ? addressOf(call.recvTopkWeights) : 0);
+    place.putMemory(P_OUT_ROWS, call.owned ? call.recvRows : null);
+    place.putMemory(P_OUT_ROWS + 8, call.owned ? call.recvScales : null);
+    place.putMemory(P_OUT_ROWS + 16, call.owned ? call.recvTopkIdx : null);
+    place.putMemory(P_OUT_ROWS + 24, call.owned ? call.recvTopkWeights : null);
     boolean tail = call.numWorstTokens > 0 && round == rounds - 1;
     place.put(P_WORST_ROWS, call.numWorstTokens);
-    place.put(P_TAIL_IDX, tail ? addressOf(call.recvTopkIdx) : 0);
-    place.put(P_TAIL_WEIGHTS, tail ? addressOf(call.recvTopkWeights) : 0);
+    place.putMemory(P_TAIL_IDX, tail ? call.recvTopkIdx : null);
+    place.putMemory(P_TAIL_WEIGHTS, tail ? call.recvTopkWeights : null);
     context.run(Kernel.PLACE_ROWS, context.sms(call.config.numSms()), stages.sharedBytes());
-  }
-
-  private void putRows(long offset, Tensor rows) {
-    place.put(offset, addressOf(rows));
-    place.put(offset + 8, pitchOf(rows));
-  }
-
-  private static long addressOf(Tensor tensor) {
-    return tensor == null ? 0 : tensor.segment().address();
-  }
-
-  private static long addressOf(MemorySegment memory) {
-    return memory == null ? 0 : memory.address();
-  }
-
-  private static long pitchOf(Tensor tensor) {
-    return tensor == null ? 0 : tensor.pitchBytes();
   }
 
   private StagePlan plan(DispatchCall call) {

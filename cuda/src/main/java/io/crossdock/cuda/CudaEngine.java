@@ -22,11 +22,6 @@ final class CudaEngine implements EngineBackend {
   }
 
   @Override
-  public String transport() {
-    return "cuda-p2p";
-  }
-
-  @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
     CudaGeometry geometry = CudaGeometry.of(spec, group.size());
     CudaGpu gpu = null;

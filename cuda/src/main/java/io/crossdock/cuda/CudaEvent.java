@@ -52,7 +52,7 @@ final class CudaEvent extends EventOverlap {
 
   @Override
   public void currentStreamWait() {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     if (current != null) {
       current.driver().waitFor(event);
       return;

@@ -55,6 +55,13 @@ final class CudaGpu {
     }
   }
 
+  /// Gives back memory that nobody uses any more.
+  static void giveBackUnused() {
+    synchronized (OPEN) {
+      OPEN.values().forEach(gpu -> gpu.memory.giveBackUnused());
+    }
+  }
+
   private static KernelModule load(Context context) {
     KernelImage image = DEBUG ? KernelImage.DEBUG : KernelImage.RELEASE;
     if (!image.isPresent()) {

@@ -1,6 +1,7 @@
 package io.crossdock.cuda;
 
 import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.spi.DispatchCall;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -61,35 +62,33 @@ final class CudaHandleData extends HandleData {
     return holder.get();
   }
 
-  /// What a fresh dispatch is like.
-  ///
-  /// @param numTokens of this rank
-  /// @param topk K, 0 without
-  /// @param numExperts E
-  /// @param worstRows output rows with `numWorstTokens`, else 0
-  record Shape(int numTokens, int topk, int numExperts, long worstRows) {}
-
   /// Takes over what a fresh dispatch makes, in device memory of its own: until all ranks agreed,
   /// the old contents are good.
   ///
   /// @param filling ticket of the call; 0 if it is captured, and runs again with every replay
-  synchronized void refill(HandleBlocks.Block block, Shape shape, long filling) {
+  synchronized void refill(HandleBlocks.Block block, DispatchCall call, long filling) {
     holder.exchange(block);
-    numTokens = shape.numTokens;
-    topk = shape.topk;
-    numExperts = shape.numExperts;
-    worstRows = shape.worstRows;
+    numTokens = (int) call.x.size(0);
+    topk = call.topkIdx == null ? 0 : (int) call.topkIdx.size(1);
+    numExperts = call.layout.numExperts();
+    worstRows = call.numWorstTokens;
     ticket = filling;
     captured = filling == 0;
     epoch = 0;
     countsKnown = false;
     epochKnown = false;
     sourcesKnown = false;
-    ensureExperts(0);
+    if (worstRows > 0) {
+      ensureExperts(0);
+    }
   }
 
-  /// The counts were given by [#setCounts].
-  synchronized void countsCame() {
+  /// The counts were given by [#setCounts], all that the host reads of most handles.
+  ///
+  /// @param epochOfCall the call's
+  synchronized void countsCame(long epochOfCall) {
+    epoch = epochOfCall;
+    epochKnown = true;
     countsKnown = true;
   }
 

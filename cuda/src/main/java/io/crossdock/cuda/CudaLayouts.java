@@ -13,15 +13,24 @@ import io.crossdock.cuda.driver.Stream;
 final class CudaLayouts implements AutoCloseable {
   private static final Struct ARGS = Structs.LAYOUT;
   private static final long SCRATCH = ARGS.offset("scratch");
+  private static final long TOPK_IDX = ARGS.offset("topk_idx");
+  private static final long INDEX_BYTES = ARGS.offset("index_bytes");
+  private static final long NUM_TOKENS = ARGS.offset("num_tokens");
+  private static final long TOPK = ARGS.offset("topk");
+  private static final long NUM_EXPERTS = ARGS.offset("num_experts");
+  private static final long RANKS = ARGS.offset("tokens_per_rank");
+  private static final long NODES = ARGS.offset("tokens_per_node");
+  private static final long EXPERTS = ARGS.offset("tokens_per_expert");
+  private static final long IN_RANK = ARGS.offset("token_in_rank");
 
   private final CudaContext context;
   private final CudaMemory memory;
-  private final int numLocalRanks;
   private final Launcher kernel;
   private final ReportRing ring;
   private final ReportRing sticky;
   private final Stream own;
   private final Ticket ticket = new Ticket();
+  private final Pacer pacer = new Pacer();
   private final int[] numExperts = new int[LocalMemory.NUM_LAYOUTS];
   private long issued;
   private long lastSticky;
@@ -30,8 +39,9 @@ final class CudaLayouts implements AutoCloseable {
   CudaLayouts(CudaContext context, CudaMemory memory, int numLocalRanks) {
     this.context = context;
     this.memory = memory;
-    this.numLocalRanks = numLocalRanks;
     this.kernel = context.launcher(Kernel.COUNT_LAYOUT);
+    kernel.put(ARGS.offset("num_ranks"), context.numRanks);
+    kernel.put(ARGS.offset("num_local_ranks"), numLocalRanks);
     this.own = Stream.create(context.gpu.context());
     this.ring = new ReportRing(context.gpu.context(), LocalMemory.NUM_LAYOUTS);
     this.sticky = new ReportRing(context.gpu.context(), LocalMemory.NUM_LAYOUTS);
@@ -39,7 +49,7 @@ final class CudaLayouts implements AutoCloseable {
 
   void layout(Tensor topkIdx, Layout target) {
     check();
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     boolean captured = current != null && current.isCapturing();
     begin(captured, target.numExperts());
     put(topkIdx, target);
@@ -64,33 +74,27 @@ final class CudaLayouts implements AutoCloseable {
     }
     issued++;
     numExperts[(int) (issued % ring.numSlots())] = experts;
+    ring.prepare(issued);
     ticket.set(ring.deviceAddress(issued), issued, false);
   }
 
   private void put(Tensor topkIdx, Layout target) {
     kernel.putReporting(ticket);
-    long[] words = {
-      context.local.layout(ticket.number()),
-      topkIdx.segment().address(),
-      topkIdx.pitchBytes(),
-      topkIdx.dtype().bytes(),
-      topkIdx.size(0),
-      topkIdx.size(1),
-      target.numExperts(),
-      context.numRanks,
-      numLocalRanks,
-      target.tokensPerRank().segment().address(),
-      target.tokensPerNode().map(nodes -> nodes.segment().address()).orElse(0L),
-      target.tokensPerExpert().segment().address(),
-      target.tokenInRankBuffer().segment().address()
-    };
-    for (int i = 0; i < words.length; i++) {
-      kernel.put(SCRATCH + i * (long) Long.BYTES, words[i]);
-    }
+    kernel.put(SCRATCH, context.local.layout(ticket.number()));
+    kernel.putRows(TOPK_IDX, topkIdx);
+    kernel.put(INDEX_BYTES, topkIdx.dtype().bytes());
+    kernel.put(NUM_TOKENS, topkIdx.size(0));
+    kernel.put(TOPK, topkIdx.size(1));
+    kernel.put(NUM_EXPERTS, target.numExperts());
+    kernel.putMemory(RANKS, target.tokensPerRank().segment());
+    boolean nodes = target.tokensPerNode().isPresent();
+    kernel.putMemory(NODES, nodes ? target.tokensPerNode().get().segment() : null);
+    kernel.putMemory(EXPERTS, target.tokensPerExpert().segment());
+    kernel.putMemory(IN_RANK, target.tokenInRankBuffer().segment());
   }
 
   private void await(long number) {
-    Pacer pacer = new Pacer();
+    pacer.begin();
     while (!ring.holds(number)) {
       if (pacer.pause() && pacer.waitedNanos() > context.wait.bound().toNanos()) {
         // The stream knows why a kernel did not get to its report.
@@ -106,7 +110,7 @@ final class CudaLayouts implements AutoCloseable {
     InvalidInputException failure = null;
     while (checked < issued && ring.holds(checked + 1)) {
       checked++;
-      if (failure == null && Verdicts.code(ring.report(checked)) != Verdicts.PROCEED) {
+      if (failure == null && ring.code(checked) != Verdicts.PROCEED) {
         int experts = numExperts[(int) (checked % ring.numSlots())];
         failure = Verdicts.wrongInput(ring.report(checked), experts);
       }

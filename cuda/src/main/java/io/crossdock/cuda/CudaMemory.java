@@ -107,7 +107,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
   }
 
   private void copyOnDevice(Tensor from, Tensor to) {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     Stream stream = current == null ? own : current.driver();
     if (from.isContiguous() && to.isContiguous()) {
       stream.deviceToDevice(to.segment().address(), from.segment().address(), from.spanBytes());
@@ -154,7 +154,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
   }
 
   private Stream stream() {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     return current == null || current.isCapturing() ? own : current.driver();
   }
 

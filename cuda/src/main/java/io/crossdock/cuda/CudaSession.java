@@ -13,6 +13,7 @@ import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.ProtocolState;
+import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
@@ -63,6 +64,11 @@ final class CudaSession implements EngineSession {
   @Override
   public ExecutionStream commStream() {
     return context.comm;
+  }
+
+  @Override
+  public String transport() {
+    return context.links.isOneProcess() ? "cuda-p2p" : "cuda-ipc";
   }
 
   @Override
@@ -186,17 +192,21 @@ final class CudaSession implements EngineSession {
 
   @Override
   public void endOutputLease(int window, long ticket) {
-    if (!closed.get()) {
-      outputEvents.noteRelease(window);
-      context.output.endLease(window, ticket);
-    }
+    endLease(context.output, outputEvents, window, ticket);
   }
 
   @Override
   public void endLease(int window, long ticket) {
+    endLease(context.receive, receiveEvents, window, ticket);
+  }
+
+  /// What closes a result again must not take the place of who used the window.
+  private void endLease(WindowSet windows, WindowEvents events, int window, long ticket) {
     if (!closed.get()) {
-      receiveEvents.noteRelease(window);
-      context.receive.endLease(window, ticket);
+      if (windows.isLeased(window, ticket)) {
+        events.noteRelease(window);
+      }
+      windows.endLease(window, ticket);
     }
   }
 

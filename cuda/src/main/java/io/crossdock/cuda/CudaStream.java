@@ -93,7 +93,7 @@ public final class CudaStream extends GpuStream {
   @Override
   public void execute(Runnable work) {
     runWithCurrent(this, work);
-    GpuStream caller = currentOrNull();
+    GpuStream caller = currentOnGpu();
     if (caller == null) {
       synchronize(BOUND);
     } else {

@@ -26,7 +26,7 @@ final class CudaTimer implements CallTimer {
 
   @Override
   public void start() {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     onHost = current == null;
     if (onHost) {
       startNanos = System.nanoTime();
@@ -37,7 +37,7 @@ final class CudaTimer implements CallTimer {
 
   @Override
   public void stop() {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     if (onHost || current == null) {
       stopNanos = System.nanoTime();
     } else {

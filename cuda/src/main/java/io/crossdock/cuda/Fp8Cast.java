@@ -58,7 +58,7 @@ public final class Fp8Cast {
   ///   current stream
   public static void cast(Tensor x, Fp8Scale rule, Tensor codes, Tensor scales) {
     ScaleKind kind = check(x, rule, codes, scales);
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     if (current != null) {
       checkStream(current, x.device());
     }

@@ -36,6 +36,9 @@ final class GpuMemory {
   /// Part of the free memory that warming the pool takes at most.
   private static final long WARM_SHARE = 16;
 
+  /// Batches whose events are kept for later ones.
+  private static final int SPARE_BATCHES = 4;
+
   private static final int ATTEMPTS = 3;
   private static final long COLLECT_MILLIS = 30;
 
@@ -118,6 +121,11 @@ final class GpuMemory {
     unreachable.add(address);
   }
 
+  /// Gives back to the pool what nobody uses any more.
+  synchronized void giveBackUnused() {
+    giveBackUnreachable();
+  }
+
   /// The garbage collector does not see how much memory a small object stands for.
   private static void collect() {
     System.gc();
@@ -133,6 +141,9 @@ final class GpuMemory {
       Batch batch = batches.remove();
       batch.addresses.forEach(address -> pool.freeAsync(address, stream));
       spareEvents.addAll(batch.events);
+    }
+    while (spareEvents.size() > SPARE_BATCHES * streams.size()) {
+      spareEvents.remove().close();
     }
     // An event of a stream that is captured would stand for the graph, not for the work so far.
     if (!unreachable.isEmpty() && streams.stream().noneMatch(GpuStream::isCapturing)) {

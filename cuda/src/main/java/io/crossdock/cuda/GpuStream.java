@@ -19,8 +19,8 @@ abstract class GpuStream extends ExecutionStream {
   }
 
   /// The stream of a GPU that the calling thread made current, or null.
-  static GpuStream currentOrNull() {
-    return ExecutionStream.current().orElse(null) instanceof GpuStream stream ? stream : null;
+  static GpuStream currentOnGpu() {
+    return currentOrNull() instanceof GpuStream stream ? stream : null;
   }
 
   final Stream driver() {
@@ -48,7 +48,7 @@ abstract class GpuStream extends ExecutionStream {
 
   @Override
   public void follow() {
-    GpuStream caller = currentOrNull();
+    GpuStream caller = currentOnGpu();
     if (caller != null) {
       waitFor(caller);
     }

@@ -1,7 +1,7 @@
 package io.crossdock.cuda;
 
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.ArrayDeque;
+import java.util.Deque;
 
 /// Device memory of handles. Only kernels of the communication stream use it, so a block may be
 /// filled anew at any time by a later call.
@@ -15,8 +15,8 @@ final class HandleBlocks implements AutoCloseable {
   private final long positionsAt;
   private final long sourcesAt;
   private final long byteSize;
-  private final Queue<Block> free = new ConcurrentLinkedQueue<>();
-  private final Queue<Long> taken = new ConcurrentLinkedQueue<>();
+  private final Deque<Block> free = new ArrayDeque<>();
+  private final Deque<Block> taken = new ArrayDeque<>();
 
   /// Where the parts of a handle lie on the device.
   ///
@@ -40,25 +40,27 @@ final class HandleBlocks implements AutoCloseable {
     }
   }
 
-  Block take() {
+  synchronized Block take() {
     Block block = free.poll();
     return block != null ? block : allocate();
   }
 
-  void giveBack(Block block) {
-    free.add(block);
+  synchronized void giveBack(Block block) {
+    free.push(block);
   }
 
   private Block allocate() {
     long address = memory.take(byteSize);
-    taken.add(address);
-    return new Block(address, address + prefixAt, address + positionsAt, address + sourcesAt);
+    Block block =
+        new Block(address, address + prefixAt, address + positionsAt, address + sourcesAt);
+    taken.add(block);
+    return block;
   }
 
   @Override
-  public void close() {
-    for (Long address = taken.poll(); address != null; address = taken.poll()) {
-      memory.giveBack(address);
+  public synchronized void close() {
+    for (Block block = taken.poll(); block != null; block = taken.poll()) {
+      memory.giveBack(block.epoch);
     }
   }
 }

@@ -2,6 +2,7 @@ package io.crossdock.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.cuda.driver.Launch;
 import io.crossdock.cuda.driver.LaunchShape;
@@ -36,6 +37,17 @@ final class Launcher {
 
   void put(long offset, long word) {
     launch.args().set(JAVA_LONG, offset, word);
+  }
+
+  /// Where rows begin and how far apart they lie; zeros for null.
+  void putRows(long offset, Tensor rows) {
+    put(offset, rows == null ? 0 : rows.segment().address());
+    put(offset + 8, rows == null ? 0 : rows.pitchBytes());
+  }
+
+  /// Where memory begins; 0 for null.
+  void putMemory(long offset, MemorySegment memory) {
+    put(offset, memory == null ? 0 : memory.address());
   }
 
   /// What the rank enters with. The device fills the epochs.

@@ -186,6 +186,11 @@ final class PeerLinks implements AutoCloseable {
     return pids[peer];
   }
 
+  /// True if no memory of another process is mapped.
+  boolean isOneProcess() {
+    return numSameProcess() == numRanks();
+  }
+
   private int numSameProcess() {
     int ranks = 0;
     for (int peer = 0; peer < pids.length; peer++) {

@@ -45,7 +45,17 @@ final class ReportRing implements AutoCloseable {
 
   /// Makes the slot of a ticket ready: a kernel whose call goes well stores no outcome.
   void prepare(long ticket) {
-    report(ticket).set(JAVA_LONG, Verdicts.CODE, Verdicts.PROCEED);
+    memory.segment().set(JAVA_LONG, offset(ticket) + Verdicts.CODE, Verdicts.PROCEED);
+  }
+
+  /// How a call ended.
+  long code(long ticket) {
+    return memory.segment().get(JAVA_LONG, offset(ticket) + Verdicts.CODE);
+  }
+
+  /// The epoch of a call.
+  long epoch(long ticket) {
+    return memory.segment().get(JAVA_LONG, offset(ticket) + Verdicts.EPOCH);
   }
 
   /// Forgets the report in the slot of a ticket.
@@ -53,6 +63,7 @@ final class ReportRing implements AutoCloseable {
     LONG.setRelease(memory.segment(), offset(ticket), 0L);
   }
 
+  /// All that a call reported, for one that failed.
   MemorySegment report(long ticket) {
     return memory.segment().asSlice(offset(ticket), PITCH);
   }

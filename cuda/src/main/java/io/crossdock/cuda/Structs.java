@@ -48,6 +48,8 @@ final class Structs {
   static final Struct HANDLE =
       Struct.named("HandlePointers").words("epoch", "prefix", "positions", "sources");
 
+  static final Struct COUNTS = Struct.named("CountsHeader").words("ticket", "epoch");
+
   static final Struct ENTER =
       call("EnterArgs")
           .words("counts", "num_tokens", "topk_idx", "topk_idx_pitch", "layout_in_rank")
@@ -107,6 +109,7 @@ final class Structs {
           REPORTING,
           LOCAL,
           HANDLE,
+          COUNTS,
           ENTER,
           PLACE,
           COMBINE,

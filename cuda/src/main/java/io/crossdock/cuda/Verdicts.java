@@ -37,6 +37,9 @@ final class Verdicts {
   /// Where a report has its outcome.
   static final long CODE = outcome("code");
 
+  /// Where a report has the epoch of its call.
+  static final long EPOCH = Structs.REPORT.offset("epoch");
+
   private static final long PEER = outcome("peer");
   private static final long PHASE = outcome("phase");
   private static final long EXPECTED = outcome("expected");
@@ -45,7 +48,6 @@ final class Verdicts {
   private static final long FACT0 = outcome("fact0");
   private static final long FACT1 = outcome("fact1");
   private static final long FACT2 = outcome("fact2");
-  private static final long EPOCH = Structs.REPORT.offset("epoch");
   private static final long FIRST = Structs.REPORT.offset("first");
   private static final long CULPRIT = Structs.REPORT.offset("culprit");
   private static final long REASON = Structs.REPORT.offset("reason");
@@ -58,10 +60,6 @@ final class Verdicts {
 
   static long code(MemorySegment report) {
     return report.get(JAVA_LONG, CODE);
-  }
-
-  static long epoch(MemorySegment report) {
-    return report.get(JAVA_LONG, EPOCH);
   }
 
   static int peer(MemorySegment report) {

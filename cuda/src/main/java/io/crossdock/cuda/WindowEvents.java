@@ -1,7 +1,6 @@
 package io.crossdock.cuda;
 
 import io.crossdock.cuda.driver.Event;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /// The work of callers' streams that may still use a window whose lease ended. The next call that
 /// uses the window waits for it on the GPU.
@@ -9,46 +8,69 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 /// Safe for any thread.
 final class WindowEvents implements AutoCloseable {
   private final CommStream comm;
-  private final AtomicReferenceArray<Event> pending;
+  private final Pending[] windows;
+
+  /// Made once for each window: recording an event again leaves waits for the last record as they
+  /// are.
+  private static final class Pending {
+    private Event event;
+    private boolean isRecorded;
+
+    /// A stream of another GPU needs an event of its own context.
+    void record(GpuStream stream) {
+      if (event == null || event.context() != stream.context()) {
+        close();
+        event = Event.create(stream.context(), Event.Timing.OFF);
+      }
+      event.record(stream.driver());
+      isRecorded = true;
+    }
+
+    void close() {
+      if (event != null) {
+        event.close();
+        event = null;
+      }
+    }
+  }
 
   WindowEvents(CommStream comm, int numWindows) {
     this.comm = comm;
-    this.pending = new AtomicReferenceArray<>(numWindows);
+    this.windows = new Pending[numWindows];
+    for (int window = 0; window < numWindows; window++) {
+      windows[window] = new Pending();
+    }
   }
 
   /// Remembers what the caller's stream got so far. In a graph the order of its streams is enough.
   void noteRelease(int window) {
-    GpuStream current = GpuStream.currentOrNull();
+    GpuStream current = GpuStream.currentOnGpu();
     if (current == null || current == comm || current.isCapturing()) {
       return;
     }
-    Event event = Event.create(current.context(), Event.Timing.OFF);
-    event.record(current.driver());
-    close(pending.getAndSet(window, event));
+    Pending pending = windows[window];
+    synchronized (pending) {
+      pending.record(current);
+    }
   }
 
   /// Makes the communication stream wait for those who used the window.
   void awaitRelease(int window) {
-    if (pending.get(window) == null || comm.isCapturing()) {
-      return;
-    }
-    Event event = pending.getAndSet(window, null);
-    if (event != null) {
-      comm.driver().waitFor(event);
-      event.close();
-    }
-  }
-
-  private static void close(Event event) {
-    if (event != null) {
-      event.close();
+    Pending pending = windows[window];
+    synchronized (pending) {
+      if (pending.isRecorded && !comm.isCapturing()) {
+        comm.driver().waitFor(pending.event);
+        pending.isRecorded = false;
+      }
     }
   }
 
   @Override
   public void close() {
-    for (int window = 0; window < pending.length(); window++) {
-      close(pending.getAndSet(window, null));
+    for (Pending pending : windows) {
+      synchronized (pending) {
+        pending.close();
+      }
     }
   }
 }

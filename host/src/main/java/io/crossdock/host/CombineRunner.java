@@ -1,8 +1,6 @@
 package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
-import io.crossdock.core.protocol.CallKind;
-import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.spi.CombineCall;
 
 /// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
@@ -114,21 +112,7 @@ final class CombineRunner {
   }
 
   private void enter(CombineCall call, int window, int round) {
-    Entry entry = context.mine();
-    entry.kind = round == 0 ? CallKind.COMBINE : CallKind.COMBINE_ROUND;
-    entry.window = window;
-    entry.capacityRows = context.layout.rows;
-    entry.outputRows = Long.MAX_VALUE;
-    entry.canRound = 1;
-    entry.round = round;
-    entry.rowBytes = rowBytes;
-    entry.dtype = call.y.dtype().ordinal();
-    entry.scaleBytes = 0;
-    entry.topk = call.handle.topk;
-    entry.indexBytes = 0;
-    entry.weights = call.topkWeights == null ? 0 : 1;
-    entry.numExperts = call.handle.numExperts;
-    entry.handleEpoch = call.handle.epoch;
+    call.fillEntry(context.mine(), window, context.layout.rows, round);
     context.enter();
   }
 

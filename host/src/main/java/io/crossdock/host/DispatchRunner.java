@@ -92,22 +92,8 @@ final class DispatchRunner {
 
   private void fillEntry(DispatchCall call) {
     Entry entry = context.mine();
-    HandleData handle = call.handle;
-    entry.kind = call.cached ? CallKind.CACHED_DISPATCH : CallKind.FRESH_DISPATCH;
-    entry.window = call.window;
-    entry.capacityRows = context.layout.rows;
-    entry.outputRows = call.outputRows;
-    entry.canRound = call.owned ? 1 : 0;
-    entry.round = 0;
-    entry.rowBytes = call.x.rowBytes();
-    entry.dtype = call.x.dtype().ordinal();
-    entry.scaleBytes = call.scales == null ? 0 : call.scales.rowBytes();
-    entry.topk = call.topkIdx == null ? 0 : (int) call.topkIdx.size(1);
-    entry.indexBytes = call.topkIdx == null ? 0 : call.topkIdx.dtype().bytes();
-    entry.weights = call.topkWeights == null ? 0 : 1;
-    entry.numExperts = call.cached ? handle.numExperts : call.layout.numExperts();
-    entry.handleEpoch = call.cached ? handle.epoch : 0;
-    SendPlan plan = call.cached ? handle.plan : nextPlan;
+    call.fillEntry(entry, context.layout.rows);
+    SendPlan plan = call.cached ? call.handle.plan : nextPlan;
     for (int dst = 0; dst < context.numRanks; dst++) {
       entry.rankCounts[dst] = plan.count(dst);
     }

@@ -24,11 +24,6 @@ final class HostEngine implements EngineBackend {
   }
 
   @Override
-  public String transport() {
-    return "shm";
-  }
-
-  @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
     WindowLayout layout = WindowLayout.of(spec, group.size());
     Arena arena = Arena.ofShared();

@@ -62,6 +62,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public String transport() {
+    return "shm";
+  }
+
+  @Override
   public CallTimer timer() {
     return new HostTimer();
   }

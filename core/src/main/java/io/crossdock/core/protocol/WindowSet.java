@@ -96,6 +96,14 @@ public final class WindowSet {
     holders[window] = Holder.FREE;
   }
 
+  /// {@return true if a lease lasts}
+  ///
+  /// @param window its index
+  /// @param ticket [#ticket] of the window when the lease began
+  public synchronized boolean isLeased(int window, long ticket) {
+    return tickets[window] == ticket && holders[window] == Holder.LEASE;
+  }
+
   /// Frees a lease, unless the window has passed to another holder since. A call that claimed it
   /// keeps the window, and frees it in the end.
   ///

@@ -2,6 +2,8 @@ package io.crossdock.core.spi;
 
 import io.crossdock.core.CombineConfig;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.CallKind;
+import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.HandleData;
 
 /// One combine between the public API and an engine. Mutable and reused, so that a call allocates
@@ -38,6 +40,29 @@ public final class CombineCall {
 
   /// Makes an empty combine; the caller fills the fields.
   public CombineCall() {}
+
+  /// Fills an entry with what this rank enters a round of the call with.
+  ///
+  /// @param entry overwritten
+  /// @param outputWindow where the peers find this round's rows
+  /// @param capacityRows rows the window takes
+  /// @param round 0 first
+  public void fillEntry(Entry entry, int outputWindow, long capacityRows, int round) {
+    entry.kind = round == 0 ? CallKind.COMBINE : CallKind.COMBINE_ROUND;
+    entry.window = outputWindow;
+    entry.capacityRows = capacityRows;
+    entry.outputRows = Long.MAX_VALUE;
+    entry.canRound = 1;
+    entry.round = round;
+    entry.rowBytes = y.rowBytes();
+    entry.dtype = y.dtype().ordinal();
+    entry.scaleBytes = 0;
+    entry.topk = handle.topk;
+    entry.indexBytes = 0;
+    entry.weights = topkWeights == null ? 0 : 1;
+    entry.numExperts = handle.numExperts;
+    entry.handleEpoch = handle.epoch;
+  }
 
   /// Forgets the last call.
   public void clear() {

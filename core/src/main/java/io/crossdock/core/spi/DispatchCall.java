@@ -3,6 +3,8 @@ package io.crossdock.core.spi;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.CallKind;
+import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.HandleData;
 import java.lang.foreign.MemorySegment;
 
@@ -71,6 +73,28 @@ public final class DispatchCall {
 
   /// Makes an empty dispatch; the caller fills the fields.
   public DispatchCall() {}
+
+  /// Fills an entry with what this rank enters the call with, but for the rows to each rank and the
+  /// choices of each expert.
+  ///
+  /// @param entry overwritten; its first round
+  /// @param capacityRows rows the window takes
+  public void fillEntry(Entry entry, long capacityRows) {
+    entry.kind = cached ? CallKind.CACHED_DISPATCH : CallKind.FRESH_DISPATCH;
+    entry.window = window;
+    entry.capacityRows = capacityRows;
+    entry.outputRows = outputRows;
+    entry.canRound = owned ? 1 : 0;
+    entry.round = 0;
+    entry.rowBytes = x.rowBytes();
+    entry.dtype = x.dtype().ordinal();
+    entry.scaleBytes = scales == null ? 0 : scales.rowBytes();
+    entry.topk = topkIdx == null ? 0 : (int) topkIdx.size(1);
+    entry.indexBytes = topkIdx == null ? 0 : topkIdx.dtype().bytes();
+    entry.weights = topkWeights == null ? 0 : 1;
+    entry.numExperts = cached ? handle.numExperts : layout.numExperts();
+    entry.handleEpoch = cached ? handle.epoch : 0;
+  }
 
   /// Forgets the last call.
   public void clear() {

@@ -10,9 +10,6 @@ public interface EngineBackend {
   /// {@return the name used on the command line}
   String name();
 
-  /// {@return how ranks of a node reach each other, for example `shm`}
-  String transport();
-
   /// Registers windows and exchanges them with the group. Collective.
   ///
   /// @param spec equal on all ranks

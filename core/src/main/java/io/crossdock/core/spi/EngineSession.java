@@ -25,6 +25,9 @@ public interface EngineSession extends AutoCloseable {
   /// session}
   ExecutionStream commStream();
 
+  /// {@return how the ranks of the node reach each other, for example `shm`}
+  String transport();
+
   /// {@return a new timer of the current stream}
   CallTimer timer();
 

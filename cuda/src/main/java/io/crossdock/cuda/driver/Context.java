@@ -23,7 +23,7 @@ public final class Context implements AutoCloseable {
   public static Context retain(Gpu gpu) {
     Scratch scratch = Scratch.get();
     Driver.CONTEXT_RETAIN.check(Driver.CONTEXT_RETAIN.call(scratch.address(), gpu.device()));
-    return new Context(gpu, new Handle("context", scratch.word(0)));
+    return new Context(gpu, new Handle(Owned.CONTEXT, scratch.word(0)));
   }
 
   /// {@return the raw handle of the context that is current on this thread; 0 if there is none}

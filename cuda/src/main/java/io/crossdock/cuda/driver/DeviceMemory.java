@@ -26,7 +26,7 @@ public final class DeviceMemory implements AutoCloseable {
     if (code != 0) {
       throw Driver.failure(Driver.MEMORY_ALLOCATE, code, "byteSize=" + byteSize);
     }
-    return new DeviceMemory(context, new Handle("device memory", scratch.word(0)), byteSize);
+    return new DeviceMemory(context, new Handle(Owned.DEVICE_MEMORY, scratch.word(0)), byteSize);
   }
 
   /// {@return its context}

@@ -35,7 +35,7 @@ public final class Event implements AutoCloseable {
     Scratch scratch = Scratch.get();
     int flags = timing == Timing.ON ? 0 : DISABLE_TIMING;
     Driver.EVENT_CREATE.check(Driver.EVENT_CREATE.call(scratch.address(), flags));
-    return new Event(context, new Handle("event", scratch.word(0)));
+    return new Event(context, new Handle(Owned.EVENT, scratch.word(0)));
   }
 
   /// {@return its context}

@@ -9,7 +9,7 @@ public final class Graph implements AutoCloseable {
 
   Graph(Context context, long value) {
     this.context = context;
-    this.handle = new Handle("graph", value);
+    this.handle = new Handle(Owned.GRAPH, value);
   }
 
   /// {@return the `CUgraph`}

@@ -9,7 +9,7 @@ public final class GraphExec implements AutoCloseable {
 
   GraphExec(Context context, long value) {
     this.context = context;
-    this.handle = new Handle("executable graph", value);
+    this.handle = new Handle(Owned.EXECUTABLE_GRAPH, value);
   }
 
   /// {@return the `CUgraphExec`}

@@ -6,13 +6,14 @@ import java.util.concurrent.atomic.AtomicBoolean;
 ///
 /// Safe for any thread.
 final class Handle {
-  private final String kind;
+  private final Owned kind;
   private final long value;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  Handle(String kind, long value) {
+  Handle(Owned kind, long value) {
     this.kind = kind;
     this.value = value;
+    kind.made();
   }
 
   /// The value.
@@ -27,7 +28,11 @@ final class Handle {
 
   /// True for the first caller, who releases the value.
   boolean close() {
-    return closed.compareAndSet(false, true);
+    boolean first = closed.compareAndSet(false, true);
+    if (first) {
+      kind.released();
+    }
+    return first;
   }
 
   /// The value, for its release.

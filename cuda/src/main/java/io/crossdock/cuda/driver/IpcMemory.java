@@ -32,7 +32,7 @@ public final class IpcMemory implements AutoCloseable {
       Scratch scratch = Scratch.get();
       int code = Driver.IPC_OPEN.call(scratch.address(), bytes, LAZY_ENABLE_PEER_ACCESS);
       Driver.IPC_OPEN.check(code);
-      return new IpcMemory(context, new Handle("memory of a peer", scratch.word(0)));
+      return new IpcMemory(context, new Handle(Owned.PEER_MEMORY, scratch.word(0)));
     }
   }
 

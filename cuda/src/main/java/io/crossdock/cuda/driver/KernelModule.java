@@ -53,7 +53,7 @@ public final class KernelModule implements AutoCloseable {
       if (code != 0) {
         throw Driver.failure(Driver.MODULE_LOAD, code, "log=" + log.getString(0).strip());
       }
-      return new KernelModule(context, new Handle("module", scratch.word(0)));
+      return new KernelModule(context, new Handle(Owned.MODULE, scratch.word(0)));
     }
   }
 

@@ -44,7 +44,7 @@ public final class MemoryPool implements AutoCloseable {
     long answer = scratch.address() + PROPERTIES_BYTES;
     Driver.POOL_CREATE.check(Driver.POOL_CREATE.call(answer, properties.address()));
     long pool = scratch.segment().get(JAVA_LONG, PROPERTIES_BYTES);
-    MemoryPool created = new MemoryPool(context, new Handle("memory pool", pool));
+    MemoryPool created = new MemoryPool(context, new Handle(Owned.MEMORY_POOL, pool));
     try {
       created.keepEverything();
       return created;
@@ -92,6 +92,7 @@ public final class MemoryPool implements AutoCloseable {
     if (code != 0) {
       throw Driver.failure(Driver.POOL_ALLOCATE, code, "byteSize=" + byteSize);
     }
+    Owned.POOL_BLOCK.made();
     return scratch.word(0);
   }
 
@@ -102,6 +103,7 @@ public final class MemoryPool implements AutoCloseable {
   public void freeAsync(long address, Stream stream) {
     context.makeCurrent();
     Driver.POOL_FREE.check(Driver.POOL_FREE.call(address, stream.rawHandle()));
+    Owned.POOL_BLOCK.released();
   }
 
   /// Makes the pool hold at least some bytes, so that later allocations need no new memory.

@@ -19,7 +19,7 @@ public final class PinnedMemory implements AutoCloseable {
 
   private PinnedMemory(Context context, long address, long deviceAddress, long byteSize) {
     this.context = context;
-    this.handle = new Handle("pinned memory", address);
+    this.handle = new Handle(Owned.PINNED_MEMORY, address);
     this.deviceAddress = deviceAddress;
     this.segment = RawMemory.view(address, byteSize, arena);
   }

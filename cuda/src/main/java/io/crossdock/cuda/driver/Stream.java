@@ -30,7 +30,7 @@ public final class Stream implements AutoCloseable {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
     Driver.STREAM_CREATE.check(Driver.STREAM_CREATE.call(scratch.address(), NON_BLOCKING));
-    return new Stream(context, new Handle("stream", scratch.word(0)), true);
+    return new Stream(context, new Handle(Owned.STREAM, scratch.word(0)), true);
   }
 
   /// Uses a stream of someone else, who destroys it; closing the wrapper does not.
@@ -39,7 +39,7 @@ public final class Stream implements AutoCloseable {
   /// @param rawHandle a `CUstream` or `cudaStream_t`; 0 is the default stream
   /// @return the stream
   public static Stream wrap(Context context, long rawHandle) {
-    return new Stream(context, new Handle("stream", rawHandle), false);
+    return new Stream(context, new Handle(Owned.STREAM, rawHandle), false);
   }
 
   /// {@return its context}

@@ -85,7 +85,7 @@ class DriverTest {
 
   @Test
   void handlesCloseOnce() {
-    Handle handle = new Handle("stream", 0x10);
+    Handle handle = new Handle(Owned.STREAM, 0x10);
     assertThat(handle.value()).isEqualTo(0x10);
     assertThat(handle.close()).isTrue();
     assertThat(handle.close()).isFalse();

@@ -4,6 +4,7 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
@@ -29,6 +30,7 @@ final class Batch {
     this.outputs = outputs;
   }
 
+  /// The host's part comes from an arena, all that a GPU uses from the memory of the engine.
   private Batch(EpBuffer buffer, Arena arena, int tokens) {
     int numRanks = buffer.group().size();
     int hidden = buffer.spec().hidden();
@@ -36,16 +38,19 @@ final class Batch {
     for (int i = 0; i < ids.length; i++) {
       ids[i] = i % numRanks;
     }
-    topkIdx = Tensor.allocate(arena, DType.I64, tokens, numRanks);
-    topkIdx.segment().copyFrom(MemorySegment.ofArray(ids));
-    layout = buffer.allocateLayout(arena, numRanks);
+    Tensor choices = Tensor.allocate(arena, DType.I64, tokens, numRanks);
+    choices.segment().copyFrom(MemorySegment.ofArray(ids));
+    EngineMemory memory = buffer.memory();
+    topkIdx = memory.toDevice(choices);
+    layout = buffer.allocateLayout(memory.allocator(), numRanks);
     buffer.layoutInto(topkIdx, layout);
-    Tensor x = bf16(arena, tokens, hidden);
-    Tensor weights = Tensor.allocate(arena, DType.F32, tokens, numRanks);
+    Tensor x = memory.toDevice(bf16(arena, tokens, hidden));
+    Tensor weights = Tensor.allocate(memory.allocator(), DType.F32, tokens, numRanks);
     input = DispatchInput.of(x, topkIdx, weights);
+    long rows = (long) tokens * numRanks;
     outputs =
-        CombineInput.of(bf16(arena, (long) tokens * numRanks, hidden))
-            .withTopkWeights(Tensor.allocate(arena, DType.F32, (long) tokens * numRanks, numRanks));
+        CombineInput.of(memory.toDevice(bf16(arena, rows, hidden)))
+            .withTopkWeights(Tensor.allocate(memory.allocator(), DType.F32, rows, numRanks));
   }
 
   static Batch of(EpBuffer buffer, Arena arena, int tokens) {
