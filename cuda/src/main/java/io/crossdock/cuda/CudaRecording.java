@@ -19,7 +19,7 @@ final class CudaRecording implements RecordedCalls {
   }
 
   private static CudaStream current() {
-    if (GpuStream.currentOrNull() instanceof CudaStream stream) {
+    if (GpuStream.currentOnGpu() instanceof CudaStream stream) {
       return stream;
     }
     throw new InvalidInputException(
