@@ -11,6 +11,7 @@ constexpr u32 kMaxLocalExperts = 1024;
 constexpr u32 kWordTokens = 32;                           // tokens of a word of a bitmap
 constexpr u32 kPassTokens = kRouteThreads * kWordTokens;  // a word a thread
 constexpr u32 kLoadsAhead = 8;
+constexpr u32 kSeenBits = 64;
 static_assert(kRouteWarps == kWarpThreads, "a warp scans the sums of all warps, a lane each");
 
 // The choices of all tokens of this rank.
@@ -36,72 +37,64 @@ __device__ __forceinline__ i64 expert_at(const Choices& choices, u64 token, u32 
   return choices.index_bytes == sizeof(i64) ? pointer<const i64>(row)[k] : pointer<const i32>(row)[k];
 }
 
+__device__ __noinline__ bool was_chosen(const Choices& choices, u64 token, u32 k, i64 expert) {
+  for (u32 before = 0; before < k; before++) {
+    if (expert_at(choices, token, before) == expert) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Names a wrong choice so that the lowest key is the one a reader meets first: ids that are out of
 // range and ids that are repeated, by token and choice.
 __device__ __forceinline__ u64 refusal_key(const Choices& choices, u64 token, u32 k, bool repeated) {
   return (token * choices.topk + k) * 2 + (repeated ? 1 : 0);
 }
 
-// How a warp lies over tokens and choices: groups of lanes, a token each and a choice a lane.
-struct LaneMap {
-  u32 lanes_per_token;  // the power of two from topk up
-  u32 tokens_per_step;
-  u32 token;  // of this lane in a step
-  u32 k;
-};
-
-__device__ __forceinline__ LaneMap lane_map(u32 topk) {
-  const u32 lanes = topk <= 1 ? 1 : 1u << (32 - __clz(topk - 1));
-  return {lanes, kWarpThreads / lanes, lane_idx() / lanes, lane_idx() % lanes};
-}
-
-// By one warp: looks at one choice a lane. Tokens of the step that chose in the range, a bit each.
-__device__ __forceinline__ u32 visit_step(const Choices& choices, const ExpertRange& range,
-                                          const LaneMap& map, u64 token, i64 expert, u64* lowest_key) {
-  const i64 local = expert - range.low;
-  const bool inside = expert >= 0 && local >= 0 && local < range.num_experts;
+// By one lane: looks at one choice of its token. `seen` has a bit for each expert of the range that the
+// token chose before, as far as bits go.
+__device__ __forceinline__ bool visit_choice(const Choices& choices, const ExpertRange& range, u64 token,
+                                             u32 k, i64 expert, u64* seen, u64* lowest_key) {
   if (expert < -1 || expert >= choices.num_experts) {
-    *lowest_key = min(*lowest_key, refusal_key(choices, token, map.k, false));
+    *lowest_key = min(*lowest_key, refusal_key(choices, token, k, false));
+    return false;
   }
-  const u32 key = inside ? map.token * kMaxLocalExperts + static_cast<u32>(local) : ~lane_idx();
-  const u32 same = __match_any_sync(kAllLanes, key);
-  if (inside && (same & ((1u << lane_idx()) - 1)) != 0) {
-    *lowest_key = min(*lowest_key, refusal_key(choices, token, map.k, true));
+  const i64 local = expert - range.low;
+  if (expert < 0 || local < 0 || local >= range.num_experts) {
+    return false;
   }
-  if (inside && range.counts != nullptr) {
+  const u64 bit = 1ull << (local % kSeenBits);
+  if ((*seen & bit) != 0 && was_chosen(choices, token, k, expert)) {
+    *lowest_key = min(*lowest_key, refusal_key(choices, token, k, true));
+  }
+  *seen |= bit;
+  if (range.counts != nullptr) {
     atomicAdd(&range.counts[local], 1u);
   }
-  const u32 hits = __ballot_sync(kAllLanes, inside);
-  const u32 lanes = map.lanes_per_token;
-  const u32 mine = lane_idx() < map.tokens_per_step ? hits >> (lane_idx() * lanes) : 0;
-  const u32 mask = lanes == kWarpThreads ? ~0u : (1u << lanes) - 1;
-  return __ballot_sync(kAllLanes, (mine & mask) != 0);
+  return true;
 }
 
-// By one warp: which of 32 tokens chose an expert of the range. Choices are read ahead of their use.
+// By one warp: which of 32 tokens, one a lane, chose an expert of the range. Choices are read ahead of
+// their use.
 __device__ inline u32 visit_word(const Choices& choices, const ExpertRange& range, u64 first_token,
                                  u64* lowest_key) {
-  const LaneMap map = lane_map(choices.topk);
-  u32 word = 0;
-  for (u32 first = 0; first < kWordTokens; first += kLoadsAhead * map.tokens_per_step) {
+  const u64 token = first_token + lane_idx();
+  u64 seen = 0;
+  bool chosen = false;
+  for (u32 first = 0; first < choices.topk; first += kLoadsAhead) {
     i64 experts[kLoadsAhead];
 #pragma unroll
     for (u32 i = 0; i < kLoadsAhead; i++) {
-      const u32 in_word = first + i * map.tokens_per_step + map.token;
-      const u64 token = first_token + in_word;
-      const bool there = in_word < kWordTokens && token < choices.num_tokens && map.k < choices.topk;
-      experts[i] = there ? expert_at(choices, token, map.k) : -1;
+      const bool there = token < choices.num_tokens && first + i < choices.topk;
+      experts[i] = there ? expert_at(choices, token, first + i) : -1;
     }
 #pragma unroll
     for (u32 i = 0; i < kLoadsAhead; i++) {
-      const u32 in_word = first + i * map.tokens_per_step;
-      if (in_word < kWordTokens) {
-        const u64 token = first_token + in_word + map.token;
-        word |= visit_step(choices, range, map, token, experts[i], lowest_key) << in_word;
-      }
+      chosen |= visit_choice(choices, range, token, first + i, experts[i], &seen, lowest_key);
     }
   }
-  return word;
+  return __ballot_sync(kAllLanes, chosen);
 }
 
 // By a warp: sum of the values of the lanes before this one.
