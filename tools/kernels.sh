@@ -76,8 +76,14 @@ build() {
   wait "$release" || failed=1
   ((failed == 0)) || return 1
   "$NVCC" --version | sed -n 's/.*release \([0-9.]*\),.*/nvcc=\1/p' >"$next/kernels.properties"
+  printf 'architectures=%s\n' "$(code_names)" >>"$next/kernels.properties"
   mv -T -- "$next" "$target" 2>/dev/null || [[ -d $target ]]
   find "$cache" -mindepth 1 -maxdepth 1 ! -path "$target" ! -name 'next.*' -exec rm -rf -- {} +
+}
+
+# What -gencode was told: sm_90a and so on are machine code, compute_90 is PTX.
+code_names() {
+  printf '%s\n' "${architectures[@]}" "${flags[@]}" | sed -n 's/.*code=//p' | paste -sd ' '
 }
 
 compile() {

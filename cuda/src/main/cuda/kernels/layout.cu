@@ -61,12 +61,12 @@ __device__ inline void report_layout(const LayoutArgs& args, const Choices& choi
     scratch[0] = kNoRefusal;
     scratch[1] = 0;
     Report* report = pointer<Report>(args.reporting.report);
-    if (report != nullptr && (args.reporting.sticky == 0 || key != kNoRefusal)) {
-      report->outcome = {key == kNoRefusal ? kProceed : kRefusedCall, 0, 0, 0, 0, 0, 0, 0, 0};
-      if (key != kNoRefusal) {
-        describe_refusal(choices, key, &report->culprit);
-      }
+    if (report != nullptr && key != kNoRefusal) {
+      report->outcome.code = kRefusedCall;
+      describe_refusal(choices, key, &report->culprit);
       publish_flag(&report->ticket, args.reporting.ticket);
+    } else if (report != nullptr && args.reporting.sticky == 0) {
+      st_relaxed_sys_v2(&report->ticket, args.reporting.ticket, 0);
     }
   }
 }

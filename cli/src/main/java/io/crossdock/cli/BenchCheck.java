@@ -3,6 +3,7 @@ package io.crossdock.cli;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineResult;
 import io.crossdock.core.DType;
+import io.crossdock.core.Device;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.EpBuffer;
@@ -24,12 +25,17 @@ import java.util.List;
 /// Compares a dispatch and a combine with the routing reference, byte by byte, before anything is
 /// timed.
 ///
-/// Every rank makes the inputs of all ranks and the whole expected picture, so at most
-/// [#MAX_TOKENS] tokens a rank are checked this way.
+/// Every rank makes the inputs of all ranks and the whole expected picture. On the host at most
+/// [#FIRST_TOKENS] tokens a rank are checked this way; on a GPU, whose kernels take other paths at
+/// full size, as many as fit into [#SECONDS] and memory, judged by a first check.
 ///
 /// Confined to one thread.
 final class BenchCheck {
-  static final int MAX_TOKENS = 128;
+  static final int FIRST_TOKENS = 128;
+  private static final double SECONDS = 60;
+
+  /// Inputs, expected rows and expert rows of all ranks, made by each rank; all may share a heap.
+  private static final int COPIES = 3;
 
   private final BenchTask task;
   private final EpBuffer buffer;
@@ -44,9 +50,31 @@ final class BenchCheck {
     this.numRanks = buffer.group().size();
   }
 
-  /// {@return bytes compared}
-  long run() {
-    int tokens = Math.min(MAX_TOKENS, task.tokens());
+  /// {@return what was compared}
+  BenchTask.Checked run() {
+    int tokens = Math.min(FIRST_TOKENS, task.tokens());
+    long start = System.nanoTime();
+    check(tokens);
+    double seconds = (System.nanoTime() - start) / 1e9;
+    boolean onHost = buffer.memory().device().equals(Device.HOST);
+    int most = onHost ? tokens : affordableTokens(seconds / tokens);
+    if (most > tokens) {
+      tokens = most;
+      check(tokens);
+    }
+    return new BenchTask.Checked(tokens, checkedBytes);
+  }
+
+  /// The slowest rank decides for all.
+  private int affordableTokens(double secondsPerToken) {
+    long rowBytes = task.hidden() * 2L * Math.min(numRanks, task.topk());
+    long bytesPerToken = COPIES * rowBytes * numRanks * numRanks;
+    long fitting = Runtime.getRuntime().maxMemory() / 2 / bytesPerToken;
+    long mine = Math.min(task.tokens(), Math.min(fitting, (long) (SECONDS / secondsPerToken)));
+    return (int) -new StartLine(buffer.group()).agree(-mine);
+  }
+
+  private void check(int tokens) {
     Topology topology = Topology.oneNode(numRanks, task.experts());
     try (Arena arena = Arena.ofShared()) {
       List<BenchInputs> inputs = new ArrayList<>();
@@ -59,12 +87,13 @@ final class BenchCheck {
       BenchInputs mine = inputs.get(rank);
       DispatchInput input = new EngineTensors(buffer.memory()).input(mine.dispatchInput());
       Layout layout = buffer.layout(input.topkIdx().orElseThrow(), task.experts());
+      // Ranks come here seconds apart, and none allocates beside a kernel that waits for it.
+      buffer.group().barrier();
       try (DispatchResult got = buffer.dispatch(input, layout)) {
         checkDispatch(got, expected.get(rank));
         checkCombine(got, expected, tokens, topology);
       }
     }
-    return checkedBytes;
   }
 
   private void checkDispatch(DispatchResult got, ReferenceDispatch expected) {
@@ -103,6 +132,7 @@ final class BenchCheck {
     Tensor y = Tensor.allocate(Arena.ofAuto(), DType.BF16, rows, task.hidden());
     MemorySegment.copy(outputs.get(rank), 0, y.segment(), 0, y.spanBytes());
     Tensor sent = buffer.memory().toDevice(y);
+    buffer.group().barrier();
     CombineResult result =
         buffer.combine(
             CombineInput.of(sent).withTopkWeights(got.recvTopkWeights().orElseThrow()),

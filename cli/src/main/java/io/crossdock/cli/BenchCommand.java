@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
       "Checks, then measures dispatch and combine.",
       "Times are the maximum over ranks from a common start. The copy limit is memcpy of as many bytes"
           + " by as many threads in the same run. In the JSON, ratios are bytes written by dispatch (read"
-          + " by combine) per second over all ranks, divided by that limit."
+          + " by combine) per second over all ranks, divided by that limit. On a GPU times are those of"
+          + " events, the limit is a device-to-device copy, and both count bytes read and written."
     })
 final class BenchCommand implements Callable<Integer> {
   /// Whom we are measured against.
@@ -81,7 +82,7 @@ final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--sms",
       defaultValue = "0",
-      description = "Workers of a rank; 0: the engine's choice.")
+      description = "Workers (GPU: multiprocessors) of a rank; 0: the engine's choice.")
   private int sms;
 
   @Option(
@@ -120,6 +121,16 @@ final class BenchCommand implements Callable<Integer> {
       })
   private Peer peer;
 
+  @Option(
+      names = "--flush-l2",
+      description = "GPU: write over the level 2 cache before each phase, outside the time.")
+  private boolean flushL2;
+
+  @Option(
+      names = "--graph",
+      description = "GPU: also time cached dispatch and combine that are replayed by a CUDA graph.")
+  private boolean graph;
+
   @Option(names = "--json", description = "Where results are written.")
   private Path json;
 
@@ -137,7 +148,7 @@ final class BenchCommand implements Callable<Integer> {
           "unknown benchmark: bench=" + what + ", known=[intranode, internode, low-latency]");
     }
     BenchTask task = task(engine.resolve(spec.commandLine().getErr()));
-    checkMemory(task.spec());
+    checkPlace(task.spec());
     PrintWriter out = spec.commandLine().getOut();
     try (Job job = new Job();
         Progress progress = Progress.start("measuring " + what)) {
@@ -196,10 +207,28 @@ final class BenchCommand implements Callable<Integer> {
             sms,
             iterations,
             verify,
-            seed);
+            seed,
+            new BenchTask.GpuOptions(
+                flushL2 ? BenchTask.Cache.flushed : BenchTask.Cache.warm,
+                graph ? BenchTask.Graph.replayed : BenchTask.Graph.none));
     task.spec().checkGroup(ranks);
     task.sampler();
     return task;
+  }
+
+  /// What would only fail after every rank was started.
+  private void checkPlace(BufferSpec buffer) {
+    if (engine.devices().isEmpty()) {
+      if (flushL2 || graph) {
+        throw new InvalidInputException("--flush-l2 and --graph need a GPU: engine=host");
+      }
+      checkMemory(buffer);
+      return;
+    }
+    if (peer != Peer.none) {
+      throw new InvalidInputException("--peer needs the host engine: peer=" + peer);
+    }
+    DeviceFit.check(engine.devices(), ranks, sms, buffer);
   }
 
   private void checkMemory(BufferSpec buffer) {

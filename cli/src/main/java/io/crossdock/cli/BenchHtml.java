@@ -37,10 +37,11 @@ final class BenchHtml {
 
   private static String chart(Summary summary) {
     Map<String, Summary.Phase> phases = new LinkedHashMap<>();
-    phases.put("dispatch, borrowed", summary.dispatch(BenchTask.Times::dispatchBorrowed));
-    phases.put("dispatch, owned", summary.dispatch(BenchTask.Times::dispatchOwned));
-    phases.put("combine, zero-copy", summary.combine(BenchTask.Times::combineZeroCopy));
-    phases.put("combine, staged", summary.combine(BenchTask.Times::combineStaged));
+    for (BenchPhase phase : summary.phases()) {
+      if (phase != BenchPhase.DISPATCH_WITH_LAYOUT || summary.onGpu()) {
+        phases.put(phase.label, summary.phase(phase));
+      }
+    }
     double widest = phases.values().stream().mapToDouble(Summary.Phase::ratio).max().orElse(1);
     StringBuilder svg = new StringBuilder();
     svg.append(

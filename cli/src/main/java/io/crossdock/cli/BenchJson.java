@@ -3,6 +3,7 @@ package io.crossdock.cli;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /// A benchmark as the document `crossdock.bench/1`.
 ///
@@ -16,8 +17,8 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
   Map<String, Object> toMap() {
     BenchTask task = summary.task();
     BenchTask.Report first = summary.reports().getFirst();
-    Summary.Phase dispatch = summary.dispatch(BenchTask.Times::dispatchBorrowed);
-    Summary.Phase combine = summary.combine(BenchTask.Times::combineZeroCopy);
+    Summary.Phase dispatch = summary.phase(summary.mainDispatch());
+    Summary.Phase combine = summary.phase(BenchPhase.COMBINE_ZERO_COPY);
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("schema", "crossdock.bench/1");
     map.put("mode", "intranode");
@@ -31,12 +32,12 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     map.put("experts", task.experts());
     map.put("topk", task.topk());
     map.put("dtype", task.dtype().name());
-    map.put("sms", first.workers());
+    map.put("sms", first.place().workers());
     map.put("placement", "borrowed,zero-copy");
     map.put("iterations", task.iterations());
     map.put("verified", task.verify());
     map.put("pids", pids);
-    map.put("window_bytes", first.windowBytes());
+    map.put("window_bytes", first.place().windowBytes());
     map.put("dispatch", phase(dispatch));
     map.put("combine", phase(combine));
     map.put("limit", limit(dispatch, combine));
@@ -44,19 +45,34 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     if (!summary.peerRuns().isEmpty()) {
       map.put("peer", peer());
     }
-    map.put("host", SystemFacts.host());
+    if (summary.onGpu()) {
+      map.put("l2", task.gpu().l2().name());
+      map.put("dispatch_phase", summary.mainDispatch().key);
+      map.put("checked_tokens", first.checked().tokens());
+    }
+    map.put("host", SystemFacts.host(gpus()));
     return map;
+  }
+
+  /// {@return facts about the GPUs of the ranks; null on the host}
+  private String gpus() {
+    return summary.onGpu()
+        ? summary.reports().stream()
+            .map(report -> report.place().facts())
+            .distinct()
+            .collect(Collectors.joining("; "))
+        : null;
   }
 
   private Map<String, Object> peer() {
     PeerReport dispatch = summary.peerDispatch();
     PeerReport combine = summary.peerCombine();
     Map<String, Object> speedup = new LinkedHashMap<>();
-    speedup.put("dispatch_borrowed", summary.dispatchSpeedup(BenchTask.Times::dispatchBorrowed));
-    speedup.put("dispatch_with_layout", summary.dispatchSpeedup(BenchTask.Times::layoutDispatch));
-    speedup.put("dispatch_owned", summary.dispatchSpeedup(BenchTask.Times::dispatchOwned));
-    speedup.put("combine_zero_copy", summary.combineSpeedup(BenchTask.Times::combineZeroCopy));
-    speedup.put("combine_staged", summary.combineSpeedup(BenchTask.Times::combineStaged));
+    speedup.put("dispatch_borrowed", summary.dispatchSpeedup(BenchPhase.DISPATCH_BORROWED));
+    speedup.put("dispatch_with_layout", summary.dispatchSpeedup(BenchPhase.DISPATCH_WITH_LAYOUT));
+    speedup.put("dispatch_owned", summary.dispatchSpeedup(BenchPhase.DISPATCH_OWNED));
+    speedup.put("combine_zero_copy", summary.combineSpeedup(BenchPhase.COMBINE_ZERO_COPY));
+    speedup.put("combine_staged", summary.combineSpeedup(BenchPhase.COMBINE_STAGED));
     Map<String, Object> peer = new LinkedHashMap<>();
     peer.put("name", dispatch.mpi());
     peer.put("dispatch", peerPhase(dispatch.dispatchUsMedian(), dispatch.dispatchUsP99()));
@@ -85,11 +101,7 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
 
   private Map<String, Object> placements() {
     Map<String, Object> all = new LinkedHashMap<>();
-    all.put("dispatch_borrowed", phase(summary.dispatch(BenchTask.Times::dispatchBorrowed)));
-    all.put("dispatch_with_layout", phase(summary.dispatch(BenchTask.Times::layoutDispatch)));
-    all.put("dispatch_owned", phase(summary.dispatch(BenchTask.Times::dispatchOwned)));
-    all.put("combine_zero_copy", phase(summary.combine(BenchTask.Times::combineZeroCopy)));
-    all.put("combine_staged", phase(summary.combine(BenchTask.Times::combineStaged)));
+    summary.phases().forEach(phase -> all.put(phase.key, phase(summary.phase(phase))));
     return all;
   }
 

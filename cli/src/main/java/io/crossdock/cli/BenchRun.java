@@ -3,20 +3,15 @@ package io.crossdock.cli;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineInput;
 import io.crossdock.core.CombineOptions;
-import io.crossdock.core.DType;
 import io.crossdock.core.DispatchHandle;
-import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
-import io.crossdock.core.DispatchOutputs;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.EpBuffer;
-import io.crossdock.core.Layout;
-import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.SegmentAllocator;
+import java.util.List;
 
-/// The timed part of a benchmark on one rank: all phases once an iteration, in turn, so that noise
-/// hits them alike. Each phase starts on all ranks at the same instant.
+/// The timed part of a benchmark on one rank of the host engine: all phases once an iteration, in
+/// turn, so that noise hits them alike. Each phase starts on all ranks at the same instant.
 ///
 /// Confined to one thread.
 final class BenchRun implements AutoCloseable {
@@ -24,61 +19,38 @@ final class BenchRun implements AutoCloseable {
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
 
-  private final BenchTask task;
+  private static final List<BenchPhase> PHASES =
+      List.of(
+          BenchPhase.DISPATCH_BORROWED,
+          BenchPhase.DISPATCH_WITH_LAYOUT,
+          BenchPhase.DISPATCH_OWNED,
+          BenchPhase.COMBINE_ZERO_COPY,
+          BenchPhase.COMBINE_STAGED,
+          BenchPhase.COPY_DISPATCH,
+          BenchPhase.COPY_COMBINE);
+
+  private final BenchSetup setup;
   private final EpBuffer buffer;
   private final StartLine line;
-  private final DispatchInput input;
-  private final Tensor topkIdx;
-  private final BenchInputs inputs;
-  private final Layout layout;
-  private final Layout otherLayout;
-  private final DispatchOutputs outputs;
-  private final Tensor home;
-  private final Tensor staged;
   private final PhaseClock clock;
-  private final CopyLimit copies;
-  private final long sentRows;
-  private final long recvRows;
-  private final long remoteRows;
-  private final int workers;
+  private final CopyProbe copies;
+  private final long dispatchedBytes;
+  private final long combinedBytes;
 
-  BenchRun(BenchTask task, EpBuffer buffer, Arena arena) {
-    this.task = task;
-    this.buffer = buffer;
+  BenchRun(BenchSetup setup, Arena arena) {
+    this.setup = setup;
+    this.buffer = setup.buffer;
     this.line = new StartLine(buffer.group());
-    this.inputs = BenchInputs.make(task, buffer.group().rank(), task.tokens(), arena);
-    EngineTensors engine = new EngineTensors(buffer.memory());
-    SegmentAllocator memory = engine.allocator(arena);
-    this.input = engine.input(inputs.dispatchInput());
-    this.topkIdx = input.topkIdx().orElseThrow();
-    this.layout = buffer.layout(topkIdx, task.experts());
-    this.otherLayout = buffer.allocateLayout(memory, task.experts());
-    try (DispatchResult first = buffer.dispatch(input, layout)) {
-      recvRows = first.numRecvTokens();
-      workers = buffer.lastCall().numWorkers();
-    }
-    long sent = 0;
-    for (int rank = 0; rank < buffer.group().size(); rank++) {
-      sent += layout.tokensToRank(rank);
-    }
-    sentRows = sent;
-    remoteRows = sent - layout.tokensToRank(buffer.group().rank());
-    this.outputs = buffer.allocateOutputs(memory, input, recvRows);
-    this.home = Tensor.allocate(memory, DType.BF16, task.tokens(), task.hidden());
-    this.staged = Tensor.allocate(memory, DType.BF16, recvRows, task.hidden());
-    long copied = sentRows * Math.max(rowBytes(), task.hidden() * 2L);
+    this.dispatchedBytes = setup.rows.sent() * setup.rows.rowBytes();
+    this.combinedBytes = setup.rows.sent() * setup.homeRowBytes();
     this.clock = new PhaseClock(buffer);
-    this.copies = CopyLimit.of(buffer, arena, copied, workers);
-  }
-
-  private long rowBytes() {
-    return inputs.codes().rowBytes() + (inputs.scales() == null ? 0 : inputs.scales().rowBytes());
+    this.copies = new CopyProbe(arena, Math.max(dispatchedBytes, combinedBytes), setup.workers);
   }
 
   BenchTask.Times measure() {
     warmUp();
-    BenchTask.Times times = BenchTask.Times.ofSize(task.iterations());
-    for (int i = 0; i < task.iterations(); i++) {
+    BenchTask.Times times = BenchTask.Times.of(setup.task.iterations(), PHASES);
+    for (int i = 0; i < setup.task.iterations(); i++) {
       iterate(times, i);
     }
     return times;
@@ -86,7 +58,7 @@ final class BenchRun implements AutoCloseable {
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
   private void warmUp() {
-    BenchTask.Times ignored = BenchTask.Times.ofSize(1);
+    BenchTask.Times ignored = BenchTask.Times.of(1, PHASES);
     long start = System.nanoTime();
     boolean more = true;
     for (int round = 0; more; round++) {
@@ -102,22 +74,22 @@ final class BenchRun implements AutoCloseable {
   private void iterate(BenchTask.Times times, int i) {
     DispatchOptions options = DispatchOptions.DEFAULT;
     clock.start(line);
-    try (DispatchResult result = buffer.dispatch(input, layout, options)) {
-      times.dispatchBorrowed()[i] = clock.stop();
+    try (DispatchResult result = buffer.dispatch(setup.input, setup.layout, options)) {
+      times.set(BenchPhase.DISPATCH_BORROWED, i, clock.stop());
       combine(result.handle(), times, i);
       result.handle().close();
     }
-    times.copyDispatch()[i] = copies.micros(sentRows * rowBytes(), line);
+    times.set(BenchPhase.COPY_DISPATCH, i, copies.micros(dispatchedBytes, line));
     clock.start(line);
-    buffer.layoutInto(topkIdx, otherLayout);
-    try (DispatchResult result = buffer.dispatch(input, otherLayout, options)) {
-      times.layoutDispatch()[i] = clock.stop();
+    buffer.layoutInto(setup.topkIdx, setup.otherLayout);
+    try (DispatchResult result = buffer.dispatch(setup.input, setup.otherLayout, options)) {
+      times.set(BenchPhase.DISPATCH_WITH_LAYOUT, i, clock.stop());
       result.handle().close();
     }
     clock.start(line);
-    buffer.dispatchInto(input, layout, options, outputs);
-    times.dispatchOwned()[i] = clock.stop();
-    times.copyCombine()[i] = copies.micros(sentRows * task.hidden() * 2L, line);
+    buffer.dispatchInto(setup.input, setup.layout, options, setup.outputs);
+    times.set(BenchPhase.DISPATCH_OWNED, i, clock.stop());
+    times.set(BenchPhase.COPY_COMBINE, i, copies.micros(combinedBytes, line));
   }
 
   private void combine(DispatchHandle handle, BenchTask.Times times, int i) {
@@ -125,27 +97,13 @@ final class BenchRun implements AutoCloseable {
     try (CombineBuffer place = buffer.combineBuffer(handle)) {
       CombineInput rows = CombineInput.of(place.tensor());
       clock.start(line);
-      buffer.combineInto(rows, handle, options, home, null);
-      times.combineZeroCopy()[i] = clock.stop();
+      buffer.combineInto(rows, handle, options, setup.home, null);
+      times.set(BenchPhase.COMBINE_ZERO_COPY, i, clock.stop());
     }
-    CombineInput rows = CombineInput.of(staged);
+    CombineInput rows = CombineInput.of(setup.staged);
     clock.start(line);
-    buffer.combineInto(rows, handle, options, home, null);
-    times.combineStaged()[i] = clock.stop();
-  }
-
-  BenchTask.Report report(
-      BenchTask.Times times, long checkedBytes, String transport, long windowBytes) {
-    return new BenchTask.Report(
-        transport,
-        windowBytes,
-        workers,
-        recvRows,
-        sentRows,
-        remoteRows,
-        rowBytes(),
-        checkedBytes,
-        times);
+    buffer.combineInto(rows, handle, options, setup.home, null);
+    times.set(BenchPhase.COMBINE_STAGED, i, clock.stop());
   }
 
   @Override

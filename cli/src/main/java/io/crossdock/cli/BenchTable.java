@@ -10,34 +10,44 @@ final class BenchTable {
   /// How far the speeds of `memcpy` beside the peer and beside us may lie apart.
   private static final double QUIET_SHARE = 0.85;
 
+  private static final String HOST_ROW = "%-34s %10.0f %10.0f %9.2f %9.2f %9.2f%n";
+  private static final String GPU_ROW = "%-34s %10.1f %10.1f %9.1f %9.1f %9.3f%n";
+
   private BenchTable() {}
 
   static void print(Summary summary, PrintWriter out) {
     BenchTask task = summary.task();
+    boolean onGpu = summary.onGpu();
+    BenchTask.Report first = summary.reports().getFirst();
     out.printf(
         Locale.ROOT,
-        "%d ranks x %d workers, %d tokens a rank, H=%d, top-%d of %d, %s, %s%n",
+        "%d ranks x %d %s, %d tokens a rank, H=%d, top-%d of %d, %s, %s%n",
         summary.reports().size(),
-        summary.reports().getFirst().workers(),
+        first.place().workers(),
+        onGpu ? "SMs" : "workers",
         task.tokens(),
         task.hidden(),
         task.topk(),
         task.experts(),
         task.dtype(),
         task.skew());
+    if (onGpu) {
+      out.printf(
+          "%s, %s; L2 %s; %d iterations%n",
+          first.transport(), first.place().facts(), task.gpu().l2(), task.iterations());
+    }
     out.printf(
         "%-34s %10s %10s %9s %9s %9s%n",
         "phase", "median us", "p99 us", "NVL GB/s", "wire GB/s", "/ copy");
-    row(out, "dispatch, borrowed", summary.dispatch(BenchTask.Times::dispatchBorrowed));
-    row(out, "dispatch, borrowed, with layout", summary.dispatch(BenchTask.Times::layoutDispatch));
-    row(out, "dispatch, owned", summary.dispatch(BenchTask.Times::dispatchOwned));
-    row(out, "combine, zero-copy", summary.combine(BenchTask.Times::combineZeroCopy));
-    row(out, "combine, staged", summary.combine(BenchTask.Times::combineStaged));
+    for (BenchPhase phase : summary.phases()) {
+      row(out, phase.label, summary.phase(phase), onGpu ? GPU_ROW : HOST_ROW);
+    }
     out.printf(
         Locale.ROOT,
-        "copy limit: %.2f GB/s (dispatch size), %.2f GB/s (combine size); %s%n",
+        "copy limit: %.2f GB/s (dispatch size), %.2f GB/s (combine size)%s; %s%n",
         summary.copyDispatchGbps(),
         summary.copyCombineGbps(),
+        onGpu ? ", read and write" : "",
         checked(summary));
     if (!summary.peerRuns().isEmpty()) {
       peer(summary, out);
@@ -62,13 +72,13 @@ final class BenchTable {
         Locale.ROOT,
         "vs Open MPI: dispatch %.2fx, combine %.2fx (borrowed, zero-copy);"
             + " dispatch %.2fx, combine %.2fx (owned, staged)%n",
-        summary.dispatchSpeedup(BenchTask.Times::dispatchBorrowed),
-        summary.combineSpeedup(BenchTask.Times::combineZeroCopy),
-        summary.dispatchSpeedup(BenchTask.Times::dispatchOwned),
-        summary.combineSpeedup(BenchTask.Times::combineStaged));
+        summary.dispatchSpeedup(BenchPhase.DISPATCH_BORROWED),
+        summary.combineSpeedup(BenchPhase.COMBINE_ZERO_COPY),
+        summary.dispatchSpeedup(BenchPhase.DISPATCH_OWNED),
+        summary.combineSpeedup(BenchPhase.COMBINE_STAGED));
     double share = summary.peerCopyShare();
     boolean isQuiet = share > QUIET_SHARE && share < 1 / QUIET_SHARE;
-    if (!isQuiet && summary.reports().getFirst().workers() == 1) {
+    if (!isQuiet && summary.reports().getFirst().place().workers() == 1) {
       out.printf(
           Locale.ROOT,
           "do not trust the line above: beside the peer memcpy had %.0f %% of its speed beside us;"
@@ -78,14 +88,21 @@ final class BenchTable {
   }
 
   private static String checked(Summary summary) {
-    long bytes = summary.reports().stream().mapToLong(BenchTask.Report::checkedBytes).sum();
-    return bytes == 0 ? "not checked" : bytes + " bytes checked against the reference";
+    long bytes = summary.reports().stream().mapToLong(report -> report.checked().bytes()).sum();
+    if (bytes == 0) {
+      return "not checked";
+    }
+    String tokens =
+        summary.onGpu()
+            ? " of " + summary.reports().getFirst().checked().tokens() + " tokens a rank"
+            : "";
+    return bytes + " bytes" + tokens + " checked against the reference";
   }
 
-  private static void row(PrintWriter out, String name, Summary.Phase phase) {
+  private static void row(PrintWriter out, String name, Summary.Phase phase, String format) {
     out.printf(
         Locale.ROOT,
-        "%-34s %10.0f %10.0f %9.2f %9.2f %9.2f%n",
+        format,
         name,
         phase.usMedian(),
         phase.usP99(),

@@ -1,6 +1,8 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.Device;
+import io.crossdock.core.DeviceInfo;
 import io.crossdock.core.Domain;
 import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
@@ -10,6 +12,9 @@ import io.crossdock.core.routing.RoutingSampler;
 import io.crossdock.core.routing.Skew;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Optional;
 
 /// Measures dispatch and combine of one rank, after checking them.
 ///
@@ -27,6 +32,7 @@ import java.nio.file.Path;
 /// @param iterations timed
 /// @param verify whether to check first
 /// @param seed of rows and routing
+/// @param gpu what only a GPU has
 record BenchTask(
     String engine,
     int tokens,
@@ -39,62 +45,102 @@ record BenchTask(
     int sms,
     int iterations,
     boolean verify,
-    long seed)
+    long seed,
+    GpuOptions gpu)
     implements RankTask {
 
-  /// What a rank reports; durations in microseconds from the common start, by iteration.
+  /// What is in the caches of a GPU when a phase starts.
+  ///
+  /// Safe for any thread.
+  enum Cache {
+    /// What the phase before left there.
+    warm,
+    /// Nothing that the phase reads.
+    flushed
+  }
+
+  /// Whether calls are also recorded and replayed.
+  ///
+  /// Safe for any thread.
+  enum Graph {
+    /// No.
+    none,
+    /// Cached dispatch and combine are replayed too.
+    replayed
+  }
+
+  /// What only a GPU has.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param l2 cache before each phase
+  /// @param graph whether calls are recorded too
+  record GpuOptions(Cache l2, Graph graph) {
+    static final GpuOptions DEFAULT = new GpuOptions(Cache.warm, Graph.none);
+  }
+
+  /// What a rank reports.
   ///
   /// Safe for any thread.
   ///
   /// @param transport of the engine
-  /// @param windowBytes of this rank
-  /// @param workers threads a call used
-  /// @param recvRows rows received
-  /// @param sentRows rows sent, local ones too
-  /// @param remoteRows rows sent to other ranks
-  /// @param rowBytes of a dispatched row with its scales
-  /// @param checkedBytes bytes compared with the reference
+  /// @param place where rows were moved
+  /// @param rows how many
+  /// @param checked what was compared with the reference
   /// @param times by phase
-  record Report(
-      String transport,
-      long windowBytes,
-      int workers,
-      long recvRows,
-      long sentRows,
-      long remoteRows,
-      long rowBytes,
-      long checkedBytes,
-      Times times) {}
+  record Report(String transport, Place place, Rows rows, Checked checked, Times times) {}
 
-  /// Durations of the phases.
+  /// Where rows were moved.
   ///
   /// Safe for any thread.
   ///
-  /// @param dispatchBorrowed fresh dispatch, rows stay in the window
-  /// @param layoutDispatch the same with the layout computed in front
-  /// @param dispatchOwned fresh dispatch, rows copied out
-  /// @param combineZeroCopy combine of rows that lie in the combine buffer
-  /// @param combineStaged combine of rows elsewhere
-  /// @param copyDispatch memcpy of as many bytes as the dispatch wrote
-  /// @param copyCombine memcpy of as many bytes as the combine read
-  record Times(
-      double[] dispatchBorrowed,
-      double[] layoutDispatch,
-      double[] dispatchOwned,
-      double[] combineZeroCopy,
-      double[] combineStaged,
-      double[] copyDispatch,
-      double[] copyCombine) {
+  /// @param device that the rank had, `host` or a GPU's name
+  /// @param facts about a GPU; null on the host
+  /// @param windowBytes of this rank
+  /// @param workers threads or multiprocessors that a call used
+  record Place(String device, String facts, long windowBytes, int workers) {
+    static final String HOST = Device.HOST.toString();
 
-    static Times ofSize(int iterations) {
-      return new Times(
-          new double[iterations],
-          new double[iterations],
-          new double[iterations],
-          new double[iterations],
-          new double[iterations],
-          new double[iterations],
-          new double[iterations]);
+    boolean onGpu() {
+      return !device.equals(HOST);
+    }
+  }
+
+  /// What a call moves.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param received rows received
+  /// @param sent rows sent, local ones too
+  /// @param remote rows sent to other ranks
+  /// @param rowBytes of a dispatched row with its scales
+  record Rows(long received, long sent, long remote, long rowBytes) {}
+
+  /// What was compared with the reference before anything was timed.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param tokens of a rank
+  /// @param bytes of this rank
+  record Checked(int tokens, long bytes) {
+    static final Checked NOTHING = new Checked(0, 0);
+  }
+
+  /// Durations in microseconds from the common start, by iteration.
+  ///
+  /// Safe for any thread once filled.
+  ///
+  /// @param micros by phase
+  record Times(Map<BenchPhase, double[]> micros) {
+
+    static Times of(int iterations, Iterable<BenchPhase> phases) {
+      Map<BenchPhase, double[]> micros = new EnumMap<>(BenchPhase.class);
+      phases.forEach(phase -> micros.put(phase, new double[iterations]));
+      return new Times(micros);
+    }
+
+    void set(BenchPhase phase, int iteration, double value) {
+      micros.get(phase)[iteration] = value;
     }
   }
 
@@ -118,11 +164,31 @@ record BenchTask(
     try (Arena arena = Arena.ofShared();
         EpBuffer buffer = EpBuffer.open(opened, spec(), group)) {
       buffer.setNumSms(sms);
-      long checked = verify ? new BenchCheck(this, buffer).run() : 0;
-      try (BenchRun run = new BenchRun(this, buffer, arena)) {
-        Times times = run.measure();
-        return run.report(times, checked, buffer.transport(), buffer.windowBytes(Domain.SCALE_UP));
+      Checked checked = verify ? new BenchCheck(this, buffer).run() : Checked.NOTHING;
+      Optional<DeviceInfo> gpu =
+          opened.devices().stream()
+              .filter(info -> info.device().equals(buffer.memory().device()))
+              .findFirst();
+      BenchSetup setup = new BenchSetup(this, buffer, arena);
+      Times times = measure(setup, gpu, arena);
+      Place place =
+          new Place(
+              buffer.memory().device().toString(),
+              gpu.map(DeviceInfo::facts).orElse(null),
+              buffer.windowBytes(Domain.SCALE_UP),
+              setup.workers);
+      return new Report(buffer.transport(), place, setup.rows, checked, times);
+    }
+  }
+
+  private static Times measure(BenchSetup setup, Optional<DeviceInfo> gpu, Arena arena) {
+    if (setup.isOnHost()) {
+      try (BenchRun run = new BenchRun(setup, arena)) {
+        return run.measure();
       }
+    }
+    try (DeviceRun run = new DeviceRun(setup, gpu.map(DeviceInfo::cacheBytes).orElse(0L))) {
+      return run.measure();
     }
   }
 }

@@ -16,7 +16,7 @@ import java.util.concurrent.Future;
 /// nothing but copying is timed.
 ///
 /// Confined to one thread.
-final class CopyProbe implements CopyLimit {
+final class CopyProbe implements AutoCloseable {
   private static final int PAGE_BYTES = 4096;
 
   private final MemorySegment from;
@@ -35,8 +35,12 @@ final class CopyProbe implements CopyLimit {
         Executors.newCachedThreadPool(Thread.ofPlatform().daemon().name("copy-", 1).factory());
   }
 
-  @Override
-  public double micros(long bytes, StartLine line) {
+  /// Copies on all ranks at once.
+  ///
+  /// @param bytes of this rank
+  /// @param line where all ranks start
+  /// @return microseconds from the start until this rank's copy was done
+  double micros(long bytes, StartLine line) {
     long start = line.agreeOnStart();
     List<Future<Long>> ends = new ArrayList<>();
     for (int part = 1; part < numThreads; part++) {

@@ -46,8 +46,7 @@ final class DemoCommand implements Callable<Integer> {
     for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
       print(out, run(name, type));
     }
-    out.println(
-        "Every byte equals the reference. Low-latency mode and other engines: not in this build.");
+    out.println("Every byte equals the reference. Low-latency mode: not in this build.");
     out.flush();
     return ExitCode.DONE.code;
   }
@@ -55,7 +54,19 @@ final class DemoCommand implements Callable<Integer> {
   private Summary run(String name, ReplayTask.RowType type) {
     BenchTask task =
         new BenchTask(
-            name, TOKENS, HIDDEN, EXPERTS, TOPK, 0, "uniform", type, 0, ITERATIONS, true, 1);
+            name,
+            TOKENS,
+            HIDDEN,
+            EXPERTS,
+            TOPK,
+            0,
+            "uniform",
+            type,
+            0,
+            ITERATIONS,
+            true,
+            1,
+            BenchTask.GpuOptions.DEFAULT);
     task.spec().checkGroup(ranks);
     try (Job job = new Job();
         Progress progress = Progress.start("running " + type)) {
@@ -67,12 +78,12 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private static void print(PrintWriter out, Summary summary) {
-    long rows = summary.reports().stream().mapToLong(BenchTask.Report::recvRows).sum();
-    long rowBytes = summary.reports().getFirst().rowBytes();
-    Summary.Phase dispatch = summary.dispatch(BenchTask.Times::dispatchBorrowed);
-    Summary.Phase combine = summary.combine(BenchTask.Times::combineZeroCopy);
+    long rows = summary.reports().stream().mapToLong(r -> r.rows().received()).sum();
+    long rowBytes = summary.reports().getFirst().rows().rowBytes();
+    Summary.Phase dispatch = summary.phase(summary.mainDispatch());
+    Summary.Phase combine = summary.phase(BenchPhase.COMBINE_ZERO_COPY);
     String type = summary.task().dtype().name();
-    line(out, type, "dispatch, borrowed", new Line(rows, rows * rowBytes, dispatch));
+    line(out, type, summary.mainDispatch().label, new Line(rows, rows * rowBytes, dispatch));
     line(out, "bf16", "combine, zero-copy", new Line(rows, rows * HIDDEN * 2L, combine));
     out.flush();
   }

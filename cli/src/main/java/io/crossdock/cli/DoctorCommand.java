@@ -64,16 +64,20 @@ final class DoctorCommand implements Callable<Integer> {
     for (EngineInfo info : Engines.list()) {
       String state = info.isAvailable() ? "works" : "cannot run: " + info.reasons();
       fact(out, "engine " + info.name(), state + " (" + info.description() + ")");
+      Engines.details(info.name()).forEach(line -> fact(out, "  " + info.name(), line));
     }
   }
 
   /// Engines and transports that are not in this build: what of them the machine has.
   private static void others(PrintWriter out) {
-    NativeLibrary driver = NativeLibrary.probe("libcuda.so.1");
-    fact(
-        out,
-        "engine cuda",
-        "not in this build; NVIDIA driver: " + (driver.isAvailable() ? "found" : driver.reasons()));
+    if (Engines.list().stream().noneMatch(info -> info.name().equals("cuda"))) {
+      NativeLibrary driver = NativeLibrary.probe("libcuda.so.1");
+      fact(
+          out,
+          "engine cuda",
+          "not in this build; NVIDIA driver: "
+              + (driver.isAvailable() ? "found" : driver.reasons()));
+    }
     fact(
         out,
         "nvcc",

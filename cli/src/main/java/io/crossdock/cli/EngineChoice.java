@@ -1,5 +1,6 @@
 package io.crossdock.cli;
 
+import io.crossdock.core.DeviceInfo;
 import io.crossdock.core.Engine;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.Engines;
@@ -21,8 +22,10 @@ final class EngineChoice {
 
   @Option(
       names = "--launch",
-      defaultValue = "processes",
-      description = "Ranks as threads or processes (default: ${DEFAULT-VALUE}).")
+      description = {
+        "Ranks as threads or processes (default: processes; threads where all ranks share one GPU,"
+            + " which runs kernels of one process at a time)."
+      })
   private LaunchMode launch;
 
   @Option(
@@ -37,6 +40,8 @@ final class EngineChoice {
       description = "Seconds the whole job may take (default: ${DEFAULT-VALUE}).")
   private int timeoutSeconds;
 
+  private Engine opened;
+
   /// {@return the name of an engine that can run here; says on the writer why it was chosen}
   String resolve(PrintWriter log) {
     if (nodes < 1 || timeoutSeconds < 1) {
@@ -47,13 +52,23 @@ final class EngineChoice {
       throw new EngineUnavailableException(
           "ucx", List.of("this build has no scale-out transport: nodes=" + nodes));
     }
-    Engine opened = engine.equals("auto") ? Engines.auto(log::println) : Engines.open(engine);
+    opened = engine.equals("auto") ? Engines.auto(log::println) : Engines.open(engine);
     log.flush();
     return opened.name();
   }
 
+  /// {@return the devices that ranks are spread over, once the engine was resolved; empty on the
+  /// host engine}
+  List<DeviceInfo> devices() {
+    return opened.devices();
+  }
+
+  /// {@return how ranks run, once the engine was resolved}
   LaunchMode launch() {
-    return launch;
+    if (launch != null) {
+      return launch;
+    }
+    return devices().size() == 1 ? LaunchMode.threads : LaunchMode.processes;
   }
 
   int nodes() {

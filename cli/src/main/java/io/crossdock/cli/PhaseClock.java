@@ -3,8 +3,8 @@ package io.crossdock.cli;
 import io.crossdock.core.CallTimer;
 import io.crossdock.core.EpBuffer;
 
-/// Times a phase from the common start of all ranks until it is over on this one: how late the rank
-/// came out of the line, and what the engine's timer says from there.
+/// Times a phase on the host from the common start of all ranks until it is over on this one: how
+/// late the rank came out of the line, and what the engine's timer says from there.
 ///
 /// Confined to one thread.
 final class PhaseClock implements AutoCloseable {

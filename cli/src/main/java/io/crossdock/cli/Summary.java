@@ -29,29 +29,58 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
   /// @param gbpsNvl received bytes of a rank, the mean over ranks, per median time
   /// @param gbpsWire bytes that left a rank for another, the mean over ranks, per median time
   /// @param ratio bytes written (dispatch) or read (combine) per second over all ranks, divided by
-  ///   the copy limit
+  ///   the copy limit; on a GPU both count bytes read and written
   record Phase(double usMedian, double usP99, double gbpsNvl, double gbpsWire, double ratio) {}
 
-  Phase dispatch(Function<BenchTask.Times, double[]> times) {
-    long rowBytes = reports.getFirst().rowBytes();
-    return phase(times, rowBytes, copyDispatchGbps());
+  /// {@return the phases that were timed, without copies, in the order of reports}
+  List<BenchPhase> phases() {
+    return Arrays.stream(BenchPhase.values())
+        .filter(phase -> phase.kind != BenchPhase.Kind.COPY && has(phase))
+        .toList();
   }
 
-  Phase combine(Function<BenchTask.Times, double[]> times) {
-    return phase(times, task.hidden() * 2L, copyCombineGbps());
+  private boolean has(BenchPhase phase) {
+    return reports.getFirst().times().micros().containsKey(phase);
   }
 
-  /// {@return bytes copied per second by as many threads, as many bytes as a dispatch writes, in
-  /// GB/s}
+  boolean onGpu() {
+    return reports.getFirst().place().onGpu();
+  }
+
+  /// {@return the dispatch that stands for all: on a GPU the cached one, whose time has no part of
+  /// the host's}
+  BenchPhase mainDispatch() {
+    return has(BenchPhase.DISPATCH_CACHED_BORROWED)
+        ? BenchPhase.DISPATCH_CACHED_BORROWED
+        : BenchPhase.DISPATCH_BORROWED;
+  }
+
+  /// {@return times and rates of a phase}
+  ///
+  /// @param phase a dispatch or a combine
+  Phase phase(BenchPhase phase) {
+    return phase.kind == BenchPhase.Kind.DISPATCH
+        ? phase(phase, reports.getFirst().rows().rowBytes(), copyDispatchGbps())
+        : phase(phase, task.hidden() * 2L, copyCombineGbps());
+  }
+
+  /// {@return bytes copied per second with as many bytes as a dispatch moves, in GB/s: on the host
+  /// by as many threads, bytes written; on a GPU by its own copy, bytes read and written}
   double copyDispatchGbps() {
-    long bytes = total(BenchTask.Report::sentRows) * reports.getFirst().rowBytes();
-    return bytes / median(BenchTask.Times::copyDispatch) / 1e3;
+    long rowBytes = reports.getFirst().rows().rowBytes();
+    return movedRows() * rowBytes / median(BenchPhase.COPY_DISPATCH) / 1e3;
   }
 
-  /// {@return the same for as many bytes as a combine reads}
+  /// {@return the same for as many bytes as a combine moves}
   double copyCombineGbps() {
-    long bytes = total(BenchTask.Report::sentRows) * task.hidden() * 2L;
-    return bytes / median(BenchTask.Times::copyCombine) / 1e3;
+    return movedRows() * task.hidden() * 2L / median(BenchPhase.COPY_COMBINE) / 1e3;
+  }
+
+  /// Rows written by a dispatch and read by a combine, over all ranks. On a GPU read and write both
+  /// count: each row is also read (written) once at home.
+  private long movedRows() {
+    long atHome = onGpu() ? (long) task.tokens() * reports.size() : 0;
+    return total(BenchTask.Rows::sent) + atHome;
   }
 
   /// {@return the peer's run with the faster dispatch, since noise only ever adds time}
@@ -65,13 +94,13 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
   }
 
   /// {@return how many times the peer's dispatch takes as long as this phase}
-  double dispatchSpeedup(Function<BenchTask.Times, double[]> times) {
-    return peerDispatch().dispatchUsMedian() / median(times);
+  double dispatchSpeedup(BenchPhase phase) {
+    return peerDispatch().dispatchUsMedian() / median(phase);
   }
 
   /// {@return how many times the peer's combine takes as long as this phase}
-  double combineSpeedup(Function<BenchTask.Times, double[]> times) {
-    return peerCombine().combineUsMedian() / median(times);
+  double combineSpeedup(BenchPhase phase) {
+    return peerCombine().combineUsMedian() / median(phase);
   }
 
   /// {@return speed of `memcpy` in the peer's runs over that in ours, of the two sizes the one
@@ -82,31 +111,31 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
     return Math.abs(Math.log(dispatch)) > Math.abs(Math.log(combine)) ? dispatch : combine;
   }
 
-  private Phase phase(Function<BenchTask.Times, double[]> times, long rowBytes, double copyGbps) {
-    double[] all = slowest(times);
+  private Phase phase(BenchPhase phase, long rowBytes, double copyGbps) {
+    double[] all = slowest(phase);
     double median = percentile(all, 0.5);
     double perRank = 1e3 * median * reports.size();
-    double total = total(BenchTask.Report::sentRows) * rowBytes / median / 1e3;
+    double moved = movedRows() * rowBytes / median / 1e3;
     return new Phase(
         median,
         percentile(all, 0.99),
-        total(BenchTask.Report::recvRows) * rowBytes / perRank,
-        total(BenchTask.Report::remoteRows) * rowBytes / perRank,
-        total / copyGbps);
+        total(BenchTask.Rows::received) * rowBytes / perRank,
+        total(BenchTask.Rows::remote) * rowBytes / perRank,
+        moved / copyGbps);
   }
 
-  private long total(Function<BenchTask.Report, Long> rows) {
-    return reports.stream().mapToLong(rows::apply).sum();
+  private long total(Function<BenchTask.Rows, Long> count) {
+    return reports.stream().mapToLong(report -> count.apply(report.rows())).sum();
   }
 
-  private double median(Function<BenchTask.Times, double[]> times) {
-    return percentile(slowest(times), 0.5);
+  private double median(BenchPhase phase) {
+    return percentile(slowest(phase), 0.5);
   }
 
-  private double[] slowest(Function<BenchTask.Times, double[]> times) {
+  private double[] slowest(BenchPhase phase) {
     double[] slowest = new double[task.iterations()];
     for (BenchTask.Report report : reports) {
-      double[] rank = times.apply(report.times());
+      double[] rank = report.times().micros().get(phase);
       for (int i = 0; i < slowest.length; i++) {
         slowest[i] = Math.max(slowest[i], rank[i]);
       }

@@ -19,10 +19,13 @@ final class SystemFacts {
 
   private SystemFacts() {}
 
-  static Map<String, Object> host() {
+  /// {@return what a report says of the machine}
+  ///
+  /// @param gpu that was used, or null
+  static Map<String, Object> host(String gpu) {
     Map<String, Object> host = new LinkedHashMap<>();
     host.put("cpu", cpuModel() + " x " + Runtime.getRuntime().availableProcessors());
-    host.put("gpu", null);
+    host.put("gpu", gpu);
     host.put("jdk", Runtime.version().toString());
     host.put("ucx", null);
     host.put("commit", commit());

@@ -40,6 +40,8 @@ class BenchJsonTest {
   private static final List<String> HOST = List.of("cpu", "gpu", "jdk", "ucx", "commit");
 
   private static final Set<String> MORE = Set.of("placements", "peer");
+  private static final Set<String> MORE_ON_GPU =
+      Set.of("placements", "l2", "dispatch_phase", "checked_tokens");
   private static final Set<String> MORE_OF_PHASE = Set.of("ratio");
   private static final Set<String> MORE_OF_LIMIT = Set.of("copy_combine_gbps");
 
@@ -88,5 +90,28 @@ class BenchJsonTest {
     assertThat(document.at("/limit/dispatch_ratio").doubleValue()).isEqualTo(0.625);
     assertThat(document.at("/host/gpu").isNull()).isTrue();
     assertThat(document.at("/host/jdk").textValue()).isEqualTo(Runtime.version().toString());
+  }
+
+  @Test
+  void onGpuTheDocumentSaysMore() {
+    JsonNode gpu =
+        Json.tree(new BenchJson(SummaryTest.gpuSummary(), LaunchMode.threads, List.of()).toMap());
+    check(gpu, FIELDS, MORE_ON_GPU);
+    check(gpu.get("host"), HOST, Set.of());
+    assertThat(gpu.get("l2").textValue()).isEqualTo("warm");
+    assertThat(gpu.get("dispatch_phase").textValue()).isEqualTo("dispatch_cached");
+    assertThat(gpu.get("checked_tokens").intValue()).isEqualTo(8);
+    assertThat(gpu.get("sms").intValue()).isEqualTo(24);
+    assertThat(gpu.get("transport").textValue()).isEqualTo("cuda-p2p");
+    assertThat(gpu.at("/host/gpu").textValue()).isEqualTo("Some GPU, 132 SMs");
+    assertThat(gpu.at("/dispatch/us_median").doubleValue()).isEqualTo(400);
+    assertThat(gpu.get("placements").propertyStream().map(e -> e.getKey()))
+        .containsExactly(
+            "dispatch_cached",
+            "dispatch_cached_owned",
+            "dispatch_with_layout",
+            "dispatch_owned",
+            "combine_zero_copy",
+            "combine_staged");
   }
 }

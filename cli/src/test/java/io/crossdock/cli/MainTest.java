@@ -1,7 +1,10 @@
 package io.crossdock.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.crossdock.core.EngineInfo;
+import io.crossdock.core.Engines;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -102,14 +105,37 @@ class MainTest {
     "replay FILE --nodes 2, nodes=2",
     "replay FILE --mode low-latency, mode=low-latency",
     "replay FILE --mode low-latency --hook --round-scale --ue8m0 --logfmt, mode=low-latency",
-    "demo --engine cuda, engine=cuda",
-    "bench intranode --engine cuda, engine=cuda",
-    "replay FILE --engine cuda, engine=cuda",
   })
   void whatIsNotInThisBuildIsFourAndSaysWhy(String line, String fact) {
     CommandRun run = CommandRun.of(CommandRun.split(line));
     assertThat(run.code()).isEqualTo(4);
     assertThat(run.err()).contains(fact).contains("reasons=[").contains("this build");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"demo", "bench intranode --flush-l2 --graph", "replay FILE"})
+  void withoutGpuTheCudaEngineIsFourAndSaysAllReasons(String line) {
+    EngineInfo cuda = cuda();
+    assumeFalse(cuda.isAvailable(), "there is a GPU");
+    CommandRun run = CommandRun.of(CommandRun.split(line + " --engine cuda"));
+    assertThat(run.code()).isEqualTo(4);
+    assertThat(run.err()).contains("engine=cuda").contains("reasons=[").contains(cuda.reasons());
+    assertThat(run.out()).isEmpty();
+  }
+
+  private static EngineInfo cuda() {
+    return Engines.list().stream()
+        .filter(info -> info.name().equals("cuda"))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--flush-l2", "--graph"})
+  void whatNeedsGpuIsRefusedOnTheHost(String option) {
+    CommandRun run = CommandRun.of("bench", "intranode", "--engine", "host", option);
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err()).contains("need a GPU").contains("engine=host");
   }
 
   @Test
@@ -134,7 +160,8 @@ class MainTest {
     assertThat(run.code()).isZero();
     assertThat(run.out())
         .containsPattern("engine host +works")
-        .containsPattern("engine cuda +not in this build")
+        .containsPattern(cuda().isAvailable() ? "engine cuda +works" : "engine cuda +cannot run: ")
+        .containsPattern("  cuda +kernels of this build: ")
         .containsPattern("shared memory +/dev/shm, \\d+ MiB usable")
         .containsPattern("cores +\\d+ usable")
         .containsPattern("locked memory +\\S+");

@@ -46,7 +46,8 @@ class MpiPeerTest {
         0,
         4,
         true,
-        -7);
+        -7,
+        BenchTask.GpuOptions.DEFAULT);
   }
 
   @Test
@@ -109,8 +110,10 @@ class MpiPeerTest {
 
   private static Summary summary(long rowBytes, PeerReport... runs) {
     double[] ours = {10, 10, 10, 10};
-    BenchTask.Times times = new BenchTask.Times(ours, ours, ours, ours, ours, ours, ours);
-    BenchTask.Report report = new BenchTask.Report("shm", 1, 1, 1, 1, 1, rowBytes, 1, times);
+    BenchTask.Report report =
+        SummaryTest.hostReport(
+            new BenchTask.Rows(1, 1, 1, rowBytes),
+            SummaryTest.hostTimes(ours, ours, ours, ours, ours));
     return new Summary(task(13, 1032, 9, 5), List.of(report), List.of(runs));
   }
 
@@ -118,8 +121,8 @@ class MpiPeerTest {
   void fasterOfTwoRunsCounts() {
     PeerReport other = PeerReport.parse(LINE.replace("40.5", "80").replace("29.125", "20"));
     Summary summary = summary(1, PeerReport.parse(LINE), other);
-    assertThat(summary.dispatchSpeedup(BenchTask.Times::dispatchBorrowed)).isEqualTo(4.05);
-    assertThat(summary.combineSpeedup(BenchTask.Times::combineZeroCopy)).isEqualTo(2.0);
+    assertThat(summary.dispatchSpeedup(BenchPhase.DISPATCH_BORROWED)).isEqualTo(4.05);
+    assertThat(summary.combineSpeedup(BenchPhase.COMBINE_ZERO_COPY)).isEqualTo(2.0);
     JsonNode document = Json.tree(new BenchJson(summary, LaunchMode.threads, List.of(1L)).toMap());
     assertThat(document.at("/peer/runs/1/dispatch_us_median").asDouble()).isEqualTo(80);
     assertThat(document.at("/peer/speedup/combine_staged").asDouble()).isEqualTo(2.0);

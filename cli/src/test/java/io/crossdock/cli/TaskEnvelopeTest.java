@@ -19,7 +19,19 @@ class TaskEnvelopeTest {
   static List<RankTask> tasks() {
     return List.of(
         new BenchTask(
-            "host", 1, 128, 8, 2, 4, "zipf:1", ReplayTask.RowType.fp8, 3, 7, true, Long.MIN_VALUE),
+            "host",
+            1,
+            128,
+            8,
+            2,
+            4,
+            "zipf:1",
+            ReplayTask.RowType.fp8,
+            3,
+            7,
+            true,
+            Long.MIN_VALUE,
+            new BenchTask.GpuOptions(BenchTask.Cache.flushed, BenchTask.Graph.replayed)),
         new ReplayTask(
             "/a b/ü.safetensors",
             "host",

@@ -32,7 +32,7 @@ public final class Engines {
         if (!info.isAvailable()) {
           throw new EngineUnavailableException(name, info.reasons());
         }
-        return new Engine(provider.open());
+        return new Engine(provider);
       }
     }
     List<String> names = all.stream().map(EngineProvider::name).toList();
@@ -50,11 +50,23 @@ public final class Engines {
       EngineInfo info = info(provider);
       if (info.isAvailable()) {
         log.accept("engine=" + info.name() + " (" + info.description() + ")" + passed);
-        return new Engine(provider.open());
+        return new Engine(provider);
       }
       passed.append(", not ").append(info.name()).append(' ').append(info.reasons());
     }
     throw new EngineUnavailableException("auto", List.of("no engine can run here" + passed));
+  }
+
+  /// Looks closer at an engine than [#list()]: its devices, what connects them, what was loaded.
+  /// May take seconds.
+  ///
+  /// @param name for example `host`
+  /// @return a line each; empty for an unknown engine
+  public static List<String> details(String name) {
+    return providers().stream()
+        .filter(provider -> provider.name().equals(name))
+        .flatMap(provider -> provider.details().stream())
+        .toList();
   }
 
   private static List<EngineProvider> providers() {

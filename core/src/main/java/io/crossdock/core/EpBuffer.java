@@ -156,6 +156,37 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
+  /// Lets what the current stream gets next start when all ranks came here. Collective. On a CUDA
+  /// stream the GPU waits, not the host.
+  public void barrier() {
+    use.claim();
+    try {
+      commStream.follow();
+      commStream.execute(session::barrier);
+    } finally {
+      use.release();
+    }
+  }
+
+  /// Runs work with a stream of its own as the current stream of the calling thread: on a GPU calls
+  /// are enqueued and the host waits for nothing but counts of fresh dispatches. On the host engine
+  /// the thread itself is that stream.
+  ///
+  /// @param work runs at once; what it enqueued is over when this returns
+  public void onOwnStream(Runnable work) {
+    session.onOwnStream(work);
+  }
+
+  /// Records calls for replays without the host: cached dispatches, those with `numWorstTokens`,
+  /// and combines. Their tensors, results and handles must live as long.
+  ///
+  /// @param work makes the calls, none of which runs now; needs a current stream of the GPU
+  /// @return the calls
+  /// @throws EngineUnavailableException on the host engine
+  public RecordedCalls record(Runnable work) {
+    return session.record(work);
+  }
+
   /// Sets the workers of later calls that bring no config of their own.
   ///
   /// @param numSms GPU: streaming multiprocessors; host: threads; 0 lets the engine choose

@@ -43,7 +43,9 @@ final class CallWait {
     }
     Turn turn = takeTurn();
     while (!log.isOver(ticket)) {
-      turn.pass(ticket);
+      if (turn.isIdle(ticket) && !log.isOver(ticket)) {
+        throw turn.noReport(ticket);
+      }
     }
     spareTurn.set(turn);
   }
@@ -77,7 +79,9 @@ final class CallWait {
         }
         break;
       }
-      turn.pass(ticket);
+      if (turn.isIdle(ticket) && !counts.hold(ticket) && !log.isOver(ticket)) {
+        throw turn.noReport(ticket);
+      }
     }
     spareTurn.set(turn);
   }
@@ -102,9 +106,12 @@ final class CallWait {
       nextLook = LOOK_NANOS;
     }
 
-    void pass(long ticket) {
+    /// Pauses, and looks around now and then.
+    ///
+    /// @return true if the GPU was seen to be done: what did not come by then never will
+    boolean isIdle(long ticket) {
       if (!pacer.pause()) {
-        return;
+        return false;
       }
       if (Thread.currentThread().isInterrupted()) {
         throw giveUp("interrupted while waiting for a peer: rank=" + links.rank(), ticket);
@@ -116,8 +123,14 @@ final class CallWait {
       if (waited > nextLook) {
         nextLook = waited + LOOK_NANOS;
         lookAtPeers();
-        lookAtStream(ticket, waited);
+        return isStreamDone();
       }
+      return false;
+    }
+
+    CrossdockException noReport(long ticket) {
+      String what = "GPU is done and did not report";
+      return giveUp(text(what, ticket, pacer.waitedNanos()), ticket);
     }
   }
 
@@ -152,13 +165,7 @@ final class CallWait {
   }
 
   /// A kernel that failed, or never ran, will not report.
-  private void lookAtStream(long ticket, long waitedNanos) {
-    if (isIdle() && !log.isOver(ticket)) {
-      throw giveUp(text("GPU is done and did not report", ticket, waitedNanos), ticket);
-    }
-  }
-
-  private boolean isIdle() {
+  private boolean isStreamDone() {
     try {
       return !stream.isCapturing() && stream.driver().isDone();
     } catch (NativeCallException e) {

@@ -99,7 +99,8 @@ final class CudaContext {
           Kernel.PLACE_ROWS,
           Kernel.COMBINE_ROWS,
           Kernel.REFUSE_CALL,
-          Kernel.AWAIT_PULLED
+          Kernel.AWAIT_PULLED,
+          Kernel.SYNC_RANKS
         }) {
       Launcher launcher = new Launcher(arena, gpu, kernel);
       if (kernel != Kernel.COUNT_LAYOUT) {

@@ -6,6 +6,8 @@ import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.cuda.driver.Gpu;
+import java.util.List;
+import java.util.stream.IntStream;
 
 /// The GPU engine: ranks are threads or processes of one machine, each with a GPU or a part of one;
 /// windows are device memory that all reach.
@@ -71,9 +73,17 @@ final class CudaEngine implements EngineBackend {
     }
   }
 
-  /// `-Dcrossdock.cuda.device` names a GPU; else ranks of a node take turns.
   private static int ordinal(ProcessGroup group) {
+    List<Gpu> gpus = gpus();
+    return gpus.get(group.localRank() % gpus.size()).ordinal();
+  }
+
+  /// The GPUs that ranks of a node take in turn: all, or the one that `-Dcrossdock.cuda.device`
+  /// names.
+  static List<Gpu> gpus() {
     String chosen = System.getProperty("crossdock.cuda.device", ANY);
-    return chosen.equals(ANY) ? group.localRank() % Gpu.count() : Integer.parseInt(chosen);
+    return chosen.equals(ANY)
+        ? IntStream.range(0, Gpu.count()).mapToObj(Gpu::of).toList()
+        : List.of(Gpu.of(Integer.parseInt(chosen)));
   }
 }

@@ -1,9 +1,11 @@
 package io.crossdock.cuda;
 
+import io.crossdock.core.DeviceInfo;
 import io.crossdock.core.spi.Availability;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineProvider;
 import io.crossdock.cuda.driver.CudaProbe;
+import java.util.List;
 
 /// Offers the CUDA engine: machines with a driver and a GPU of compute capability 9.0 or later have
 /// it, if the build was made with nvcc.
@@ -30,6 +32,16 @@ public final class CudaEngineProvider implements EngineProvider {
   @Override
   public Availability probe() {
     return CudaProbe.probe();
+  }
+
+  @Override
+  public List<DeviceInfo> devices() {
+    return CudaEngine.gpus().stream().map(CudaDoctor::info).toList();
+  }
+
+  @Override
+  public List<String> details() {
+    return CudaDoctor.details();
   }
 
   @Override

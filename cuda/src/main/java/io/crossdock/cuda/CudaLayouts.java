@@ -82,6 +82,7 @@ final class CudaLayouts implements AutoCloseable {
     }
     issued++;
     numExperts[(int) (issued % ring.numSlots())] = experts;
+    ring.prepare(issued);
     ticket.set(ring.deviceAddress(issued), issued, false);
   }
 

@@ -7,6 +7,7 @@ import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
+import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
@@ -81,6 +82,28 @@ final class CudaSession implements EngineSession {
   public void check() {
     layouts.check();
     context.log.throwUnclaimed();
+  }
+
+  @Override
+  public void barrier() {
+    context.health.checkUsable();
+    Ticket begun = context.begin();
+    context.launcher(Kernel.SYNC_RANKS).putReporting(begun);
+    context.run(Kernel.SYNC_RANKS, 1, 0);
+  }
+
+  @Override
+  public void onOwnStream(Runnable work) {
+    try (CudaStream stream = CudaStream.create(context.gpu.gpu().ordinal());
+        CudaStream.Current _ = stream.makeCurrent()) {
+      work.run();
+    }
+    check();
+  }
+
+  @Override
+  public RecordedCalls record(Runnable work) {
+    return CudaRecording.of(work);
   }
 
   @Override

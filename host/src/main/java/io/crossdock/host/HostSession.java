@@ -77,6 +77,12 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public void barrier() {
+    context.checkUsable();
+    group.barrier();
+  }
+
+  @Override
   public void layout(Tensor topkIdx, Layout target) {
     layoutPlanner.plan(topkIdx, target.numExperts(), layoutPlan);
     layoutPlanner.fillLayout(layoutPlan, target, group.localSize());

@@ -4,10 +4,13 @@ import io.crossdock.core.CallStats;
 import io.crossdock.core.CallTimer;
 import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
+import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
+import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.HandleData;
+import java.util.List;
 
 /// One rank's side of a buffer in an engine. The caller has validated shapes and dtypes.
 ///
@@ -31,6 +34,28 @@ public interface EngineSession extends AutoCloseable {
   /// Throws what a call failed with that returned before it was over, or that was replayed without
   /// the host. Does nothing on an engine whose calls tell themselves.
   void check();
+
+  /// Lets what comes behind it on the communication stream start when all ranks came here.
+  /// Collective; the buffer runs it as part of that stream.
+  void barrier();
+
+  /// Runs work with a stream of its own as the current stream of the calling thread, and waits,
+  /// bounded, until what was enqueued is over. Where threads are streams it just runs the work.
+  ///
+  /// @param work runs at once
+  default void onOwnStream(Runnable work) {
+    work.run();
+  }
+
+  /// Records the calls that some work makes, none of which runs.
+  ///
+  /// @param work enqueues on the current stream
+  /// @return runs them
+  /// @throws EngineUnavailableException if the engine cannot
+  default RecordedCalls record(Runnable work) {
+    throw new EngineUnavailableException(
+        "recorded calls", List.of("this engine makes its calls on the host"));
+  }
 
   /// Computes a layout. Not collective, and no part of the order of calls: it may run while a call
   /// before is still in flight, so the buffer does not run it as part of the communication stream.

@@ -35,6 +35,11 @@ public final class CudaProbe {
     return new Availability(description, probe.reasons);
   }
 
+  /// {@return true if the driver runs, so that GPUs can be asked}
+  public static boolean isDriverRunning() {
+    return Driver.startCode() == 0;
+  }
+
   private void lookAtKernels() {
     if (!KernelImage.RELEASE.isPresent()) {
       reasons.add("kernels are missing: this build was made without nvcc");
@@ -57,9 +62,7 @@ public final class CudaProbe {
 
   /// The release can be asked for before the driver is started.
   private void lookAtRelease() {
-    Scratch scratch = Scratch.get();
-    Driver.VERSION.check(Driver.VERSION.call(scratch.address()));
-    CudaRelease driver = CudaRelease.ofDriver(scratch.firstInt());
+    CudaRelease driver = Driver.release();
     facts.add("driver=" + driver);
     if (driver.compareTo(OLDEST_DRIVER) < 0) {
       reasons.add("driver is too old for sm_90a: driver=" + driver + ", needed=" + OLDEST_DRIVER);

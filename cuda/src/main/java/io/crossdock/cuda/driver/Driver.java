@@ -49,6 +49,7 @@ final class Driver {
   static final Symbol DEVICE_TOTAL_BYTES = bind("cuDeviceTotalMem_v2", "LI");
   static final Symbol DEVICE_ATTRIBUTE = bind("cuDeviceGetAttribute", "LII");
   static final Symbol DEVICE_CAN_ACCESS_PEER = bind("cuDeviceCanAccessPeer", "LII");
+  static final Symbol DEVICE_PEER_ATTRIBUTE = bind("cuDeviceGetP2PAttribute", "LIII");
 
   static final Symbol CONTEXT_RETAIN = bind("cuDevicePrimaryCtxRetain", "LI");
   static final Symbol CONTEXT_RELEASE = bind("cuDevicePrimaryCtxRelease_v2", "I");
@@ -129,6 +130,13 @@ final class Driver {
     Symbol symbol = Symbol.bind(LIBRARY, name, shape);
     ALL.add(symbol);
     return symbol;
+  }
+
+  /// {@return the release that the driver stands for}
+  static CudaRelease release() {
+    Scratch scratch = Scratch.get();
+    VERSION.check(VERSION.call(scratch.address()));
+    return CudaRelease.ofDriver(scratch.firstInt());
   }
 
   /// Everything that is bound.

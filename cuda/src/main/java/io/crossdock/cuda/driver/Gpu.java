@@ -142,6 +142,27 @@ public final class Gpu {
     return scratch.firstInt() != 0;
   }
 
+  /// Asks for an attribute of the way to another GPU.
+  ///
+  /// @param attribute which
+  /// @param peer the other GPU
+  /// @return its value; 0 if the driver does not know it
+  public int attribute(PeerAttribute attribute, Gpu peer) {
+    Scratch scratch = Scratch.get();
+    int code =
+        Driver.DEVICE_PEER_ATTRIBUTE.call(scratch.address(), attribute.code(), device, peer.device);
+    if (code == Driver.INVALID_VALUE) {
+      return 0;
+    }
+    Driver.DEVICE_PEER_ATTRIBUTE.check(code);
+    return scratch.firstInt();
+  }
+
+  /// {@return the CUDA release that the driver stands for, for example 13.0}
+  public static CudaRelease driverRelease() {
+    return Driver.release();
+  }
+
   @Override
   public String toString() {
     return "cuda:" + ordinal;

@@ -46,13 +46,23 @@ public enum KernelImage {
 
   /// {@return the CUDA release whose compiler made the images; empty if there are none}
   public static Optional<CudaRelease> builtWith() {
+    return fact("nvcc").map(CudaRelease::parse);
+  }
+
+  /// {@return what is in the images, for example `sm_90a sm_100a compute_90`; empty if there are
+  /// none}
+  public static Optional<String> architectures() {
+    return fact("architectures");
+  }
+
+  private static Optional<String> fact(String key) {
     try (InputStream in = KernelImage.class.getResourceAsStream(FACTS)) {
       if (in == null) {
         return Optional.empty();
       }
       Properties facts = new Properties();
       facts.load(in);
-      return Optional.of(CudaRelease.parse(facts.getProperty("nvcc")));
+      return Optional.ofNullable(facts.getProperty(key));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

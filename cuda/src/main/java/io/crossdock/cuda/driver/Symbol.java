@@ -110,6 +110,14 @@ record Symbol(String name, String shape, MethodHandle handle) {
     }
   }
 
+  int call(long a, int b, int c, int d) {
+    try {
+      return (int) handle.invokeExact(a, b, c, d);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
   int call(long a, int b, long c) {
     try {
       return (int) handle.invokeExact(a, b, c);

@@ -83,6 +83,9 @@ class DriverHeaderTest {
     for (GpuAttribute attribute : GpuAttribute.values()) {
       assertThat(numbers).containsEntry("CU_DEVICE_ATTRIBUTE_" + attribute, attribute.code());
     }
+    for (PeerAttribute attribute : PeerAttribute.values()) {
+      assertThat(numbers).containsEntry("CU_DEVICE_P2P_ATTRIBUTE_" + attribute, attribute.code());
+    }
     for (CaptureMode mode : CaptureMode.values()) {
       assertThat(numbers).containsEntry("CU_STREAM_CAPTURE_MODE_" + mode, mode.code());
     }

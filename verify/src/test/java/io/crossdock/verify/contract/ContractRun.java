@@ -108,11 +108,25 @@ final class ContractRun {
 
   /// Sends other rows along a handle: the backward of combine.
   void cached(DispatchHandle handle) {
-    DispatchInput again = expected.rank(rank, 1).rowsOnly();
-    try (DispatchResult second = buffer.dispatch(again, handle, dispatchOptions())) {
-      second.event().currentStreamWait();
-      expected.checkRows(Received.of(second, memory), 1);
+    try (DispatchResult second = startCached(otherRows(), handle)) {
+      checkCached(second);
     }
+  }
+
+  /// Rows other than those of the fresh dispatch.
+  DispatchInput otherRows() {
+    return expected.rank(rank, 1).rowsOnly();
+  }
+
+  /// Sends other rows along a handle and returns at once; the caller closes the result.
+  DispatchResult startCached(DispatchInput again, DispatchHandle handle) {
+    return buffer.dispatch(again, handle, dispatchOptions());
+  }
+
+  /// Checks what [#startCached] sent.
+  void checkCached(DispatchResult second) {
+    second.event().currentStreamWait();
+    expected.checkRows(Received.of(second, memory), 1);
   }
 
   private void into(DispatchInput input, Layout layout) {
