@@ -5,7 +5,9 @@ package io.crossdock.core;
 /// Safe for any thread.
 ///
 /// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
-///   engine choose from measured rates
+///   engine choose. A GPU engine takes the fewest that reach the rate of what is slower, the GPU's
+///   own memory or the link to other GPUs, both measured when the first buffer is opened and shared
+///   by the ranks of a GPU; 20 where that cannot be measured, never more than the rank's share
 /// @param stages GPU: row stages of a ring; host: pieces a row is cut into, so that a piece stays
 ///   in cache while it is stored to every destination
 /// @param chunkRows token rows a worker takes at a time

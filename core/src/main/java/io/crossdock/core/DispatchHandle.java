@@ -11,6 +11,9 @@ import java.util.Arrays;
 /// Reading waits for what is not there yet: after an asynchronous dispatch with `numWorstTokens`
 /// for the dispatch itself, else only the source of a row does.
 ///
+/// On a GPU what was not read yet lies there, and is gone when the buffer is closed: sources of
+/// rows, and with `numWorstTokens` the counts too.
+///
 /// Safe for any thread to read.
 public final class DispatchHandle implements AutoCloseable {
   private final EpBuffer owner;

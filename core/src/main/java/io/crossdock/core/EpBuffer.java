@@ -143,8 +143,12 @@ public final class EpBuffer implements AutoCloseable {
     return session.timer();
   }
 
-  /// Throws what an earlier call failed with that the host did not wait for: one that was ordered
-  /// on a GPU stream, or replayed by a graph. On the host engine calls and their events tell all.
+  /// Throws what an earlier call failed with that nobody took: one that was ordered on a GPU stream
+  /// and whose event no host waited for, or one that was replayed by a graph. Each failure is
+  /// thrown once, the first of several only. Does not wait: what still runs is told by a later
+  /// check. Later calls do not throw it; they are refused if it aborted the buffer.
+  ///
+  /// On the host engine calls and their events tell all.
   ///
   /// @throws CrossdockException the failure
   public void check() {

@@ -5,7 +5,7 @@ package io.crossdock.core;
 /// Confined to the thread that uses the buffer.
 public interface RecordedCalls extends AutoCloseable {
   /// Enqueues all of them on the current stream. Collective if the calls are. What they fail with
-  /// is thrown by [EpBuffer#check()] or the next call.
+  /// is thrown by [EpBuffer#check()].
   void replay();
 
   /// Forgets the calls; a replay that runs still ends. Idempotent.

@@ -81,6 +81,11 @@ final class CallLog implements AutoCloseable {
     return ++lastSticky;
   }
 
+  /// True if a graph may have calls of the buffer.
+  synchronized boolean hasCaptured() {
+    return lastSticky > 0;
+  }
+
   Health health() {
     return health;
   }
@@ -178,7 +183,7 @@ final class CallLog implements AutoCloseable {
           code == Verdicts.PEER_LEFT && !links.isAlive(peer)
               ? Verdicts.died(report, rank, links.pid(peer))
               : Verdicts.aborting(report, rank, "");
-      health.abort(failure.getMessage());
+      health.abortAfter(failure);
       return failure;
     }
     int origin = Verdicts.peer(report);

@@ -146,12 +146,13 @@ final class CallWait {
 
   /// Aborts, and lets the kernel leave before the caller's memory may go.
   private CrossdockException giveUp(String reason, long ticket) {
-    health.abort(reason);
+    CrossdockException failure = new CrossdockException(reason);
+    health.abortAfter(failure);
     long deadline = System.nanoTime() + LOOK_NANOS * 10;
     while (!log.isOver(ticket) && System.nanoTime() < deadline) {
       Thread.onSpinWait();
     }
-    return new CrossdockException(reason);
+    return failure;
   }
 
   private void lookAtPeers() {

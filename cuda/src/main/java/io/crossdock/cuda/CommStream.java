@@ -102,10 +102,10 @@ final class CommStream extends GpuStream {
       return;
     }
     try {
-      driver().synchronize(wait.bound());
+      driver().drain(wait.bound());
     } catch (GpuTimeoutException e) {
       log.health().abort("buffer was closed during a call: cause=" + e.getMessage());
-      driver().synchronize(wait.bound());
+      driver().drain(wait.bound());
     }
   }
 

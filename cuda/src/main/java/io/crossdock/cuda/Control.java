@@ -2,6 +2,7 @@ package io.crossdock.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.cuda.driver.PinnedMemory;
 import io.crossdock.cuda.driver.Stream;
@@ -24,6 +25,7 @@ final class Control implements AutoCloseable {
   private final Stream stream;
   private final PinnedMemory pinned;
   private final Object lock = new Object();
+  private boolean closed;
 
   Control(CudaGpu gpu, CudaGeometry geometry, PeerLinks links) {
     this.geometry = geometry;
@@ -50,7 +52,7 @@ final class Control implements AutoCloseable {
         stream.hostToDevice(reasonAt, text.address(), Structs.REASON_BYTES);
         putState(to, links.rank());
       }
-      stream.synchronize(BOUND);
+      stream.drain(BOUND);
     }
   }
 
@@ -63,7 +65,7 @@ final class Control implements AutoCloseable {
           putState(links.address(peer), links.rank());
         }
       }
-      stream.synchronize(BOUND);
+      stream.drain(BOUND);
     }
   }
 
@@ -72,7 +74,7 @@ final class Control implements AutoCloseable {
     synchronized (lock) {
       pinned.segment().set(JAVA_LONG, 0, (long) PeerState.LEAVING.ordinal());
       putState(links.address(links.rank()), peer);
-      stream.synchronize(BOUND);
+      stream.drain(BOUND);
     }
   }
 
@@ -128,8 +130,11 @@ final class Control implements AutoCloseable {
   }
 
   private void read(long at, long byteSize) {
+    if (closed) {
+      throw new BufferClosedException("buffer is closed: rank=" + links.rank());
+    }
     stream.deviceToHost(pinned.segment().address(), at, byteSize);
-    stream.synchronize(BOUND);
+    stream.drain(BOUND);
   }
 
   /// Writes memory of the device.
@@ -139,7 +144,7 @@ final class Control implements AutoCloseable {
         long part = Math.min(BUFFER_BYTES, from.byteSize() - done);
         MemorySegment.copy(from, done, pinned.segment(), 0, part);
         stream.hostToDevice(at + done, pinned.segment().address(), part);
-        stream.synchronize(BOUND);
+        stream.drain(BOUND);
       }
     }
   }
@@ -148,14 +153,17 @@ final class Control implements AutoCloseable {
   void clear(long at, long byteSize) {
     synchronized (lock) {
       stream.memset8(at, (byte) 0, byteSize);
-      stream.synchronize(BOUND);
+      stream.drain(BOUND);
     }
   }
 
   @Override
   public void close() {
-    try (stream) {
-      pinned.close();
+    synchronized (lock) {
+      closed = true;
+      try (stream) {
+        pinned.close();
+      }
     }
   }
 }

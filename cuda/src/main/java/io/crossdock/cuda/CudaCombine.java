@@ -145,8 +145,9 @@ final class CudaCombine {
     long slots = Math.max(1, handle.numTokens() * perToken);
     GpuMemory memory = context.gpu.memory();
     long gathered = memory.take(slots * rowBytes);
-    long weights = call.topkWeights == null ? 0 : memory.take(slots * handle.topk * Float.BYTES);
+    long weights = 0;
     try {
+      weights = call.topkWeights == null ? 0 : memory.take(slots * handle.topk * Float.BYTES);
       kernel.put(GATHERED, gathered);
       kernel.put(GATHERED_WEIGHTS, weights);
       kernel.put(MAX_PER_TOKEN, perToken);

@@ -85,7 +85,8 @@ final class CudaContext {
     makeLaunchers(resources);
     int ranks = links.ranksOnGpu();
     share = gpu.numSms() / ranks;
-    autoSms = gpu.rates().choose(gpu.numSms(), ranks, ranks < numRanks);
+    double link = LinkRates.measure(gpu, links, geometry.byteSize);
+    autoSms = gpu.rates().choose(gpu.numSms(), ranks, link);
   }
 
   private void makeLaunchers(Resources resources) {

@@ -157,7 +157,7 @@ final class CudaDoctor {
   static String rates(CudaRates rates, int numSms) {
     List<String> choices = new ArrayList<>();
     for (int ranks : RANKS) {
-      choices.add(rates.choose(numSms, ranks, false) + " of " + ranks);
+      choices.add(rates.choose(numSms, ranks, LinkRates.NO_LINK) + " of " + ranks);
     }
     return String.format(
         Locale.ROOT,

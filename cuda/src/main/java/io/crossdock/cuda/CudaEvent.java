@@ -34,9 +34,9 @@ final class CudaEvent extends EventOverlap {
   static CudaEvent record(GpuStream stream, Duration bound, Supplier<RuntimeException> outcome) {
     Context context = stream.context();
     Event event = Event.create(context, Event.Timing.OFF);
-    event.record(stream.driver());
     CudaEvent made = new CudaEvent(event, bound, outcome);
     CLEANER.register(made, event::close);
+    event.record(stream.driver());
     return made;
   }
 

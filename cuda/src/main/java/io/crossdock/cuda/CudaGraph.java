@@ -5,10 +5,13 @@ import io.crossdock.cuda.driver.Graph;
 import io.crossdock.cuda.driver.GraphExec;
 
 /// Calls that were captured once and run again with one launch. What can be captured: cached
-/// dispatches, dispatches with `numWorstTokens`, combines, and the caller's own kernels. A call
-/// that fails when the graph runs is told by `EpBuffer.check()` or the next call of the buffer.
+/// dispatches, dispatches with `numWorstTokens`, combines, and the caller's own kernels, unless the
+/// windows are so small that a call takes rounds. What a call fails with when the graph runs is
+/// thrown by `EpBuffer.check()`.
 ///
-/// Tensors, results and handles of captured calls must be kept as long as the graph.
+/// All ranks launch in the order of their other calls. Buffers, tensors, results and handles of
+/// captured calls must be kept as long as the graph: a launch after the buffer was closed would
+/// touch memory that is gone. A buffer is not closed during a capture.
 ///
 /// Safe for any thread, one at a time.
 public final class CudaGraph implements AutoCloseable {

@@ -4,6 +4,7 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
+import io.crossdock.cuda.driver.Context;
 import io.crossdock.cuda.driver.Stream;
 
 /// Computes layouts on the caller's current stream, or on one of its own while the caller waits. No
@@ -28,6 +29,7 @@ final class CudaLayouts implements AutoCloseable {
   private final Launcher kernel;
   private final ReportRing ring;
   private final ReportRing sticky;
+  private final Resources resources = new Resources();
   private final Stream own;
   private final Ticket ticket = new Ticket();
   private final Pacer pacer = new Pacer();
@@ -42,9 +44,15 @@ final class CudaLayouts implements AutoCloseable {
     this.kernel = context.launcher(Kernel.COUNT_LAYOUT);
     kernel.put(ARGS.offset("num_ranks"), context.numRanks);
     kernel.put(ARGS.offset("num_local_ranks"), numLocalRanks);
-    this.own = Stream.create(context.gpu.context());
-    this.ring = new ReportRing(context.gpu.context(), LocalMemory.NUM_LAYOUTS);
-    this.sticky = new ReportRing(context.gpu.context(), LocalMemory.NUM_LAYOUTS);
+    Context gpu = context.gpu.context();
+    try {
+      own = resources.add(Stream.create(gpu));
+      ring = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
+      sticky = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
+    } catch (RuntimeException e) {
+      resources.close();
+      throw e;
+    }
   }
 
   void layout(Tensor topkIdx, Layout target) {
@@ -128,9 +136,6 @@ final class CudaLayouts implements AutoCloseable {
 
   @Override
   public void close() {
-    try (own;
-        ring) {
-      sticky.close();
-    }
+    resources.close();
   }
 }

@@ -5,6 +5,7 @@ import io.crossdock.core.DeviceAllocator;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
+import io.crossdock.cuda.driver.GpuTimeoutException;
 import io.crossdock.cuda.driver.PinnedMemory;
 import io.crossdock.cuda.driver.Stream;
 import io.crossdock.ffi.RawMemory;
@@ -24,15 +25,21 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
   private final CudaGpu gpu;
   private final Duration bound;
   private final Stream own;
-  private final PinnedMemory stage;
+  private final Object lock = new Object();
+  private PinnedMemory stage;
   private final Allocator allocator;
 
   CudaMemory(CudaGpu gpu, Duration bound) {
     this.gpu = gpu;
     this.bound = bound;
-    this.own = Stream.create(gpu.context());
-    this.stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
     this.allocator = new Allocator(gpu);
+    this.own = Stream.create(gpu.context());
+    try {
+      this.stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
+    } catch (RuntimeException e) {
+      own.close();
+      throw e;
+    }
   }
 
   /// Blocks of the pool; any alignment that a tensor asks for is that of the pool at least.
@@ -115,7 +122,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
       copyRows(stream, from, to, new long[] {0, 0}, 0);
     }
     if (current == null) {
-      own.synchronize(bound);
+      own.drain(bound);
     }
   }
 
@@ -159,26 +166,36 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
   }
 
   private void upload(MemorySegment from, long to, long bytes) {
-    synchronized (stage) {
+    synchronized (lock) {
       Stream stream = stream();
       for (long done = 0; done < bytes; done += STAGE_BYTES) {
         long part = Math.min(STAGE_BYTES, bytes - done);
         MemorySegment.copy(from, done, stage.segment(), 0, part);
         stream.hostToDevice(to + done, stage.segment().address(), part);
-        stream.synchronize(bound);
+        finish(stream);
       }
     }
   }
 
   private void download(long from, MemorySegment to, long bytes) {
-    synchronized (stage) {
+    synchronized (lock) {
       Stream stream = stream();
       for (long done = 0; done < bytes; done += STAGE_BYTES) {
         long part = Math.min(STAGE_BYTES, bytes - done);
         stream.deviceToHost(stage.segment().address(), from + done, part);
-        stream.synchronize(bound);
+        finish(stream);
         MemorySegment.copy(stage.segment(), 0, to, done, part);
       }
+    }
+  }
+
+  /// A copy that does not come in time may still come: its memory is never used again.
+  private void finish(Stream stream) {
+    try {
+      stream.drain(bound);
+    } catch (GpuTimeoutException e) {
+      stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
+      throw e;
     }
   }
 

@@ -12,7 +12,8 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 
 /// How fast a GPU copies its own memory, in bytes a microsecond: what one multiprocessor adds, and
-/// the limit of all. From these follows how many a call should use when nobody says.
+/// the limit of all. From these, and from the rate of links, follows how many a call should use
+/// when nobody says.
 ///
 /// Safe for any thread.
 ///
@@ -21,7 +22,7 @@ import java.time.Duration;
 record CudaRates(double perSm, double limit) {
   static final CudaRates UNKNOWN = new CudaRates(0, 0);
 
-  /// Taken when nothing was measured, or a link of unknown speed lies between the ranks.
+  /// Taken when the memory, or a link between the ranks, was not measured.
   static final int DEFAULT_SMS = 20;
 
   private static final long BYTES = 64L << 20;
@@ -52,32 +53,34 @@ record CudaRates(double perSm, double limit) {
       LaunchShape more = new LaunchShape(MORE_BLOCKS, threads, 0);
       double perSm =
           Math.max(
-              watch.rate(() -> copy.run(stream, few)) / FEW_BLOCKS,
-              watch.rate(() -> copy.run(stream, more)) / MORE_BLOCKS);
-      return new CudaRates(perSm, watch.rate(() -> stream.deviceToDevice(to, from, BYTES)));
+              watch.rate(BYTES, () -> copy.run(stream, few)) / FEW_BLOCKS,
+              watch.rate(BYTES, () -> copy.run(stream, more)) / MORE_BLOCKS);
+      return new CudaRates(perSm, watch.rate(BYTES, () -> stream.deviceToDevice(to, from, BYTES)));
     }
   }
 
-  /// Chooses multiprocessors for a rank.
+  /// Chooses multiprocessors for a rank: as many as bring its rows to the rate of what is slower,
+  /// the memory of the GPU or the link to the others. The ranks of a GPU share both.
   ///
   /// @param numSms of the GPU
   /// @param ranksOnGpu ranks that share it
-  /// @param linked true if rows also cross a link of unknown speed
+  /// @param link bytes a microsecond of the link to other GPUs; [LinkRates#NO_LINK] if all ranks
+  ///   share one, 0 if it is unknown
   /// @return an even number unless a rank's share is one, at most the rank's share
-  int choose(int numSms, int ranksOnGpu, boolean linked) {
+  int choose(int numSms, int ranksOnGpu, double link) {
     int share = numSms / ranksOnGpu;
     int most = share < 2 ? share : share / 2 * 2;
-    if (perSm <= 0 || linked) {
+    if (perSm <= 0 || link <= 0) {
       return Math.min(most, DEFAULT_SMS);
     }
-    int wanted = (int) Math.ceil(limit / ranksOnGpu / perSm);
+    int wanted = (int) Math.ceil(Math.min(limit, link) / ranksOnGpu / perSm);
     return Math.clamp((wanted + 1L) / 2 * 2, Math.min(2, most), most);
   }
 
   /// Times work of a stream.
   ///
   /// Confined to one thread.
-  private static final class Stopwatch implements AutoCloseable {
+  static final class Stopwatch implements AutoCloseable {
     private final Stream stream;
     private final Event start;
     private final Event stop;
@@ -89,14 +92,14 @@ record CudaRates(double perSm, double limit) {
     }
 
     /// The best of some runs after a first one, in bytes a microsecond.
-    double rate(Runnable work) {
+    double rate(long numBytes, Runnable work) {
       double best = 0;
       for (int i = 0; i <= REPEATS; i++) {
         start.record(stream);
         work.run();
         stop.record(stream);
         stop.synchronize(BOUND);
-        best = i == 0 ? 0 : Math.max(best, BYTES / stop.elapsedMicros(start));
+        best = i == 0 ? 0 : Math.max(best, numBytes / stop.elapsedMicros(start));
       }
       return best;
     }

@@ -18,6 +18,8 @@ import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.core.spi.OutputPlace;
+import io.crossdock.cuda.driver.GpuTimeoutException;
+import io.crossdock.ffi.NativeCallException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -165,13 +167,20 @@ final class CudaSession implements EngineSession {
   /// What a call throws on purpose left every rank in order, or was published by whoever threw it.
   /// Anything else would leave peers waiting: they are told.
   private void tellPeers(Throwable failure) {
-    if (!(failure instanceof CrossdockException)) {
+    if (!isOnPurpose(failure) && !context.health.isAborted()) {
       try {
         context.health.abort("call failed: rank=" + context.rank + ", cause=" + failure);
       } catch (RuntimeException e) {
         failure.addSuppressed(e);
       }
     }
+  }
+
+  /// Verdicts have a type of their own; memory that is exhausted and a GPU that is late have not.
+  private static boolean isOnPurpose(Throwable failure) {
+    return failure instanceof CrossdockException
+        && failure.getClass() != CrossdockException.class
+        && !(failure instanceof GpuTimeoutException);
   }
 
   @Override
@@ -256,10 +265,36 @@ final class CudaSession implements EngineSession {
       return;
     }
     try (resources) {
-      if (!context.health.isAborted()) {
-        context.control.publishLeaving();
+      try {
+        leave();
+      } finally {
+        keepWhatIsUsed();
       }
-      awaitPeers();
+    }
+  }
+
+  private void leave() {
+    if (!context.health.isAborted()) {
+      context.control.publishLeaving();
+    }
+    awaitPeers();
+  }
+
+  /// Memory that a kernel may still touch is never freed. Peers know by now that this rank leaves,
+  /// so kernels that wait for them, also those of graphs on other streams, end soon.
+  private void keepWhatIsUsed() {
+    try {
+      context.comm.driver().drain(context.wait.bound());
+      if (context.log.hasCaptured()) {
+        context.gpu.memory().drainStreams(context.wait.bound());
+      }
+    } catch (GpuTimeoutException e) {
+      resources.abandon();
+      throw new CrossdockException(
+          "GPU still works for a closed buffer, whose memory is kept: rank=" + context.rank, e);
+    } catch (NativeCallException e) {
+      // The context is lost, and with it all that ran. Closing tells the same.
+      context.health.noteAbort(context.rank, e.getMessage());
     }
   }
 

@@ -39,7 +39,7 @@ public final class CudaStream extends GpuStream {
     return new CudaStream(opened, Stream.create(opened.context()));
   }
 
-  /// Uses a stream of someone else, who destroys it.
+  /// Uses a stream of someone else, who destroys it, but not before what is returned is closed.
   ///
   /// @param gpu as the driver counts; the stream belongs to its primary context
   /// @param rawHandle a `CUstream` or `cudaStream_t`; 0 is the default stream

@@ -76,7 +76,7 @@ public final class Fp8Cast {
       } else {
         Stream stream = ownStream(gpu);
         launch.run(stream, shape);
-        stream.synchronize(BOUND);
+        stream.drain(BOUND);
       }
     } finally {
       Reference.reachabilityFence(x);

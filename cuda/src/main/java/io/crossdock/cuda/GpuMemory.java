@@ -15,10 +15,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Queue;
 import java.util.Set;
-import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /// Memory of one GPU that is freed when nobody reaches it any more. It comes from a pool, on a
@@ -47,7 +47,7 @@ final class GpuMemory {
   private final Stream stream;
   private final Queue<Long> unreachable = new ConcurrentLinkedQueue<>();
   private final Deque<Batch> batches = new ArrayDeque<>();
-  private final Set<GpuStream> streams = Collections.newSetFromMap(new WeakHashMap<>());
+  private final Set<GpuStream> streams = Collections.newSetFromMap(new IdentityHashMap<>());
   private final Deque<Event> spareEvents = new ArrayDeque<>();
 
   /// Blocks and what must have been passed before they may be used again.
@@ -64,6 +64,19 @@ final class GpuMemory {
   void watch(GpuStream added) {
     synchronized (this) {
       streams.add(added);
+    }
+  }
+
+  /// Waits for the work of all watched streams that are not captured.
+  void drainStreams(Duration bound) {
+    List<GpuStream> watched;
+    synchronized (this) {
+      watched = List.copyOf(streams);
+    }
+    for (GpuStream each : watched) {
+      if (!each.isCapturing()) {
+        each.driver().drain(bound);
+      }
     }
   }
 
@@ -104,7 +117,7 @@ final class GpuMemory {
   private synchronized long takeNow(long byteSize) {
     giveBackUnreachable();
     long address = pool.allocAsync(stream, byteSize);
-    stream.synchronize(BOUND);
+    stream.drain(BOUND);
     return address;
   }
 
@@ -112,7 +125,7 @@ final class GpuMemory {
   void zero(long address, long byteSize) {
     synchronized (this) {
       stream.memset8(address, (byte) 0, byteSize);
-      stream.synchronize(BOUND);
+      stream.drain(BOUND);
     }
   }
 

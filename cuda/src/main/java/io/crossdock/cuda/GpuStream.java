@@ -12,10 +12,15 @@ abstract class GpuStream extends ExecutionStream {
   private final Stream driver;
   private final Event marker;
 
-  /// @param driver the stream, closed by the subclass
+  /// @param driver the stream, closed by the subclass, or here if this fails
   GpuStream(Stream driver) {
     this.driver = driver;
-    this.marker = Event.create(driver.context(), Event.Timing.OFF);
+    try {
+      this.marker = Event.create(driver.context(), Event.Timing.OFF);
+    } catch (RuntimeException e) {
+      driver.close();
+      throw e;
+    }
   }
 
   /// The stream of a GPU that the calling thread made current, or null.

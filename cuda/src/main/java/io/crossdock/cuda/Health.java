@@ -42,6 +42,15 @@ final class Health {
     control.publishAborted(reason);
   }
 
+  /// Gives up because of a failure, which stays the one to be thrown.
+  void abortAfter(RuntimeException failure) {
+    try {
+      abort(failure.getMessage());
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
   void reset() {
     abort.set(null);
   }

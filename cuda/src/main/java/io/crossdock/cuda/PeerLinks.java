@@ -50,7 +50,7 @@ final class PeerLinks implements AutoCloseable {
       String[] offers = gather(group, offer);
       gather(group, links.connect(gpu, offers));
       return links;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       links.close();
       throw e;
     }
@@ -199,11 +199,21 @@ final class PeerLinks implements AutoCloseable {
     return ranks;
   }
 
+  /// Names a rank's GPU, alike in all processes.
+  String busId(int peer) {
+    return busIds[peer];
+  }
+
+  /// True if a rank uses this rank's GPU.
+  boolean isSameGpu(int peer) {
+    return busIds[peer].equals(busIds[rank]);
+  }
+
   /// How many ranks use this rank's GPU.
   int ranksOnGpu() {
     int ranks = 0;
-    for (String busId : busIds) {
-      ranks += busId.equals(busIds[rank]) ? 1 : 0;
+    for (int peer = 0; peer < busIds.length; peer++) {
+      ranks += isSameGpu(peer) ? 1 : 0;
     }
     return ranks;
   }

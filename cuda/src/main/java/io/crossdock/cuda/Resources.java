@@ -15,6 +15,11 @@ final class Resources implements AutoCloseable {
     return resource;
   }
 
+  /// Gives up what is owned: nothing of it will be closed.
+  void abandon() {
+    owned.clear();
+  }
+
   @Override
   public void close() {
     RuntimeException failure = null;

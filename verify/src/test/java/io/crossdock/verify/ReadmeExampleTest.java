@@ -17,7 +17,7 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The README's example is Java that compiles against this build.
+/// The README's examples are Java that compiles against this build.
 class ReadmeExampleTest {
   private static final Path README = Path.of("..", "README.md");
   private static final Pattern JAVA_BLOCK = Pattern.compile("(?s)\n```java\n(.*?)\n```\n");
@@ -25,7 +25,7 @@ class ReadmeExampleTest {
   @TempDir private Path classes;
 
   @Test
-  void theExampleCompiles() throws IOException {
+  void theExamplesCompile() throws IOException {
     List<String> blocks =
         JAVA_BLOCK
             .matcher(Files.readString(README))
@@ -33,8 +33,10 @@ class ReadmeExampleTest {
             .map(block -> block.group(1))
             .toList();
 
-    assertThat(blocks).as("Java blocks of README.md").hasSize(1);
-    assertThat(compile(blocks.getFirst())).isEmpty();
+    assertThat(blocks).as("Java blocks of README.md").hasSize(2);
+    for (String block : blocks) {
+      assertThat(compile(block)).isEmpty();
+    }
   }
 
   private List<Diagnostic<? extends JavaFileObject>> compile(String source) {

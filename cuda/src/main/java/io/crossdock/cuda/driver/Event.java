@@ -75,7 +75,7 @@ public final class Event implements AutoCloseable {
   /// @param timeout at most
   /// @throws GpuTimeoutException if it takes longer, or the thread is interrupted
   public void synchronize(Duration timeout) {
-    GpuWait.await("event", handle.value(), this::isDone, timeout);
+    GpuWait.await("event", handle.value(), this::isDone, timeout, GpuWait.Interrupt.HEEDED);
   }
 
   /// Time between two events, both done and created with timing.

@@ -19,10 +19,19 @@ final class GpuWait {
     boolean isDone();
   }
 
+  /// Whether an interrupt ends a wait.
+  enum Interrupt {
+    HEEDED,
+    /// The thread stays interrupted, and goes on waiting.
+    LEFT
+  }
+
   /// Returns once the work is done.
   ///
-  /// @throws GpuTimeoutException if it is not in time, or the thread is interrupted
-  static void await(String kind, long handle, Progress progress, Duration timeout) {
+  /// @throws GpuTimeoutException if it is not in time, or the thread is interrupted and that is
+  ///   heeded
+  static void await(
+      String kind, long handle, Progress progress, Duration timeout, Interrupt interrupt) {
     for (int spin = 0; spin < SPINS; spin++) {
       if (progress.isDone()) {
         return;
@@ -37,7 +46,7 @@ final class GpuWait {
         throw failure("GPU did not finish in time", kind, handle, waited);
       }
       pause(turn);
-      if (Thread.currentThread().isInterrupted()) {
+      if (interrupt == Interrupt.HEEDED && Thread.currentThread().isInterrupted()) {
         throw failure("interrupted while waiting for a GPU", kind, handle, waited);
       }
     }

@@ -81,7 +81,17 @@ public final class Stream implements AutoCloseable {
   /// @throws GpuTimeoutException if it takes longer, or the thread is interrupted
   /// @throws io.crossdock.ffi.NativeCallException if the work failed
   public void synchronize(Duration timeout) {
-    GpuWait.await("stream", handle.value(), this::isDone, timeout);
+    GpuWait.await("stream", handle.value(), this::isDone, timeout, GpuWait.Interrupt.HEEDED);
+  }
+
+  /// Waits until all work is done, also while the thread is interrupted: for memory that the work
+  /// uses and that is needed next.
+  ///
+  /// @param timeout at most
+  /// @throws GpuTimeoutException if it takes longer
+  /// @throws io.crossdock.ffi.NativeCallException if the work failed
+  public void drain(Duration timeout) {
+    GpuWait.await("stream", handle.value(), this::isDone, timeout, GpuWait.Interrupt.LEFT);
   }
 
   /// {@return true while what is enqueued goes into a graph}

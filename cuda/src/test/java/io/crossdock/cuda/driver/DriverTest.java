@@ -1,5 +1,7 @@
 package io.crossdock.cuda.driver;
 
+import static io.crossdock.cuda.driver.GpuWait.Interrupt.HEEDED;
+import static io.crossdock.cuda.driver.GpuWait.Interrupt.LEFT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,6 +12,7 @@ import io.crossdock.ffi.NativeLibrary;
 import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /// What the bindings do without a GPU.
@@ -84,26 +87,46 @@ class DriverTest {
   }
 
   @Test
-  void handlesCloseOnce() {
-    Handle handle = new Handle(Owned.STREAM, 0x10);
+  void handlesCloseOnceAndAreCounted() {
+    int before = Owned.MODULE.live();
+    Handle handle = new Handle(Owned.MODULE, 0x10);
+    assertThat(Owned.MODULE.live()).isEqualTo(before + 1);
     assertThat(handle.value()).isEqualTo(0x10);
     assertThat(handle.close()).isTrue();
     assertThat(handle.close()).isFalse();
+    assertThat(Owned.MODULE.live()).isEqualTo(before);
     assertThat(handle.closedValue()).isEqualTo(0x10);
     assertThatThrownBy(handle::value)
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("stream is closed: handle=0x10");
+        .hasMessage("module is closed: handle=0x10");
+  }
+
+  private static void await(
+      GpuWait.Progress progress, Duration timeout, GpuWait.Interrupt interrupt) {
+    GpuWait.await("event", 1, progress, timeout, interrupt);
   }
 
   @Test
   void waitsAreBounded() {
-    GpuWait.await("event", 1, () -> true, Duration.ZERO);
-    assertThatThrownBy(() -> GpuWait.await("event", 1, () -> false, Duration.ofMillis(5)))
+    await(() -> true, Duration.ZERO, HEEDED);
+    assertThatThrownBy(() -> await(() -> false, Duration.ofMillis(5), HEEDED))
         .isInstanceOf(GpuTimeoutException.class)
         .hasMessageContaining("waitingFor=event, handle=0x1, waitedMs=");
     Thread.currentThread().interrupt();
-    assertThatThrownBy(() -> GpuWait.await("event", 1, () -> false, Duration.ofDays(1)))
+    assertThatThrownBy(() -> await(() -> false, Duration.ofDays(1), HEEDED))
         .hasMessageContaining("interrupted");
+    assertThat(Thread.interrupted()).isTrue();
+  }
+
+  @Test
+  void aWaitForMemoryGoesOnWhileTheThreadIsInterrupted() {
+    AtomicInteger looks = new AtomicInteger(5_000);
+    Thread.currentThread().interrupt();
+    await(() -> looks.decrementAndGet() == 0, Duration.ofMinutes(1), LEFT);
+    assertThat(Thread.interrupted()).isTrue();
+    Thread.currentThread().interrupt();
+    assertThatThrownBy(() -> await(() -> false, Duration.ofMillis(5), LEFT))
+        .hasMessageContaining("GPU did not finish in time");
     assertThat(Thread.interrupted()).isTrue();
   }
 
