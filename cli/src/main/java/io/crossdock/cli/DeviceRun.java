@@ -43,6 +43,10 @@ final class DeviceRun implements AutoCloseable {
   private static final List<BenchPhase> RECORDED =
       List.of(BenchPhase.DISPATCH_RECORDED, BenchPhase.COMBINE_RECORDED);
 
+  /// Untimed copies before an iteration: the GPU is busy with them until the host has enqueued what
+  /// is timed, also where the threads of several ranks take turns in the driver of one GPU.
+  private static final int HEAD_START = 16;
+
   /// How many times the cache is written over.
   private static final int FLUSH_FACTOR = 2;
 
@@ -121,8 +125,9 @@ final class DeviceRun implements AutoCloseable {
   /// Runs an iteration often; its timers are read when it is over.
   private void repeat(BenchTask.Times times, List<BenchPhase> phases, Runnable iteration) {
     for (int i = -WARM_UPS; i < setup.task.iterations(); i++) {
-      // Long enough for the host to run ahead of the GPU from here on.
-      copy(dispatchCopy);
+      for (int ahead = 0; ahead < HEAD_START; ahead++) {
+        copy(dispatchCopy);
+      }
       iteration.run();
       for (BenchPhase phase : phases) {
         double value = timers.get(phase).micros();

@@ -30,7 +30,7 @@ final class Control implements AutoCloseable {
   Control(CudaGpu gpu, CudaGeometry geometry, PeerLinks links) {
     this.geometry = geometry;
     this.links = links;
-    this.stream = Stream.create(gpu.context());
+    this.stream = Stream.create(gpu.context(), Stream.Use.SERVICE);
     try {
       this.pinned = PinnedMemory.allocate(gpu.context(), BUFFER_BYTES);
     } catch (RuntimeException e) {

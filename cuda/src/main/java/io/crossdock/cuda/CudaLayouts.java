@@ -46,7 +46,7 @@ final class CudaLayouts implements AutoCloseable {
     kernel.put(ARGS.offset("num_local_ranks"), numLocalRanks);
     Context gpu = context.gpu.context();
     try {
-      own = resources.add(Stream.create(gpu));
+      own = resources.add(Stream.create(gpu, Stream.Use.SERVICE));
       ring = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
       sticky = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
     } catch (RuntimeException e) {

@@ -33,7 +33,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     this.gpu = gpu;
     this.bound = bound;
     this.allocator = new Allocator(gpu);
-    this.own = Stream.create(gpu.context());
+    this.own = Stream.create(gpu.context(), Stream.Use.SERVICE);
     try {
       this.stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
     } catch (RuntimeException e) {

@@ -39,7 +39,7 @@ record CudaRates(double perSm, double limit) {
     Context context = gpu.context();
     try (Arena arena = Arena.ofConfined();
         DeviceMemory memory = DeviceMemory.allocate(context, 2 * BYTES);
-        Stream stream = Stream.create(context);
+        Stream stream = Stream.create(context, Stream.Use.SERVICE);
         Stopwatch watch = new Stopwatch(context, stream)) {
       long from = memory.address();
       long to = from + BYTES;

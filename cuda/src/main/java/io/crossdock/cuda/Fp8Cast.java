@@ -153,7 +153,7 @@ public final class Fp8Cast {
 
   private static Stream ownStream(CudaGpu gpu) {
     synchronized (STREAMS) {
-      return STREAMS.computeIfAbsent(gpu, any -> Stream.create(any.context()));
+      return STREAMS.computeIfAbsent(gpu, any -> Stream.create(any.context(), Stream.Use.SERVICE));
     }
   }
 }

@@ -56,7 +56,7 @@ final class GpuMemory {
   GpuMemory(Context context) {
     this.context = context;
     this.pool = MemoryPool.create(context);
-    this.stream = Stream.create(context);
+    this.stream = Stream.create(context, Stream.Use.SERVICE);
     pool.warm(stream, Math.min(WARM_BYTES, context.freeBytes() / WARM_SHARE), BOUND);
   }
 

@@ -47,7 +47,7 @@ final class LinkRates {
     }
     Context context = gpu.context();
     long to = gpu.memory().take(bytes);
-    try (Stream stream = Stream.create(context);
+    try (Stream stream = Stream.create(context, Stream.Use.SERVICE);
         CudaRates.Stopwatch watch = new CudaRates.Stopwatch(context, stream)) {
       return watch.rate(bytes, () -> stream.deviceToDevice(to, from, bytes));
     } finally {

@@ -109,7 +109,7 @@ class CastKernelTest {
   private static void cast(ScaleKind kind, int tokens, List<MemorySegment> memory) {
     CudaGpu gpu = CudaGpu.open(0);
     try (Arena arena = Arena.ofConfined();
-        Stream stream = Stream.create(gpu.context());
+        Stream stream = Stream.create(gpu.context(), Stream.Use.SERVICE);
         DeviceMemory x = DeviceMemory.allocate(gpu.context(), memory.get(0).byteSize());
         DeviceMemory codes = DeviceMemory.allocate(gpu.context(), memory.get(1).byteSize());
         DeviceMemory scales = DeviceMemory.allocate(gpu.context(), memory.get(2).byteSize())) {

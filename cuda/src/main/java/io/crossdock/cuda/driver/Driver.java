@@ -58,7 +58,8 @@ final class Driver {
   static final Symbol CONTEXT_ENABLE_PEER = bind("cuCtxEnablePeerAccess", "LI");
   static final Symbol MEMORY_INFO = bind("cuMemGetInfo_v2", "LL");
 
-  static final Symbol STREAM_CREATE = bind("cuStreamCreate", "LI");
+  static final Symbol STREAM_CREATE = bind("cuStreamCreateWithPriority", "LII");
+  static final Symbol STREAM_PRIORITIES = bind("cuCtxGetStreamPriorityRange", "LL");
   static final Symbol STREAM_DESTROY = bind("cuStreamDestroy_v2", "L");
   static final Symbol STREAM_QUERY = bind("cuStreamQuery", "L");
   static final Symbol STREAM_WAIT_EVENT = bind("cuStreamWaitEvent", "LLI");

@@ -12,6 +12,20 @@ import java.time.Duration;
 public final class Stream implements AutoCloseable {
   private static final int NON_BLOCKING = 1;
 
+  /// What a stream is for. The work of each use goes through hardware queues of its own: where
+  /// streams share one, work of a stream waits behind that of another, and what waits for a peer
+  /// must not stand before what the peer waits for.
+  ///
+  /// Safe for any thread.
+  public enum Use {
+    /// Kernels that wait for peers; the first to get free multiprocessors.
+    COMMUNICATION,
+    /// Short work that waits for nothing.
+    SERVICE,
+    /// Work of callers.
+    COMPUTE
+  }
+
   private final Context context;
   private final Handle handle;
   private final boolean owned;
@@ -25,12 +39,24 @@ public final class Stream implements AutoCloseable {
   /// Creates a stream that does not wait for the default stream.
   ///
   /// @param context where
+  /// @param use what it is for
   /// @return the stream
-  public static Stream create(Context context) {
+  public static Stream create(Context context, Use use) {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
-    Driver.STREAM_CREATE.check(Driver.STREAM_CREATE.call(scratch.address(), NON_BLOCKING));
+    int priority = priority(use, scratch);
+    int code = Driver.STREAM_CREATE.call(scratch.address(), NON_BLOCKING, priority);
+    Driver.STREAM_CREATE.check(code);
     return new Stream(context, new Handle(Owned.STREAM, scratch.word(0)), true);
+  }
+
+  /// Lower numbers go first. A GPU without priorities answers 0 to 0.
+  private static int priority(Use use, Scratch scratch) {
+    long lowest = scratch.address();
+    Driver.STREAM_PRIORITIES.check(Driver.STREAM_PRIORITIES.call(lowest, lowest + Long.BYTES));
+    int first = (int) scratch.word(1);
+    int last = (int) scratch.word(0);
+    return use == Use.COMPUTE ? last : Math.min(last, first + use.ordinal());
   }
 
   /// Uses a stream of someone else, who destroys it; closing the wrapper does not.
