@@ -240,13 +240,24 @@ final class CallLog implements AutoCloseable {
     }
   }
 
-  /// Frees the reports; no kernel may run any more.
+  /// Frees the reports; no kernel may run any more. What was reported can still be asked for, and
+  /// what was not counts as over.
   @Override
   public void close() {
     try {
-      ring.close();
+      forgetAll();
     } finally {
-      sticky.close();
+      try (ring) {
+        sticky.close();
+      }
+    }
+  }
+
+  private synchronized void forgetAll() {
+    try {
+      take();
+    } finally {
+      taken = issued;
     }
   }
 }

@@ -35,7 +35,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     this.allocator = new Allocator(gpu);
     this.own = Stream.create(gpu.context(), Stream.Use.SERVICE);
     try {
-      this.stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
+      prepareStage();
     } catch (RuntimeException e) {
       own.close();
       throw e;
@@ -167,6 +167,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   private void upload(MemorySegment from, long to, long bytes) {
     synchronized (lock) {
+      prepareStage();
       Stream stream = stream();
       for (long done = 0; done < bytes; done += STAGE_BYTES) {
         long part = Math.min(STAGE_BYTES, bytes - done);
@@ -179,6 +180,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   private void download(long from, MemorySegment to, long bytes) {
     synchronized (lock) {
+      prepareStage();
       Stream stream = stream();
       for (long done = 0; done < bytes; done += STAGE_BYTES) {
         long part = Math.min(STAGE_BYTES, bytes - done);
@@ -194,15 +196,22 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     try {
       stream.drain(bound);
     } catch (GpuTimeoutException e) {
-      stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
+      stage = null;
       throw e;
+    }
+  }
+
+  private void prepareStage() {
+    if (stage == null) {
+      stage = PinnedMemory.allocate(gpu.context(), STAGE_BYTES);
     }
   }
 
   @Override
   public void close() {
-    try (own) {
-      stage.close();
+    try (own;
+        PinnedMemory _ = stage) {
+      stage = null;
     }
   }
 

@@ -40,8 +40,12 @@ final class HandleBlocks implements AutoCloseable {
     }
   }
 
-  synchronized Block take() {
-    Block block = free.poll();
+  /// Allocates without the lock: what the garbage collector finds meanwhile comes in.
+  Block take() {
+    Block block;
+    synchronized (this) {
+      block = free.poll();
+    }
     return block != null ? block : allocate();
   }
 
@@ -53,7 +57,9 @@ final class HandleBlocks implements AutoCloseable {
     long address = memory.take(byteSize);
     Block block =
         new Block(address, address + prefixAt, address + positionsAt, address + sourcesAt);
-    taken.add(block);
+    synchronized (this) {
+      taken.add(block);
+    }
     return block;
   }
 
