@@ -5,7 +5,7 @@ package io.crossdock.core;
 /// Safe for any thread.
 ///
 /// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
-///   engine choose from measured rates
+///   engine choose, as for [DispatchConfig]
 /// @param stages GPU: row stages of a ring; host: source rows summed in one pass, 1 to 4
 /// @param chunkRows token rows a worker takes at a time
 public record CombineConfig(int numSms, int stages, int chunkRows) {

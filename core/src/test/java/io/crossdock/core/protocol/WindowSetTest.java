@@ -135,4 +135,21 @@ class WindowSetTest {
     windows.hand(window, Holder.LEASE, 1);
     return windows.ticket(window);
   }
+
+  @Test
+  void aLeaseLastsUntilItIsEndedOrClaimed() {
+    WindowSet windows = new WindowSet(1);
+    int window = windows.acquire();
+    long ticket = windows.ticket(window);
+    assertThat(windows.isLeased(window, ticket)).isFalse();
+    windows.hand(window, WindowSet.Holder.LEASE, 1);
+    assertThat(windows.isLeased(window, ticket)).isTrue();
+    assertThat(windows.isLeased(window, ticket + 1)).isFalse();
+    windows.claimLease(window);
+    assertThat(windows.isLeased(window, ticket)).isFalse();
+    windows.withdraw(window);
+    assertThat(windows.isLeased(window, ticket)).isTrue();
+    windows.endLease(window, ticket);
+    assertThat(windows.isLeased(window, ticket)).isFalse();
+  }
 }
