@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
-/// Reads and writes words of device memory while kernels run: with copies on a stream of its own,
-/// never with a kernel, since all multiprocessors may be full of kernels that wait.
+/// Reads and writes words of device memory while kernels run: with copies on the GPU's service
+/// stream, never with a kernel, since all multiprocessors may be full of kernels that wait.
 ///
 /// Safe for any thread.
 final class Control implements AutoCloseable {
@@ -30,13 +30,8 @@ final class Control implements AutoCloseable {
   Control(CudaGpu gpu, CudaGeometry geometry, PeerLinks links) {
     this.geometry = geometry;
     this.links = links;
-    this.stream = Stream.create(gpu.context(), Stream.Use.SERVICE);
-    try {
-      this.pinned = PinnedMemory.allocate(gpu.context(), BUFFER_BYTES);
-    } catch (RuntimeException e) {
-      stream.close();
-      throw e;
-    }
+    this.stream = gpu.service();
+    this.pinned = PinnedMemory.allocate(gpu.context(), BUFFER_BYTES);
   }
 
   /// Tells all ranks, this one included, that this rank gives up. The reason comes before the
@@ -161,9 +156,7 @@ final class Control implements AutoCloseable {
   public void close() {
     synchronized (lock) {
       closed = true;
-      try (stream) {
-        pinned.close();
-      }
+      pinned.close();
     }
   }
 }

@@ -7,6 +7,7 @@ import io.crossdock.cuda.driver.Gpu;
 import io.crossdock.cuda.driver.KernelFunction;
 import io.crossdock.cuda.driver.KernelImage;
 import io.crossdock.cuda.driver.KernelModule;
+import io.crossdock.cuda.driver.Stream;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -29,6 +30,7 @@ final class CudaGpu {
   private final int maxSharedBytes;
   private final int numSms;
   private final GpuMemory memory;
+  private final Stream service;
   private final CudaRates rates;
 
   private CudaGpu(Gpu gpu) {
@@ -43,6 +45,7 @@ final class CudaGpu {
     maxSharedBytes = gpu.maxSharedBytesPerBlock() - place.staticSharedBytes();
     place.setMaxDynamicSharedBytes(maxSharedBytes);
     memory = new GpuMemory(context);
+    service = Stream.create(context, Stream.Use.SERVICE);
     rates = CudaRates.measure(this);
   }
 
@@ -98,6 +101,14 @@ final class CudaGpu {
 
   GpuMemory memory() {
     return memory;
+  }
+
+  /// The stream of short work that waits for nothing: copies between host and device, layouts and
+  /// casts that a caller waits for. All ranks of the process share it, because hardware queues are
+  /// few: with many streams, two ranks' streams may share a queue, and then a kernel that waits for
+  /// a peer keeps the peer's from starting.
+  Stream service() {
+    return service;
   }
 
   CudaRates rates() {

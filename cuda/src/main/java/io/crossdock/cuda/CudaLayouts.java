@@ -5,10 +5,9 @@ import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.cuda.driver.Context;
-import io.crossdock.cuda.driver.Stream;
 
-/// Computes layouts on the caller's current stream, or on one of its own while the caller waits. No
-/// part of the order of calls.
+/// Computes layouts on the caller's current stream, or on the GPU's service stream while the caller
+/// waits. No part of the order of calls.
 ///
 /// Confined to the thread that uses the buffer.
 final class CudaLayouts implements AutoCloseable {
@@ -30,7 +29,6 @@ final class CudaLayouts implements AutoCloseable {
   private final ReportRing ring;
   private final ReportRing sticky;
   private final Resources resources = new Resources();
-  private final Stream own;
   private final Ticket ticket = new Ticket();
   private final Pacer pacer = new Pacer();
   private final int[] numExperts = new int[LocalMemory.NUM_LAYOUTS];
@@ -46,7 +44,6 @@ final class CudaLayouts implements AutoCloseable {
     kernel.put(ARGS.offset("num_local_ranks"), numLocalRanks);
     Context gpu = context.gpu.context();
     try {
-      own = resources.add(Stream.create(gpu, Stream.Use.SERVICE));
       ring = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
       sticky = resources.add(new ReportRing(gpu, LocalMemory.NUM_LAYOUTS));
     } catch (RuntimeException e) {
@@ -62,7 +59,7 @@ final class CudaLayouts implements AutoCloseable {
     begin(captured, target.numExperts());
     put(topkIdx, target);
     int blocks = Math.min(context.sms(0), context.numRanks);
-    kernel.run(current == null ? own : current.driver(), blocks, 0);
+    kernel.run(current == null ? context.gpu.service() : current.driver(), blocks, 0);
     target.filled(Math.toIntExact(topkIdx.size(0)), memory);
     if (current == null) {
       await(issued);
@@ -106,7 +103,7 @@ final class CudaLayouts implements AutoCloseable {
     while (!ring.holds(number)) {
       if (pacer.pause() && pacer.waitedNanos() > context.wait.bound().toNanos()) {
         // The stream knows why a kernel did not get to its report.
-        own.synchronize(context.wait.bound());
+        context.gpu.service().synchronize(context.wait.bound());
         throw new CrossdockException(
             "layout was not computed in time: rank=" + context.rank + ", call=" + number);
       }

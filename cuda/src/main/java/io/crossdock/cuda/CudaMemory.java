@@ -24,7 +24,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   private final CudaGpu gpu;
   private final Duration bound;
-  private final Stream own;
+  private final Stream service;
   private final Object lock = new Object();
   private PinnedMemory stage;
   private final Allocator allocator;
@@ -33,13 +33,8 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     this.gpu = gpu;
     this.bound = bound;
     this.allocator = new Allocator(gpu);
-    this.own = Stream.create(gpu.context(), Stream.Use.SERVICE);
-    try {
-      prepareStage();
-    } catch (RuntimeException e) {
-      own.close();
-      throw e;
-    }
+    this.service = gpu.service();
+    prepareStage();
   }
 
   /// Blocks of the pool; any alignment that a tensor asks for is that of the pool at least.
@@ -115,14 +110,14 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   private void copyOnDevice(Tensor from, Tensor to) {
     GpuStream current = GpuStream.currentOnGpu();
-    Stream stream = current == null ? own : current.driver();
+    Stream stream = current == null ? service : current.driver();
     if (from.isContiguous() && to.isContiguous()) {
       stream.deviceToDevice(to.segment().address(), from.segment().address(), from.spanBytes());
     } else {
       copyRows(stream, from, to, new long[] {0, 0}, 0);
     }
     if (current == null) {
-      own.drain(bound);
+      service.drain(bound);
     }
   }
 
@@ -162,7 +157,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   private Stream stream() {
     GpuStream current = GpuStream.currentOnGpu();
-    return current == null || current.isCapturing() ? own : current.driver();
+    return current == null || current.isCapturing() ? service : current.driver();
   }
 
   private void upload(MemorySegment from, long to, long bytes) {
@@ -209,8 +204,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   @Override
   public void close() {
-    try (own;
-        PinnedMemory _ = stage) {
+    try (PinnedMemory _ = stage) {
       stage = null;
     }
   }

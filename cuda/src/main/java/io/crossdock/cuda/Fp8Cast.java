@@ -18,8 +18,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.Map;
 
 /// Casts BF16 rows to FP8 E4M3FN with one scale per 128 channels on a GPU: what FP8 dispatch takes.
 /// The numbers are those of [Fp8Groups] on the host.
@@ -32,8 +30,6 @@ public final class Fp8Cast {
 
   /// Blocks of 256 threads that one multiprocessor runs at once.
   private static final int BLOCKS_PER_SM = 8;
-
-  private static final Map<CudaGpu, Stream> STREAMS = new HashMap<>();
 
   private Fp8Cast() {}
 
@@ -74,7 +70,7 @@ public final class Fp8Cast {
       if (current != null) {
         launch.run(current.driver(), shape);
       } else {
-        Stream stream = ownStream(gpu);
+        Stream stream = gpu.service();
         launch.run(stream, shape);
         stream.drain(BOUND);
       }
@@ -149,11 +145,5 @@ public final class Fp8Cast {
     long groups = x.size(0) * (x.size(1) / Fp8Groups.CHANNELS);
     long warpsPerBlock = THREADS / WARP_THREADS;
     return Math.clamp((groups + warpsPerBlock - 1) / warpsPerBlock, 1, numSms * BLOCKS_PER_SM);
-  }
-
-  private static Stream ownStream(CudaGpu gpu) {
-    synchronized (STREAMS) {
-      return STREAMS.computeIfAbsent(gpu, any -> Stream.create(any.context(), Stream.Use.SERVICE));
-    }
   }
 }

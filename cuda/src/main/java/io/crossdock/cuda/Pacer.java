@@ -7,8 +7,12 @@ import java.util.concurrent.locks.LockSupport;
 /// Confined to the thread that waits.
 final class Pacer {
   private static final int SPINS = 2_000;
-  private static final int YIELDS = 2_000;
   private static final int TURNS_PER_LOOK = 32;
+
+  /// How long a wait yields before it parks: a thread that parks comes back some 100 us late, as
+  /// long as a dispatch takes.
+  private static final long YIELD_NANOS = 20_000_000;
+
   private static final long PARK_NANOS = 50_000;
 
   private long start;
@@ -32,7 +36,7 @@ final class Pacer {
     if (start == 0) {
       start = System.nanoTime();
     }
-    if (turn < SPINS + YIELDS) {
+    if (waitedNanos() < YIELD_NANOS) {
       Thread.yield();
       return turn % TURNS_PER_LOOK == 0;
     }

@@ -29,6 +29,22 @@ final class GateTableTest {
   }
 
   @Test
+  void timesAreToldAsAtTheMemoryOfAnH200Too() throws Exception {
+    String slower = RUN.substring(0, RUN.length() - 1) + ", \"limit\": {\"copy_gbps\": 2139.0}}";
+    Gate.Figure figure = Gate.Figure.DISPATCH;
+    String text =
+        GateTable.text(
+            new JsonMapper().readTree("[" + slower + "]"),
+            List.of(
+                new Gate(4, 24, "bf16", figure, 200, 200),
+                new Gate(4, 24, "bf16", figure, 100, 100)));
+    assertThat(text.lines().skip(1))
+        .satisfiesExactly(
+            line -> assertThat(line).contains("350.0", "175.0").endsWith("holds as a share of memory"),
+            line -> assertThat(line).contains("350.0", "175.0").endsWith("MISSED"));
+  }
+
+  @Test
   void ratesAreBoundedFromBelow() throws Exception {
     assertThat(verdict(Gate.Figure.DISPATCH_RATE, 400)).contains("390.0").endsWith("MISSED");
     assertThat(verdict(Gate.Figure.COMBINE_RATE, 400)).contains("410.0").endsWith("holds");
