@@ -31,7 +31,8 @@ public final class GateTable {
 
   static String text(JsonNode documents, List<Gate> gates) {
     StringBuilder text = new StringBuilder();
-    text.append(String.format(ROW, "run", "figure", "measured", "at H200", "gate", "aim", "verdict"));
+    text.append(
+        String.format(ROW, "run", "figure", "measured", "at H200", "gate", "aim", "verdict"));
     for (Gate gate : gates) {
       JsonNode document = find(documents, gate);
       double value = document == null ? Double.NaN : value(document, gate.figure());

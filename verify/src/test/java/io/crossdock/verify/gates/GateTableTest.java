@@ -30,7 +30,7 @@ final class GateTableTest {
 
   @Test
   void timesAreToldAsAtTheMemoryOfAnH200Too() throws Exception {
-    String slower = RUN.substring(0, RUN.length() - 1) + ", \"limit\": {\"copy_gbps\": 2139.0}}";
+    String slower = "{\"limit\": {\"copy_gbps\": 2139.0}, " + RUN.strip().substring(1);
     Gate.Figure figure = Gate.Figure.DISPATCH;
     String text =
         GateTable.text(
@@ -40,7 +40,8 @@ final class GateTableTest {
                 new Gate(4, 24, "bf16", figure, 100, 100)));
     assertThat(text.lines().skip(1))
         .satisfiesExactly(
-            line -> assertThat(line).contains("350.0", "175.0").endsWith("holds as a share of memory"),
+            line ->
+                assertThat(line).contains("350.0", "175.0").endsWith("holds as a share of memory"),
             line -> assertThat(line).contains("350.0", "175.0").endsWith("MISSED"));
   }
 
