@@ -25,6 +25,8 @@ benches=(
   "4x8-bf16=--ranks 4 --sms 8 --dtype bf16"
   "8x16-bf16=--ranks 8 --sms 16 --dtype bf16"
   "8x16-fp8=--ranks 8 --sms 16 --dtype fp8"
+  "4x24-bf16-flushed=--ranks 4 --sms 24 --dtype bf16 --flush-l2"
+  "4x24-bf16-graph=--ranks 4 --sms 24 --dtype bf16 --graph"
 )
 
 rows=()
