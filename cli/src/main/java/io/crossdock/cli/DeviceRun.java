@@ -27,7 +27,8 @@ import java.util.Optional;
 ///
 /// Confined to one thread.
 final class DeviceRun implements AutoCloseable {
-  private static final int WARM_UPS = 20;
+  /// The host's part of a call counts too, and the compiler needs many rounds.
+  private static final int WARM_UPS = 200;
 
   private static final List<BenchPhase> PHASES =
       List.of(

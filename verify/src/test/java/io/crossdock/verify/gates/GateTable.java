@@ -54,6 +54,7 @@ public final class GateTable {
   private static JsonNode find(JsonNode documents, Gate gate) {
     for (JsonNode document : documents) {
       if (document.path("engine").asText().equals("cuda")
+          && !document.path("l2").asText().equals("flushed")
           && document.path("ranks").asInt() == gate.ranks()
           && document.path("sms").asInt() == gate.sms()
           && document.path("dtype").asText().equals(gate.dtype())) {
