@@ -172,6 +172,6 @@ class OpenErrorsTest {
     assertThat(catchThrowable(() -> Engines.open("abacus")))
         .isExactlyInstanceOf(EngineUnavailableException.class)
         .hasMessageContaining("engine=abacus")
-        .hasMessageContaining("known=[host]");
+        .hasMessageContaining("known=[cuda, host]");
   }
 }
