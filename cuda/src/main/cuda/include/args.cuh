@@ -1,6 +1,6 @@
 // What Java and the kernels share: every struct consists of 64-bit words (and text where it says
-// so), in the order of the Java classes of the same names. layouts.cuh publishes the offsets, and a
-// test compares them.
+// so), in the order of the Java class Structs. layouts.cuh publishes the offsets, and a test compares
+// them.
 #pragma once
 
 #include <cstddef>
@@ -48,8 +48,8 @@ enum Refusal : u64 { kTextRefusal = 0, kExpertOutOfRange = 1, kExpertRepeated = 
 // Where things lie in the memory of every rank. The same on all ranks of a buffer, but for the
 // pointers. Offsets count from the start of a rank's memory.
 //
-// | entries [2][R] | finished [R] | pulled [R] | states [R] | barriers [R] | receive windows | output windows
-// |
+// | entries [2][R] | finished [R] | pulled [R] | states [R] | barriers [R] | what only the host reads |
+// | receive windows | output windows |
 struct Geometry {
   u64 rank;
   u64 num_ranks;

@@ -23,7 +23,7 @@ __device__ __forceinline__ u32 warp_idx() {
   return threadIdx.x / kWarpThreads;
 }
 
-// Blocks and warps of a grid that take work in turn.
+// This thread among those of the whole grid.
 __device__ __forceinline__ u64 grid_thread_idx() {
   return static_cast<u64>(blockIdx.x) * blockDim.x + threadIdx.x;
 }

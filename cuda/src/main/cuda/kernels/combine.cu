@@ -204,6 +204,7 @@ __device__ __forceinline__ void fill_row(u64 out, u64 num_words, float first) {
   }
 }
 
+// By one warp: sums a token with few rows in aligned memory.
 __device__ __forceinline__ void sum_few_rows(const TokenRows<kFastRows>& rows, u64 out, u64 num_words,
                                              float first) {
   switch (rows.count) {
@@ -228,7 +229,7 @@ __device__ __forceinline__ void sum_few_rows(const TokenRows<kFastRows>& rows, u
   }
 }
 
-// By one warp: the same with more rows than are read at once, or unaligned memory.
+// By one warp: sums a token with more rows than are read at once, or in unaligned memory.
 __device__ __forceinline__ void sum_any_rows(const CombineArgs& args, u64 token, u64 my_address) {
   const u64 num_words = args.entry.row_bytes / sizeof(uint4);
   const u64 out = args.combined_x + token * args.combined_x_pitch;
@@ -344,7 +345,7 @@ __device__ inline u32 num_gathered(const CombineArgs& args, u64 token) {
   return count;
 }
 
-// The same for a token whose rows were gathered.
+// This lane's row of a token whose rows were gathered.
 __device__ inline u64 my_gathered(const CombineArgs& args, u64 token) {
   const u32 biases = num_bias_rows(args);
   if (lane_idx() < biases) {
@@ -355,7 +356,7 @@ __device__ inline u64 my_gathered(const CombineArgs& args, u64 token) {
   return i < num_gathered(args, token) ? args.gathered + slot * args.entry.row_bytes : 0;
 }
 
-// By one warp: the same for weights, a choice a lane.
+// By one warp: sums the weights of a token that were gathered, a choice a lane.
 __device__ inline void sum_gathered_weights(const CombineArgs& args, u64 token) {
   const u64 topk = args.entry.topk;
   if (lane_idx() < topk) {

@@ -172,6 +172,7 @@ __device__ __forceinline__ void await_stage(const Ring& ring, u32 turn) {
   }
 }
 
+// By one moving warp: stores the piece that is in turn, with the loads of later ones under way.
 __device__ inline void move_rows(const PlaceArgs& args, const PlaceShared& shared, const Work& work,
                                  Ring* ring) {
   u64 index = piece_of_turn(*ring, 0);
@@ -199,7 +200,7 @@ __device__ inline void drain_ring(const Work& work, const Ring& ring) {
   }
 }
 
-// The same for rows that bulk loads cannot read: the warp copies each piece into its first stage.
+// By one moving warp: moves rows that bulk loads cannot read, by copying each piece into its first stage.
 __device__ inline void move_unaligned_rows(const PlaceArgs& args, const PlaceShared& shared, const Work& work,
                                            Ring* ring) {
   for (u64 index = take_unit(&ring->claims); index < work.num_pieces; index = take_unit(&ring->claims)) {
