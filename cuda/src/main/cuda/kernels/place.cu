@@ -345,25 +345,6 @@ __device__ inline void read_windows(const Geometry& geometry, u64 epoch, u64* wi
   }
 }
 
-// By a whole block: publishes the call of a cached dispatch or a further round.
-__device__ inline bool publish_call(const PlaceArgs& args, u64 epoch) {
-  __shared__ EntryHeader head;
-  __shared__ u32 ready;
-  if (threadIdx.x == 0) {
-    head = args.entry;
-    head.handle_epoch = *pointer<const u64>(args.handle.epoch);
-  }
-  if (warp_idx() == kMovingWarps) {
-    store_by_warp(&ready, can_begin(args.geometry, epoch));
-  }
-  __syncthreads();
-  if (ready != 0) {
-    publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
-  }
-  __syncthreads();
-  return ready != 0;
-}
-
 // By a whole block: waits until this rank may place. A fresh dispatch was entered by the kernel before.
 __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& shared, u64 epoch) {
   __shared__ u32 proceed;
@@ -375,7 +356,7 @@ __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& sha
     __syncthreads();
     return true;
   }
-  const bool published = blockIdx.x != 0 || publish_call(args, epoch);
+  const bool published = blockIdx.x != 0 || publish_call<kMovingWarps>(args, epoch);
   if (waits) {
     const bool agreed = published && await_verdict(args.geometry, args.handle, epoch, shared.windows);
     store_by_warp(&proceed, agreed);
@@ -400,9 +381,7 @@ __device__ inline void place_all(const PlaceArgs& args, const PlaceShared& share
 __device__ inline void copy_out(const PlaceArgs& args) {
   const Geometry& geometry = args.geometry;
   const u64 window = receive_window(geometry, geometry.rank, args.entry.window);
-  const i64 left =
-      total_rows(args.handle, geometry.num_ranks, geometry.rank) - static_cast<i64>(args.first_row);
-  const u64 rows = min(static_cast<u64>(max(left, static_cast<i64>(0))), geometry.capacity_rows);
+  const u64 rows = rows_of_round(geometry, args.handle, args.first_row);
   const auto take = [&](u64 to, u64 offset, u64 row_bytes) {
     if (to != 0) {
       copy_rows(to + args.first_row * row_bytes, window + offset, row_bytes, row_bytes, rows);
