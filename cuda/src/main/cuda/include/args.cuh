@@ -1,6 +1,6 @@
 // What Java and the kernels share: every struct consists of 64-bit words (and text where it says
-// so), in the order of the Java classes of the same names. layouts.cuh publishes the offsets, and a
-// test compares them.
+// so), in the order of the Java class Structs. layouts.cuh publishes the offsets, and a test compares
+// them.
 #pragma once
 
 #include <cstddef>
@@ -48,8 +48,8 @@ enum Refusal : u64 { kTextRefusal = 0, kExpertOutOfRange = 1, kExpertRepeated = 
 // Where things lie in the memory of every rank. The same on all ranks of a buffer, but for the
 // pointers. Offsets count from the start of a rank's memory.
 //
-// | entries [2][R] | finished [R] | pulled [R] | states [R] | barriers [R] | receive windows | output windows
-// |
+// | entries [2][R] | finished [R] | pulled [R] | states [R] | barriers [R] | what only the host reads |
+// | receive windows | output windows |
 struct Geometry {
   u64 rank;
   u64 num_ranks;
@@ -96,7 +96,6 @@ struct EntryHeader {
   u64 fact0;
   u64 fact1;
   u64 fact2;
-  u64 reserved;
 };
 
 struct Outcome {
@@ -136,9 +135,8 @@ struct LocalState {
   u64 failed;       // claimed by the first warp of the running grid that fails
   u64 entered;      // outcome of the last enter_dispatch
   u64 refusal_key;  // lowest (token, choice, kind) that is wrong
-  u64 refusal_fact;
-  u64 barrier;  // of the last barrier that is over
-  u64 claimed;  // units of work that warps of the running grid took
+  u64 barrier;      // of the last barrier that is over
+  u64 claimed;      // units of work that warps of the running grid took
   Outcome outcome;
   u64 output_epochs[kMaxOutputWindows];  // when each output window was left to its readers
 };
@@ -290,6 +288,5 @@ struct CopyArgs {
 };
 
 static_assert(sizeof(RefuseArgs) <= 4096, "kernel parameters must fit into 4 KiB");
-static_assert(sizeof(EntryHeader) % 16 == 0, "entries are copied in 16-byte words");
 
 }  // namespace crossdock

@@ -54,7 +54,6 @@ extern "C" __constant__ const u32 layout_EntryHeader[] = {
     CROSSDOCK_OFFSET(EntryHeader, fact0),
     CROSSDOCK_OFFSET(EntryHeader, fact1),
     CROSSDOCK_OFFSET(EntryHeader, fact2),
-    CROSSDOCK_OFFSET(EntryHeader, reserved),
 };
 
 extern "C" __constant__ const u32 layout_Outcome[] = {
@@ -95,7 +94,6 @@ extern "C" __constant__ const u32 layout_LocalState[] = {
     CROSSDOCK_OFFSET(LocalState, failed),
     CROSSDOCK_OFFSET(LocalState, entered),
     CROSSDOCK_OFFSET(LocalState, refusal_key),
-    CROSSDOCK_OFFSET(LocalState, refusal_fact),
     CROSSDOCK_OFFSET(LocalState, barrier),
     CROSSDOCK_OFFSET(LocalState, claimed),
     CROSSDOCK_OFFSET(LocalState, outcome),

@@ -5,6 +5,8 @@
 
 namespace crossdock {
 
+constexpr u32 kAllLanes = 0xffffffffu;
+
 template <typename T>
 __device__ __forceinline__ T* pointer(u64 address) {
   return reinterpret_cast<T*>(address);
@@ -23,7 +25,7 @@ __device__ __forceinline__ u32 warp_idx() {
   return threadIdx.x / kWarpThreads;
 }
 
-// Blocks and warps of a grid that take work in turn.
+// This thread among those of the whole grid.
 __device__ __forceinline__ u64 grid_thread_idx() {
   return static_cast<u64>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
@@ -68,7 +70,7 @@ __device__ __forceinline__ Claims start_claims(const Geometry& geometry) {
 
 // By one warp: the unit that was claimed before; claims the one after it.
 __device__ __forceinline__ u64 take_unit(Claims* claims) {
-  const u64 unit = __shfl_sync(0xffffffffu, claims->next, 0);
+  const u64 unit = __shfl_sync(kAllLanes, claims->next, 0);
   claims->next = claim_unit(claims->counter);
   return unit;
 }
@@ -114,6 +116,13 @@ __device__ __forceinline__ i64 base_row(const HandlePointers& handle, u64 num_ra
 
 __device__ __forceinline__ i64 total_rows(const HandlePointers& handle, u64 num_ranks, u64 destination) {
   return pointer<const i64>(handle.prefix)[(num_ranks - 1) * num_ranks + destination];
+}
+
+// Rows that this rank receives in the round that begins with a row.
+__device__ __forceinline__ u64 rows_of_round(const Geometry& geometry, const HandlePointers& handle,
+                                             u64 first_row) {
+  const i64 left = total_rows(handle, geometry.num_ranks, geometry.rank) - static_cast<i64>(first_row);
+  return min(static_cast<u64>(max(left, static_cast<i64>(0))), geometry.capacity_rows);
 }
 
 __device__ __forceinline__ bool is_aligned(u64 address, u64 num_bytes) {

@@ -78,6 +78,26 @@ __device__ inline void publish_entries(const Geometry& geometry, const EntryHead
   }
 }
 
+// By a whole block: publishes a call along a handle, once the given warp found that it can begin.
+template <u32 kWarp, typename Args>
+__device__ inline bool publish_call(const Args& args, u64 epoch) {
+  __shared__ EntryHeader head;
+  __shared__ u32 ready;
+  if (threadIdx.x == 0) {
+    head = args.entry;
+    head.handle_epoch = *pointer<const u64>(args.handle.epoch);
+  }
+  if (warp_idx() == kWarp) {
+    store_by_warp(&ready, can_begin(args.geometry, epoch));
+  }
+  __syncthreads();
+  if (ready != 0) {
+    publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
+  }
+  __syncthreads();
+  return ready != 0;
+}
+
 __device__ inline bool agrees(const EntryHeader& a, const EntryHeader& b) {
   return a.kind == b.kind && a.row_bytes == b.row_bytes && a.scale_bytes == b.scale_bytes &&
          a.topk == b.topk && a.index_bytes == b.index_bytes && a.num_experts == b.num_experts &&

@@ -53,10 +53,6 @@ __device__ __forceinline__ u64 atom_add_acq_rel_gpu(u64* counter, u64 value) {
   return before;
 }
 
-__device__ __forceinline__ void fence_acq_rel_sys() {
-  asm volatile("fence.acq_rel.sys;" ::: "memory");
-}
-
 // Orders generic accesses of this thread against bulk copies of the same memory.
 __device__ __forceinline__ void fence_proxy_async() {
   asm volatile("fence.proxy.async;" ::: "memory");

@@ -6,8 +6,6 @@
 
 namespace crossdock {
 
-constexpr u32 kAllLanes = 0xffffffffu;
-
 // The block that enters looks for an abort before anything else; the others leave it that much time
 // before they call it one that came during the call.
 constexpr u64 kAbortGraceNanos = 50'000;

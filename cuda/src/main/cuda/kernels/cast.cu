@@ -23,7 +23,7 @@ __device__ __forceinline__ float power_of_two_above(float value) {
 __device__ __forceinline__ float warp_max(float value) {
 #pragma unroll
   for (u32 step = kWarpThreads / 2; step > 0; step /= 2) {
-    value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, step));
+    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, step));
   }
   return value;
 }

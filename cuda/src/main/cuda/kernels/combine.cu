@@ -152,9 +152,9 @@ __device__ __forceinline__ void add_biases(const CombineArgs& args, u64 token, u
   if (num_bias_rows(args) == num_biases(args)) {
     return;
   }
-  add_channels(sums, load_channels(args.bias0 + token * args.bias0_pitch + word * sizeof(uint4), false));
+  add_channels(sums, load_channels(bias_row(args, token, 0) + word * sizeof(uint4), false));
   if (args.bias1 != 0) {
-    add_channels(sums, load_channels(args.bias1 + token * args.bias1_pitch + word * sizeof(uint4), false));
+    add_channels(sums, load_channels(bias_row(args, token, 1) + word * sizeof(uint4), false));
   }
 }
 
@@ -204,6 +204,7 @@ __device__ __forceinline__ void fill_row(u64 out, u64 num_words, float first) {
   }
 }
 
+// By one warp: sums a token with few rows in aligned memory.
 __device__ __forceinline__ void sum_few_rows(const TokenRows<kFastRows>& rows, u64 out, u64 num_words,
                                              float first) {
   switch (rows.count) {
@@ -228,7 +229,7 @@ __device__ __forceinline__ void sum_few_rows(const TokenRows<kFastRows>& rows, u
   }
 }
 
-// By one warp: the same with more rows than are read at once, or unaligned memory.
+// By one warp: sums a token with more rows than are read at once, or in unaligned memory.
 __device__ __forceinline__ void sum_any_rows(const CombineArgs& args, u64 token, u64 my_address) {
   const u64 num_words = args.entry.row_bytes / sizeof(uint4);
   const u64 out = args.combined_x + token * args.combined_x_pitch;
@@ -344,7 +345,7 @@ __device__ inline u32 num_gathered(const CombineArgs& args, u64 token) {
   return count;
 }
 
-// The same for a token whose rows were gathered.
+// This lane's row of a token whose rows were gathered.
 __device__ inline u64 my_gathered(const CombineArgs& args, u64 token) {
   const u32 biases = num_bias_rows(args);
   if (lane_idx() < biases) {
@@ -355,7 +356,7 @@ __device__ inline u64 my_gathered(const CombineArgs& args, u64 token) {
   return i < num_gathered(args, token) ? args.gathered + slot * args.entry.row_bytes : 0;
 }
 
-// By one warp: the same for weights, a choice a lane.
+// By one warp: sums the weights of a token that were gathered, a choice a lane.
 __device__ inline void sum_gathered_weights(const CombineArgs& args, u64 token) {
   const u64 topk = args.entry.topk;
   if (lane_idx() < topk) {
@@ -373,9 +374,7 @@ __device__ inline void sum_gathered_weights(const CombineArgs& args, u64 token) 
 __device__ inline void stage_rows(const CombineArgs& args) {
   const Geometry& geometry = args.geometry;
   const u64 window = output_window(geometry, geometry.rank, args.entry.window);
-  const i64 left =
-      total_rows(args.handle, geometry.num_ranks, geometry.rank) - static_cast<i64>(args.first_row);
-  const u64 rows = min(static_cast<u64>(max(left, static_cast<i64>(0))), geometry.capacity_rows);
+  const u64 rows = rows_of_round(geometry, args.handle, args.first_row);
   if (args.y != 0) {
     copy_rows(window, args.y + args.first_row * args.y_pitch, args.y_pitch, args.entry.row_bytes, rows);
   }
@@ -397,25 +396,6 @@ __device__ inline bool await_readers(const Geometry& geometry, u64 window) {
   return free != 0;
 }
 
-// By a whole block: publishes that the rows may be read.
-__device__ inline bool publish_rows(const CombineArgs& args, u64 epoch) {
-  __shared__ EntryHeader head;
-  __shared__ u32 proceed;
-  if (threadIdx.x == 0) {
-    head = args.entry;
-    head.handle_epoch = *pointer<const u64>(args.handle.epoch);
-  }
-  if (warp_idx() == 0) {
-    store_by_warp(&proceed, can_begin(args.geometry, epoch));
-  }
-  __syncthreads();
-  if (proceed != 0) {
-    publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
-  }
-  __syncthreads();
-  return proceed != 0;
-}
-
 // By a whole block: stages, publishes that the rows may be read, and waits for those of all ranks. Rows
 // that are there already need not be waited for by the block that publishes.
 __device__ inline bool enter_combine(const CombineArgs& args, u64 epoch, u64* windows) {
@@ -430,7 +410,7 @@ __device__ inline bool enter_combine(const CombineArgs& args, u64 epoch, u64* wi
     }
   }
   if (stages ? is_last_arrival(&local_state(geometry)->arrivals) : blockIdx.x == 0) {
-    proceed = proceed && publish_rows(args, epoch);
+    proceed = proceed && publish_call<0>(args, epoch);
   }
   if (warp_idx() == 0) {
     store_by_warp(&verdict, proceed && await_verdict(geometry, args.handle, epoch, windows));

@@ -172,6 +172,7 @@ __device__ __forceinline__ void await_stage(const Ring& ring, u32 turn) {
   }
 }
 
+// By one moving warp: stores the piece that is in turn, with the loads of later ones under way.
 __device__ inline void move_rows(const PlaceArgs& args, const PlaceShared& shared, const Work& work,
                                  Ring* ring) {
   u64 index = piece_of_turn(*ring, 0);
@@ -199,7 +200,7 @@ __device__ inline void drain_ring(const Work& work, const Ring& ring) {
   }
 }
 
-// The same for rows that bulk loads cannot read: the warp copies each piece into its first stage.
+// By one moving warp: moves rows that bulk loads cannot read, by copying each piece into its first stage.
 __device__ inline void move_unaligned_rows(const PlaceArgs& args, const PlaceShared& shared, const Work& work,
                                            Ring* ring) {
   for (u64 index = take_unit(&ring->claims); index < work.num_pieces; index = take_unit(&ring->claims)) {
@@ -344,25 +345,6 @@ __device__ inline void read_windows(const Geometry& geometry, u64 epoch, u64* wi
   }
 }
 
-// By a whole block: publishes the call of a cached dispatch or a further round.
-__device__ inline bool publish_call(const PlaceArgs& args, u64 epoch) {
-  __shared__ EntryHeader head;
-  __shared__ u32 ready;
-  if (threadIdx.x == 0) {
-    head = args.entry;
-    head.handle_epoch = *pointer<const u64>(args.handle.epoch);
-  }
-  if (warp_idx() == kMovingWarps) {
-    store_by_warp(&ready, can_begin(args.geometry, epoch));
-  }
-  __syncthreads();
-  if (ready != 0) {
-    publish_entries(args.geometry, head, {nullptr, nullptr, nullptr, 0}, epoch);
-  }
-  __syncthreads();
-  return ready != 0;
-}
-
 // By a whole block: waits until this rank may place. A fresh dispatch was entered by the kernel before.
 __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& shared, u64 epoch) {
   __shared__ u32 proceed;
@@ -374,7 +356,7 @@ __device__ inline bool enter_place(const PlaceArgs& args, const PlaceShared& sha
     __syncthreads();
     return true;
   }
-  const bool published = blockIdx.x != 0 || publish_call(args, epoch);
+  const bool published = blockIdx.x != 0 || publish_call<kMovingWarps>(args, epoch);
   if (waits) {
     const bool agreed = published && await_verdict(args.geometry, args.handle, epoch, shared.windows);
     store_by_warp(&proceed, agreed);
@@ -399,9 +381,7 @@ __device__ inline void place_all(const PlaceArgs& args, const PlaceShared& share
 __device__ inline void copy_out(const PlaceArgs& args) {
   const Geometry& geometry = args.geometry;
   const u64 window = receive_window(geometry, geometry.rank, args.entry.window);
-  const i64 left =
-      total_rows(args.handle, geometry.num_ranks, geometry.rank) - static_cast<i64>(args.first_row);
-  const u64 rows = min(static_cast<u64>(max(left, static_cast<i64>(0))), geometry.capacity_rows);
+  const u64 rows = rows_of_round(geometry, args.handle, args.first_row);
   const auto take = [&](u64 to, u64 offset, u64 row_bytes) {
     if (to != 0) {
       copy_rows(to + args.first_row * row_bytes, window + offset, row_bytes, row_bytes, rows);

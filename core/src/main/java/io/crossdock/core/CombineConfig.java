@@ -4,10 +4,10 @@ package io.crossdock.core;
 ///
 /// Safe for any thread.
 ///
-/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
-///   engine choose, as for [DispatchConfig]
-/// @param stages GPU: row stages of a ring; host: source rows summed in one pass, 1 to 4
-/// @param chunkRows token rows a worker takes at a time
+/// @param numSms GPU: streaming multiprocessors; host: worker threads, >= 1; 0 lets the engine
+///   choose, as for [DispatchConfig]
+/// @param stages host: source rows summed in one pass, 1 to 4; of no effect on a GPU
+/// @param chunkRows host: token rows a worker takes at a time; a GPU hands them out one by one
 public record CombineConfig(int numSms, int stages, int chunkRows) {
 
   /// Checks ranges.

@@ -4,13 +4,14 @@ package io.crossdock.core;
 ///
 /// Safe for any thread.
 ///
-/// @param numSms GPU: streaming multiprocessors, even; host: worker threads, >= 1; 0 lets the
-///   engine choose. A GPU engine takes the fewest that reach the rate of what is slower, the GPU's
-///   own memory or the link to other GPUs, both measured when the first buffer is opened and shared
-///   by the ranks of a GPU; 20 where that cannot be measured, never more than the rank's share
-/// @param stages GPU: row stages of a ring; host: pieces a row is cut into, so that a piece stays
-///   in cache while it is stored to every destination
-/// @param chunkRows token rows a worker takes at a time
+/// @param numSms GPU: streaming multiprocessors; host: worker threads, >= 1; 0 lets the engine
+///   choose. A GPU engine takes the fewest that reach the rate of what is slower, the GPU's own
+///   memory or the link to other GPUs, both measured when the first buffer is opened and shared by
+///   the ranks of a GPU; 20 where that cannot be measured, never more than the rank's share
+/// @param stages GPU: pieces in flight of each warp that moves rows, if that many fit, 1 lets the
+///   engine choose; host: pieces a row is cut into, so that a piece stays in cache while it is
+///   stored to every destination
+/// @param chunkRows host: token rows a worker takes at a time; a GPU hands them out one by one
 public record DispatchConfig(int numSms, int stages, int chunkRows) {
 
   /// Checks ranges.

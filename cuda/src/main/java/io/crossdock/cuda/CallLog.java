@@ -60,8 +60,8 @@ final class CallLog implements AutoCloseable {
 
   /// Begins a call.
   ///
-  /// @param deferred true if nobody will wait for it, so that what it fails with is thrown by the
-  ///   next call or check
+  /// @param deferred true if perhaps nobody waits for it, so that what it fails with is kept for
+  ///   [#throwUnclaimed]
   /// @return its ticket; 0 if as many calls as there are reports are under way
   synchronized long begin(boolean deferred) {
     take();

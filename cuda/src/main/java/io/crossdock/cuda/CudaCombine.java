@@ -29,6 +29,7 @@ final class CudaCombine {
   private static final long GATHER = 1;
   private static final long SUM_GATHERED = 2;
 
+  /// Shared memory for each rank: Source in combine.cu, and the window that the rank chose.
   private static final int SOURCE_BYTES = 24;
 
   private final CudaContext context;

@@ -222,7 +222,7 @@ final class CudaDispatch {
       launchPlace(call, handle.block(), begun, round, rounds);
       ticket = begun.isSticky() ? 0 : begun.number();
       // A peer that refuses takes part in one epoch only: further rounds need this one's verdict.
-      if (rounds > 1 && round + 1 < rounds) {
+      if (round + 1 < rounds) {
         context.wait.join(ticket - 1, ticket);
       }
     }

@@ -105,7 +105,12 @@ final class CudaLayouts implements AutoCloseable {
         // The stream knows why a kernel did not get to its report.
         context.gpu.service().synchronize(context.wait.bound());
         throw new CrossdockException(
-            "layout was not computed in time: rank=" + context.rank + ", call=" + number);
+            "layout was not computed in time: rank="
+                + context.rank
+                + ", call="
+                + number
+                + ", waitedMs="
+                + pacer.waitedNanos() / 1_000_000);
       }
     }
   }

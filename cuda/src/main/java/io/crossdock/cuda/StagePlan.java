@@ -9,7 +9,9 @@ package io.crossdock.cuda;
 /// @param numStages pieces in flight of each warp
 /// @param sharedBytes dynamic shared memory of a block
 record StagePlan(long pieceBytes, int numStages, int sharedBytes) {
+  /// `kMovingWarps` of place.cu.
   private static final int MOVING_WARPS = 7;
+
   private static final long MAX_PIECE_BYTES = 16_384;
   private static final int PIECE_ALIGNMENT = 16;
   private static final int MIN_STAGES = 2;
@@ -19,7 +21,10 @@ record StagePlan(long pieceBytes, int numStages, int sharedBytes) {
   /// What a block needs besides: static shared memory and what the driver keeps.
   private static final long RESERVED_BYTES = 1 << 10;
 
+  /// For each rank: Target in place.cu, and the window that the rank chose; not more than this.
   private static final long TARGET_BYTES = 40;
+
+  /// Alignment of what lies behind the stages.
   private static final long SLACK_BYTES = 128;
 
   /// Plans for rows of a size.

@@ -20,8 +20,7 @@ final class Structs {
       Struct.named("EntryHeader")
           .words("epoch", "kind", "window", "capacity_rows", "output_rows", "row_bytes")
           .words("scale_bytes", "topk", "index_bytes", "num_experts", "weights", "dtype")
-          .words("handle_epoch", "round", "can_round", "refusal", "fact0", "fact1", "fact2")
-          .words("reserved");
+          .words("handle_epoch", "round", "can_round", "refusal", "fact0", "fact1", "fact2");
 
   static final Struct OUTCOME =
       Struct.named("Outcome")
@@ -41,7 +40,7 @@ final class Structs {
   static final Struct LOCAL =
       Struct.named("LocalState")
           .words("epoch", "arrivals", "departures", "failed", "entered", "refusal_key")
-          .words("refusal_fact", "barrier", "claimed")
+          .words("barrier", "claimed")
           .nested("outcome", OUTCOME)
           .bytes("output_epochs", MAX_OUTPUT_WINDOWS * 8L);
 

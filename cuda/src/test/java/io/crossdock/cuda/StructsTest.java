@@ -9,7 +9,10 @@ import io.crossdock.cuda.driver.PublishedLayouts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Java and the kernels mean the same bytes.
 class StructsTest {
@@ -25,6 +28,19 @@ class StructsTest {
     }
     assertThat(published.keySet())
         .containsExactlyInAnyOrderElementsOf(Structs.ALL.stream().map(Struct::name).toList());
+  }
+
+  /// Every entry point named in Java is in the image with the parameter that Java writes, and no
+  /// other.
+  @ParameterizedTest
+  @EnumSource
+  void kernelsAreThoseOfTheImage(KernelImage image) {
+    assumeTrue(image.isPresent(), "this build was made without nvcc");
+    Map<String, Integer> mine = new TreeMap<>();
+    for (Kernel kernel : Kernel.values()) {
+      mine.put(kernel.entryPoint, (int) kernel.args.byteSize());
+    }
+    assertThat(mine).isEqualTo(PublishedLayouts.parameters(image));
   }
 
   @Test

@@ -71,7 +71,6 @@ final class Driver {
   static final Symbol COPY_DEVICE_TO_HOST = bind("cuMemcpyDtoHAsync_v2", "LLLL");
   static final Symbol COPY_DEVICE_TO_DEVICE = bind("cuMemcpyDtoDAsync_v2", "LLLL");
   static final Symbol SET_BYTES = bind("cuMemsetD8Async", "LBLL");
-  static final Symbol SET_INTS = bind("cuMemsetD32Async", "LILL");
 
   static final Symbol EVENT_CREATE = bind("cuEventCreate", "LI");
   static final Symbol EVENT_DESTROY = bind("cuEventDestroy_v2", "L");
@@ -87,12 +86,9 @@ final class Driver {
   static final Symbol MODULE_LOAD = bind("cuModuleLoadDataEx", "LLILL");
   static final Symbol MODULE_UNLOAD = bind("cuModuleUnload", "L");
   static final Symbol MODULE_FUNCTION = bind("cuModuleGetFunction", "LLL");
-  static final Symbol MODULE_GLOBAL = bind("cuModuleGetGlobal_v2", "LLLL");
   static final Symbol FUNCTION_LOAD = bind("cuFuncLoad", "L"); // since 12.4
   static final Symbol FUNCTION_SET_ATTRIBUTE = bind("cuFuncSetAttribute", "LII");
   static final Symbol FUNCTION_GET_ATTRIBUTE = bind("cuFuncGetAttribute", "LIL");
-  static final Symbol FUNCTION_OCCUPANCY =
-      bind("cuOccupancyMaxActiveBlocksPerMultiprocessor", "LLIL");
   static final Symbol LAUNCH = bind("cuLaunchKernel", "LIIIIIIILLL");
 
   static final Symbol MEMORY_ALLOCATE = bind("cuMemAlloc_v2", "LL");

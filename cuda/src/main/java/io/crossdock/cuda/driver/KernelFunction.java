@@ -72,22 +72,6 @@ public final class KernelFunction {
     return scratch.firstInt();
   }
 
-  /// How many blocks can run at once on one streaming multiprocessor that does nothing else. Blocks
-  /// that wait for each other must all fit.
-  ///
-  /// @param numThreads of a block
-  /// @param dynamicSharedBytes of a block
-  /// @return 0 if not even one can
-  public int maxBlocksPerSm(int numThreads, int dynamicSharedBytes) {
-    context.makeCurrent();
-    Scratch scratch = Scratch.get();
-    int code =
-        Driver.FUNCTION_OCCUPANCY.call(
-            scratch.address(), handle, numThreads, (long) dynamicSharedBytes);
-    Driver.FUNCTION_OCCUPANCY.check(code);
-    return scratch.firstInt();
-  }
-
   @Override
   public String toString() {
     return "kernel " + name;

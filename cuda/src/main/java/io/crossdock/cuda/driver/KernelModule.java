@@ -7,7 +7,7 @@ import io.crossdock.ffi.NativeCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Kernels and variables of one image, loaded into a context.
+/// Kernels of one image, loaded into a context.
 ///
 /// Safe for any thread.
 public final class KernelModule implements AutoCloseable {
@@ -23,12 +23,6 @@ public final class KernelModule implements AutoCloseable {
     this.context = context;
     this.handle = handle;
   }
-
-  /// A variable of a module.
-  ///
-  /// @param address device address
-  /// @param byteSize bytes
-  public record Global(long address, long byteSize) {}
 
   /// Loads an image.
   ///
@@ -79,25 +73,6 @@ public final class KernelModule implements AutoCloseable {
         Driver.FUNCTION_LOAD.check(loaded);
       }
       return function;
-    }
-  }
-
-  /// Finds a variable.
-  ///
-  /// @param name as exported
-  /// @return where it lies, valid until the module is closed
-  public Global global(String name) {
-    context.makeCurrent();
-    try (Arena arena = Arena.ofConfined()) {
-      Scratch scratch = Scratch.get();
-      MemorySegment nativeName = arena.allocateFrom(name);
-      int code =
-          Driver.MODULE_GLOBAL.call(
-              scratch.address(), scratch.addressOf(1), handle.value(), nativeName.address());
-      if (code != 0) {
-        throw Driver.failure(Driver.MODULE_GLOBAL, code, "variable=" + name);
-      }
-      return new Global(scratch.word(0), scratch.word(1));
     }
   }
 

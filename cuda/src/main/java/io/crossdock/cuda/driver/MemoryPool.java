@@ -69,16 +69,6 @@ public final class MemoryPool implements AutoCloseable {
     Driver.POOL_SET_ATTRIBUTE.check(code);
   }
 
-  /// {@return its context}
-  public Context context() {
-    return context;
-  }
-
-  /// {@return the `CUmemoryPool`}
-  public long rawHandle() {
-    return handle.value();
-  }
-
   /// Allocates in the order of a stream.
   ///
   /// @param stream that may use the memory first

@@ -7,8 +7,6 @@ package io.crossdock.cuda.driver;
 public enum PeerAttribute {
   /// Rank of the way among all of the machine; 0 is the fastest.
   PERFORMANCE_RANK(1),
-  /// 1 if kernels can reach the other memory.
-  ACCESS_SUPPORTED(2),
   /// 1 if atomics work across, as they do over NVLink.
   NATIVE_ATOMIC_SUPPORTED(3);
 

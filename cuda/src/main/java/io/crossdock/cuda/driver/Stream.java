@@ -199,19 +199,6 @@ public final class Stream implements AutoCloseable {
     Driver.SET_BYTES.check(Driver.SET_BYTES.call(address, value, byteSize, handle.value()));
   }
 
-  /// Enqueues a fill.
-  ///
-  /// @param address device address, a multiple of 4
-  /// @param value of each 32-bit word
-  /// @param numInts words
-  public void memset32(long address, int value, long numInts) {
-    if (numInts == 0) {
-      return;
-    }
-    context.makeCurrent();
-    Driver.SET_INTS.check(Driver.SET_INTS.call(address, value, numInts, handle.value()));
-  }
-
   /// Destroys an own stream. Returns at once; work that is enqueued still runs.
   @Override
   public void close() {

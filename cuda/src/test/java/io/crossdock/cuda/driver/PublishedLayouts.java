@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/// What the kernels say of the structs they share with the host.
+/// What an image says of its kernels and of the structs they share with the host.
 ///
 /// Safe for any thread.
 public final class PublishedLayouts {
@@ -25,5 +25,17 @@ public final class PublishedLayouts {
           Arrays.stream(cubin.constantInts(name)).boxed().toList());
     }
     return layouts;
+  }
+
+  /// Of each kernel: the bytes of its parameters.
+  ///
+  /// @param image that is present
+  public static Map<String, Integer> parameters(KernelImage image) {
+    Cubin cubin = new Fatbin(image.read()).cubins().getFirst();
+    Map<String, Integer> sizes = new TreeMap<>();
+    for (String kernel : cubin.kernels()) {
+      sizes.put(kernel, cubin.parametersByteSize(kernel));
+    }
+    return sizes;
   }
 }
