@@ -32,6 +32,7 @@ final class CudaLayouts implements AutoCloseable {
   private final Ticket ticket = new Ticket();
   private final Pacer pacer = new Pacer();
   private final int[] numExperts = new int[LocalMemory.NUM_LAYOUTS];
+  private final int[] numCapturedExperts = new int[LocalMemory.NUM_LAYOUTS];
   private long issued;
   private long lastSticky;
   private long checked;
@@ -70,6 +71,7 @@ final class CudaLayouts implements AutoCloseable {
   private void begin(boolean captured, int experts) {
     if (captured) {
       lastSticky++;
+      numCapturedExperts[(int) (lastSticky % sticky.numSlots())] = experts;
       ticket.set(sticky.deviceAddress(lastSticky), lastSticky, true);
       return;
     }
@@ -126,8 +128,8 @@ final class CudaLayouts implements AutoCloseable {
       }
     }
     for (int slot = 0; lastSticky > 0 && slot < sticky.numSlots(); slot++) {
-      if (sticky.isFilled(slot)) {
-        failure = Verdicts.wrongInput(sticky.report(slot), context.spec.numExperts());
+      if (failure == null && sticky.isFilled(slot)) {
+        failure = Verdicts.wrongInput(sticky.report(slot), numCapturedExperts[slot]);
         sticky.clear(slot);
       }
     }

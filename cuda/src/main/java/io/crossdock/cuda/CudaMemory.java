@@ -3,8 +3,8 @@ package io.crossdock.cuda;
 import io.crossdock.core.Device;
 import io.crossdock.core.DeviceAllocator;
 import io.crossdock.core.EngineMemory;
-import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.spi.HostCopy;
 import io.crossdock.cuda.driver.GpuTimeoutException;
 import io.crossdock.cuda.driver.PinnedMemory;
 import io.crossdock.cuda.driver.Stream;
@@ -13,7 +13,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.time.Duration;
-import java.util.Arrays;
 
 /// The memory of a GPU as tensors see it. Copies from and to the host go through pinned memory, and
 /// wait.
@@ -83,9 +82,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
 
   @Override
   public void copy(Tensor from, Tensor to) {
-    if (from.dtype() != to.dtype() || !Arrays.equals(from.shape(), to.shape())) {
-      throw new InvalidInputException("tensors differ: from=" + from + ", to=" + to);
-    }
+    HostCopy.checkAlike(from, to);
     if (from.numElements() == 0) {
       return;
     }
@@ -97,13 +94,13 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     }
     Tensor source = toHost(from);
     if (toHost) {
-      new Rows(source, hostMemory(source), to, hostMemory(to)).copy(0, 0, 0);
+      new HostCopy(source, hostMemory(source), to, hostMemory(to)).run();
     } else if (to.isContiguous() && source.isContiguous()) {
       upload(hostMemory(source), to.segment().address(), to.spanBytes());
     } else {
       // Gaps keep what they hold.
       Tensor image = toHost(to);
-      new Rows(source, hostMemory(source), image, hostMemory(image)).copy(0, 0, 0);
+      new HostCopy(source, hostMemory(source), image, hostMemory(image)).run();
       upload(hostMemory(image), to.segment().address(), to.spanBytes());
     }
   }
@@ -206,23 +203,6 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
   public void close() {
     try (PinnedMemory _ = stage) {
       stage = null;
-    }
-  }
-
-  /// A copy of all elements on the host, row by row.
-  private record Rows(Tensor from, MemorySegment source, Tensor to, MemorySegment target) {
-    void copy(int dimension, long fromElement, long toElement) {
-      int last = from.numDims() - 1;
-      long bytes = from.dtype().bytes();
-      if (dimension == last) {
-        long length = from.size(last) * bytes;
-        MemorySegment.copy(source, fromElement * bytes, target, toElement * bytes, length);
-        return;
-      }
-      for (long i = 0; i < from.size(dimension); i++) {
-        long next = toElement + i * to.stride(dimension);
-        copy(dimension + 1, fromElement + i * from.stride(dimension), next);
-      }
     }
   }
 }

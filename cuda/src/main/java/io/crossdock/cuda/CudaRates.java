@@ -88,7 +88,12 @@ record CudaRates(double perSm, double limit) {
     Stopwatch(Context context, Stream stream) {
       this.stream = stream;
       this.start = Event.create(context, Event.Timing.ON);
-      this.stop = Event.create(context, Event.Timing.ON);
+      try {
+        this.stop = Event.create(context, Event.Timing.ON);
+      } catch (RuntimeException e) {
+        start.close();
+        throw e;
+      }
     }
 
     /// The best of some runs after a first one, in bytes a microsecond.

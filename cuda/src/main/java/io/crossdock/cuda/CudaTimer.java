@@ -20,7 +20,12 @@ final class CudaTimer implements CallTimer {
 
   CudaTimer(Context context, Duration bound) {
     this.start = Event.create(context, Event.Timing.ON);
-    this.stop = Event.create(context, Event.Timing.ON);
+    try {
+      this.stop = Event.create(context, Event.Timing.ON);
+    } catch (RuntimeException e) {
+      start.close();
+      throw e;
+    }
     this.bound = bound;
   }
 

@@ -132,6 +132,7 @@ final class PeerLinks implements AutoCloseable {
       enableAccess(gpu, peer);
       return address;
     }
+    checkVisible(gpu, peer);
     if (handle.equals(NO_HANDLE)) {
       throw new WindowAllocationException(
           "memory of a peer process cannot be shared: rank=" + rank + ", peer=" + peer);
@@ -145,7 +146,21 @@ final class PeerLinks implements AutoCloseable {
     if (ordinals[peer] == gpu.gpu().ordinal()) {
       return;
     }
-    Gpu other = Gpu.of(ordinals[peer]);
+    checkAccess(gpu, peer, Gpu.of(ordinals[peer]));
+    gpu.context().enablePeerAccess(CudaGpu.open(ordinals[peer]).context());
+  }
+
+  /// A GPU of another process may have another number here, or be hidden: then the driver decides.
+  private void checkVisible(CudaGpu gpu, int peer) {
+    for (int ordinal = 0; ordinal < Gpu.count(); ordinal++) {
+      Gpu other = Gpu.of(ordinal);
+      if (other.pciBusId().equals(busIds[peer]) && ordinal != gpu.gpu().ordinal()) {
+        checkAccess(gpu, peer, other);
+      }
+    }
+  }
+
+  private void checkAccess(CudaGpu gpu, int peer, Gpu other) {
     if (!gpu.gpu().canAccessPeer(other)) {
       throw new WindowAllocationException(
           "GPUs cannot reach each other: rank="
@@ -157,7 +172,6 @@ final class PeerLinks implements AutoCloseable {
               + ", peerGpu="
               + other);
     }
-    gpu.context().enablePeerAccess(CudaGpu.open(ordinals[peer]).context());
   }
 
   int rank() {

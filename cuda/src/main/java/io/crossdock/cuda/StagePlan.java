@@ -22,7 +22,7 @@ record StagePlan(long pieceBytes, int numStages, int sharedBytes) {
   private static final long RESERVED_BYTES = 1 << 10;
 
   /// For each rank: Target in place.cu, and the window that the rank chose; not more than this.
-  private static final long TARGET_BYTES = 40;
+  private static final long TARGET_BYTES = 24;
 
   /// Alignment of what lies behind the stages.
   private static final long SLACK_BYTES = 128;
