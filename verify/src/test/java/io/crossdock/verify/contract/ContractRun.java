@@ -23,6 +23,7 @@ import io.crossdock.core.group.ProcessGroup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /// Runs a case on one rank and compares everything with the routing reference.
 final class ContractRun {
@@ -32,6 +33,7 @@ final class ContractRun {
   private final EngineMemory memory;
   private final Expected expected;
   private final RankData mine;
+  private boolean inStep;
 
   ContractRun(ContractCase test, EpBuffer buffer, Arena arena) {
     this.test = test;
@@ -44,21 +46,41 @@ final class ContractRun {
 
   /// Opens a buffer, runs the case some times over and closes the buffer.
   static void run(String engine, ContractCase test, int times, ProcessGroup group) {
-    run(Engines.open(engine), test, test.spec(), times, group);
-  }
-
-  /// The same with a spec that has other timeouts.
-  static void run(
-      Engine engine, ContractCase test, BufferSpec spec, int times, ProcessGroup group) {
-    try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(engine, spec, group)) {
-      ContractRun run = new ContractRun(test, buffer, arena);
+    run(Engines.open(engine), test, test.spec(), group, run -> {
       for (int i = 0; i < times; i++) {
         run.once();
       }
+    });
+  }
+
+  /// The same once, with a spec that has other timeouts, and so that no rank copies or checks while
+  /// a peer is in a call: under compute-sanitizer a copy may wait for every kernel that runs, also
+  /// for one that waits for the rank that copies.
+  static void runInStep(Engine engine, ContractCase test, BufferSpec spec, ProcessGroup group) {
+    run(engine, test, spec, group, run -> {
+      run.inStep = true;
+      run.once();
+    });
+  }
+
+  private static void run(
+      Engine engine,
+      ContractCase test,
+      BufferSpec spec,
+      ProcessGroup group,
+      Consumer<ContractRun> calls) {
+    try (Arena arena = Arena.ofShared();
+        EpBuffer buffer = EpBuffer.open(engine, spec, group)) {
+      calls.accept(new ContractRun(test, buffer, arena));
     } catch (AssertionError e) {
       throw new AssertionError(
           "case=" + test + ", rank=" + group.rank() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void meet() {
+    if (inStep) {
+      buffer.group().barrier();
     }
   }
 
@@ -68,6 +90,7 @@ final class ContractRun {
     Layout layout = buffer.layout(topkIdx, test.experts());
     expected.checkLayout(layout);
     DispatchInput input = mine.dispatchInput(topkIdx);
+    meet();
     if (test.flow() == ContractCase.Flow.INTO) {
       into(input, layout);
       return;
@@ -103,12 +126,15 @@ final class ContractRun {
   /// Checks a result, again if need be: a live one never changes.
   void checkFresh(DispatchResult fresh) {
     fresh.event().currentStreamWait();
+    meet();
     expected.checkDispatch(Received.of(fresh, memory), 0);
   }
 
   /// Sends other rows along a handle: the backward of combine.
   void cached(DispatchHandle handle) {
-    try (DispatchResult second = startCached(otherRows(), handle)) {
+    DispatchInput rows = otherRows();
+    meet();
+    try (DispatchResult second = startCached(rows, handle)) {
       checkCached(second);
     }
   }
@@ -126,13 +152,16 @@ final class ContractRun {
   /// Checks what [#startCached] sent.
   void checkCached(DispatchResult second) {
     second.event().currentStreamWait();
+    meet();
     expected.checkRows(Received.of(second, memory), 1);
   }
 
   private void into(DispatchInput input, Layout layout) {
     int rows = Math.max(expected.numRecvTokens(), test.options().worstTokens());
     DispatchOutputs outputs = buffer.allocateOutputs(memory.allocator(), input, rows + 3);
+    meet();
     buffer.dispatchInto(input, layout, dispatchOptions(), outputs);
+    meet();
     expected.checkDispatch(Received.of(outputs, memory), 0);
     combine(outputs.handle());
   }
@@ -189,12 +218,16 @@ final class ContractRun {
     if (test.flow() == ContractCase.Flow.INTO) {
       Tensor x = mine.garbage(DType.BF16, mine.tokens, test.hidden());
       Tensor sums = weighted ? allocate(mine.tokens) : null;
+      meet();
       buffer.combineInto(input, handle, options, x, sums);
+      meet();
       expected.checkCombine(x, Optional.ofNullable(sums));
       return;
     }
+    meet();
     CombineResult result = buffer.combine(input, handle, options);
     result.event().currentStreamWait();
+    meet();
     expected.checkCombine(result.combinedX(), result.combinedTopkWeights());
   }
 

@@ -73,6 +73,6 @@ class GpuSmallTest {
         test.numRanks(),
         options,
         PATIENCE.multipliedBy(3).dividedBy(2),
-        group -> ContractRun.run(EngineUnderTest.open(), test, spec, 1, group));
+        group -> ContractRun.runInStep(EngineUnderTest.open(), test, spec, group));
   }
 }
