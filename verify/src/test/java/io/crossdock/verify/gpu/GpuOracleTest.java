@@ -23,12 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class GpuOracleTest {
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
   private static final int SMALL_CALLS = Integer.getInteger("crossdock.gpu.smallCalls", 2000);
-
-  /// The debug kernels are slow by intent: each placement once, BF16 and FP8.
-  private static final int FULL_CALLS =
-      Integer.getInteger(
-          "crossdock.gpu.fullCalls", Boolean.getBoolean("crossdock.cuda.debug") ? 14 : 200);
-
+  private static final int FULL_CALLS = Integer.getInteger("crossdock.gpu.fullCalls", 200);
   private static final Duration FULL_BUDGET =
       Duration.ofSeconds(Integer.getInteger("crossdock.gpu.fullSeconds", 60));
   private static final int NUM_SIZES = 4;
