@@ -2,17 +2,11 @@ package io.crossdock.core;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.HandleData;
-import io.crossdock.core.spi.CombineCall;
-import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
-import io.crossdock.core.spi.OutputPlace;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
-import java.util.concurrent.ConcurrentLinkedDeque;
 
 /// Expert-parallel communication of one rank: sends token rows to the ranks that own their experts
 /// and brings the results back.
@@ -39,11 +33,7 @@ public final class EpBuffer implements AutoCloseable {
   private final CallValidator validator;
   private final ExecutionStream commStream;
   private final BufferUse use;
-  private final ConcurrentLinkedDeque<HandleData> spareHandles = new ConcurrentLinkedDeque<>();
-  private final DispatchFlow syncDispatch;
-  private final CombineFlow syncCombine;
-  private DispatchConfig dispatchConfig;
-  private CombineConfig combineConfig;
+  private final NormalCalls normal;
 
   private EpBuffer(BufferSpec spec, ProcessGroup group, EngineSession session) {
     this.spec = spec;
@@ -52,10 +42,7 @@ public final class EpBuffer implements AutoCloseable {
     this.validator = new CallValidator(spec, group.size(), session.memory().device());
     this.commStream = session.commStream();
     this.use = new BufferUse(group.rank());
-    this.syncDispatch = new DispatchFlow(this, new DispatchCall());
-    this.syncCombine = new CombineFlow(this, new CombineCall());
-    this.dispatchConfig = DispatchConfig.recommended(group.size());
-    this.combineConfig = CombineConfig.recommended(group.size());
+    this.normal = new NormalCalls(this, validator);
   }
 
   /// Opens a buffer. Collective: every rank calls it with an equal spec.
@@ -195,8 +182,7 @@ public final class EpBuffer implements AutoCloseable {
   ///
   /// @param numSms GPU: streaming multiprocessors; host: threads; 0 lets the engine choose
   public void setNumSms(int numSms) {
-    dispatchConfig = dispatchConfig.withNumSms(numSms);
-    combineConfig = combineConfig.withNumSms(numSms);
+    normal.setNumSms(numSms);
   }
 
   /// Records an event on the current stream: complete when the work submitted to it so far is. On a
@@ -271,15 +257,7 @@ public final class EpBuffer implements AutoCloseable {
   public DispatchResult dispatch(DispatchInput input, Layout layout, DispatchOptions options) {
     use.claim();
     try {
-      DispatchFlow flow = dispatchFlow(options);
-      DispatchCall call = flow.call();
-      admit(() -> {
-        fill(call, input, options);
-        call.layout = layout;
-        call.handle = takeHandle();
-        reserve(call);
-      });
-      return flow.run(options);
+      return normal.dispatch(input, layout, options);
     } finally {
       use.release();
     }
@@ -296,46 +274,10 @@ public final class EpBuffer implements AutoCloseable {
       DispatchInput input, DispatchHandle handle, DispatchOptions options) {
     use.claim();
     try {
-      DispatchFlow flow = dispatchFlow(options);
-      DispatchCall call = flow.call();
-      admit(() -> {
-        fill(call, input, options);
-        call.cached = true;
-        call.handle = Objects.requireNonNull(handle, "handle").data(this);
-        call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
-        reserve(call);
-      });
-      return flow.run(options);
+      return normal.dispatch(input, handle, options);
     } finally {
       use.release();
     }
-  }
-
-  private DispatchFlow dispatchFlow(DispatchOptions options) {
-    admit(() -> Objects.requireNonNull(options, "options"));
-    boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-    return async ? new DispatchFlow(this, new DispatchCall()) : syncDispatch;
-  }
-
-  private void fill(DispatchCall call, DispatchInput input, DispatchOptions options) {
-    call.clear();
-    call.x = Objects.requireNonNull(input, "input").x();
-    call.scales = input.scales().orElse(null);
-    call.topkIdx = input.topkIdx().orElse(null);
-    call.topkWeights = input.topkWeights().orElse(null);
-    call.config = options.config().orElse(dispatchConfig);
-    if (options.placement() instanceof Placement.Owned(SegmentAllocator allocator)) {
-      validator.allocator(allocator);
-      call.owned = true;
-    }
-    call.expertAlignment = options.expertAlignment();
-    call.numWorstTokens = options.numWorstTokens();
-    call.outputRows = call.numWorstTokens > 0 ? call.numWorstTokens : Long.MAX_VALUE;
-  }
-
-  private void reserve(DispatchCall call) {
-    validator.dispatch(call);
-    session.reserve(call);
   }
 
   /// Dispatches synchronously into preallocated outputs; allocates nothing.
@@ -349,38 +291,10 @@ public final class EpBuffer implements AutoCloseable {
       DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
     use.claim();
     try {
-      admitInto(input, layout, options, outputs);
-      syncDispatch.runInto(options);
+      normal.dispatchInto(input, layout, options, outputs);
     } finally {
       use.release();
     }
-  }
-
-  private void admitInto(
-      DispatchInput input, Layout layout, DispatchOptions options, DispatchOutputs outputs) {
-    DispatchCall call = syncDispatch.call();
-    try {
-      fill(call, input, Objects.requireNonNull(options, "options"));
-      call.layout = layout;
-      call.handle = Objects.requireNonNull(outputs, "outputs").handle().data(this);
-      call.owned = true;
-      call.outputRows = Math.min(call.outputRows, outputs.recvX().size(0));
-      call.recvRows = outputs.recvX().segment();
-      call.recvScales = memoryOf(outputs.recvScales());
-      call.recvTopkIdx = memoryOf(outputs.recvTopkIdx());
-      call.recvTopkWeights = memoryOf(outputs.recvTopkWeights());
-      validator.dispatch(call);
-      validator.dispatchOutputs(call, outputs);
-      session.reserve(call);
-    } catch (RuntimeException e) {
-      refuse(e);
-      throw e;
-    }
-  }
-
-  /// Unlike `map`, allocates nothing.
-  private static MemorySegment memoryOf(Optional<Tensor> tensor) {
-    return tensor.isPresent() ? tensor.get().segment() : null;
   }
 
   /// Allocates outputs for [#dispatchInto].
@@ -415,27 +329,10 @@ public final class EpBuffer implements AutoCloseable {
   public CombineBuffer combineBuffer(DispatchHandle handle) {
     use.claim();
     try {
-      HandleData data = Objects.requireNonNull(handle, "handle").data(this);
-      long rows = handle.numOutputRows();
-      OutputPlace place = lend(data);
-      Device device = session.memory().device();
-      Tensor tensor = Tensor.of(device, place.rows(), DType.BF16, rows, spec.hidden());
-      Optional<Tensor> weights =
-          data.topk == 0
-              ? Optional.empty()
-              : Optional.of(Tensor.of(device, place.weights(), DType.F32, rows, data.topk));
-      return new CombineBuffer(
-          tensor, weights, () -> session.endOutputLease(place.window(), place.ticket()));
+      return normal.combineBuffer(handle);
     } finally {
       use.release();
     }
-  }
-
-  private OutputPlace lend(HandleData data) {
-    OutputPlace[] place = new OutputPlace[1];
-    commStream.follow();
-    commStream.execute(() -> place[0] = session.lendOutput(data));
-    return place[0];
   }
 
   /// Combines synchronously with the default options.
@@ -458,31 +355,10 @@ public final class EpBuffer implements AutoCloseable {
   public CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
     use.claim();
     try {
-      admit(() -> Objects.requireNonNull(options, "options"));
-      boolean async = options.call().completion() == Completion.ASYNC_FINISH;
-      CombineFlow flow = async ? new CombineFlow(this, new CombineCall()) : syncCombine;
-      CombineCall call = flow.call();
-      admit(() -> {
-        fill(call, input, handle, options);
-        options.allocator().ifPresent(validator::allocator);
-        validator.combine(call);
-        session.reserve(call);
-      });
-      return flow.run(options);
+      return normal.combine(input, handle, options);
     } finally {
       use.release();
     }
-  }
-
-  private void fill(
-      CombineCall call, CombineInput input, DispatchHandle handle, CombineOptions options) {
-    call.clear();
-    call.y = Objects.requireNonNull(input, "input").y();
-    call.topkWeights = input.topkWeights().orElse(null);
-    call.bias0 = input.bias().isEmpty() ? null : input.bias().get(0);
-    call.bias1 = input.bias().size() < 2 ? null : input.bias().get(1);
-    call.handle = Objects.requireNonNull(handle, "handle").data(this);
-    call.config = options.config().orElse(combineConfig);
   }
 
   /// Combines synchronously into preallocated outputs; allocates nothing.
@@ -500,30 +376,9 @@ public final class EpBuffer implements AutoCloseable {
       Tensor combinedTopkWeights) {
     use.claim();
     try {
-      admitInto(input, handle, options, combinedX, combinedTopkWeights);
-      syncCombine.runInto(options);
+      normal.combineInto(input, handle, options, combinedX, combinedTopkWeights);
     } finally {
       use.release();
-    }
-  }
-
-  private void admitInto(
-      CombineInput input,
-      DispatchHandle handle,
-      CombineOptions options,
-      Tensor combinedX,
-      Tensor combinedTopkWeights) {
-    CombineCall call = syncCombine.call();
-    try {
-      fill(call, input, handle, Objects.requireNonNull(options, "options"));
-      call.combinedX = combinedX;
-      call.combinedTopkWeights = combinedTopkWeights;
-      validator.combine(call);
-      validator.combineOutputs(call);
-      session.reserve(call);
-    } catch (RuntimeException e) {
-      refuse(e);
-      throw e;
     }
   }
 
@@ -567,22 +422,7 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   void recycle(HandleData data) {
-    spareHandles.push(data);
-  }
-
-  private HandleData takeHandle() {
-    HandleData spare = spareHandles.poll();
-    return spare != null ? spare : session.newHandle();
-  }
-
-  /// Runs what must hold before a call is made; what it throws is published as a refusal.
-  private void admit(Runnable checks) {
-    try {
-      checks.run();
-    } catch (RuntimeException e) {
-      refuse(e);
-      throw e;
-    }
+    normal.recycle(data);
   }
 
   /// Publishes that this rank's call is invalid, after the calls made before.
