@@ -15,6 +15,8 @@ import java.time.Duration;
 /// @param numOutputWindows expert-output windows a rank owns
 /// @param capacityRows rows a window holds; 0 picks the worst case, numRanks x numMaxTokensPerRank
 /// @param mode what the buffer is opened for
+/// @param enableShrink low-latency mode: a rank that does not answer in time is masked and the
+///   others go on, instead of giving up the call
 /// @param numQpsPerRank queue pairs per peer; handed to the scale-out transport
 /// @param hostTimeout bound of every wait on the host
 /// @param gpuTimeout bound of every wait on a GPU
@@ -28,6 +30,7 @@ public record BufferSpec(
     int numOutputWindows,
     long capacityRows,
     Mode mode,
+    boolean enableShrink,
     int numQpsPerRank,
     Duration hostTimeout,
     Duration gpuTimeout) {
@@ -103,7 +106,7 @@ public record BufferSpec(
   /// @return bytes per rank; control pages are not counted
   public long sizeHint(Mode mode, Domain domain, int numRanks) {
     if (mode == Mode.LOW_LATENCY) {
-      return lowLatencyHint(domain, numRanks);
+      return lowLatencyHint(numRanks);
     }
     if (domain == Domain.SCALE_OUT) {
       return 0;
@@ -137,19 +140,27 @@ public record BufferSpec(
         numOutputWindows,
         rows,
         mode,
+        enableShrink,
         numQpsPerRank,
         hostTimeout,
         gpuTimeout);
   }
 
-  private long lowLatencyHint(Domain domain, int numRanks) {
-    if (domain == Domain.SCALE_UP) {
-      return 0;
-    }
-    long slots = Math.multiplyExact((long) numExperts / numRanks * numRanks, numMaxTokensPerRank);
-    long dispatchSlot = Math.max(hidden * 2L, hidden + maxScaleBytes()) + 16;
-    long combineSlot = hidden * 2L;
+  /// Lanes are the same bytes whether peers write into them directly or through a network.
+  private long lowLatencyHint(int numRanks) {
+    long slots = Math.multiplyExact((long) numRanks, laneSlots(numRanks));
+    long groupHeader = 4;
+    long groups = Math.ceilDiv(hidden, CHANNELS_PER_SCALE);
+    long dispatchSlot = hidden * 2L + maxScaleBytes() + Integer.BYTES;
+    long combineSlot = hidden * 2L + groups * groupHeader;
     return Math.multiplyExact(slots, 2 * (dispatchSlot + combineSlot));
+  }
+
+  /// {@return rows that one rank may send to another in a low-latency call}
+  ///
+  /// @param numRanks R
+  public long laneSlots(int numRanks) {
+    return (long) numMaxTokensPerRank * Math.min(topk, numExperts / numRanks);
   }
 
   /// Checks the spec against a group.

@@ -15,6 +15,7 @@ public final class BufferSpecBuilder {
   private int numOutputWindows = 2;
   private long capacityRows;
   private Mode mode = Mode.NORMAL;
+  private boolean enableShrink;
   private int numQpsPerRank = 1;
   private Duration hostTimeout = Duration.ofMinutes(5);
   private Duration gpuTimeout = Duration.ofSeconds(100);
@@ -95,6 +96,15 @@ public final class BufferSpecBuilder {
     return this;
   }
 
+  /// Lets low-latency calls go on without a rank that does not answer in time.
+  ///
+  /// @param enable default false
+  /// @return this
+  public BufferSpecBuilder enableShrink(boolean enable) {
+    enableShrink = enable;
+    return this;
+  }
+
   /// Sets the queue pairs per peer of the scale-out transport.
   ///
   /// @param queuePairs default 1
@@ -134,6 +144,7 @@ public final class BufferSpecBuilder {
         numOutputWindows,
         capacityRows,
         mode,
+        enableShrink,
         numQpsPerRank,
         hostTimeout,
         gpuTimeout);

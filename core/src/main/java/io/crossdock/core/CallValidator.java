@@ -185,7 +185,7 @@ final class CallValidator {
     }
   }
 
-  private void checkTopkIdx(Tensor topkIdx, long tokens) {
+  void checkTopkIdx(Tensor topkIdx, long tokens) {
     boolean integer = topkIdx.dtype() == DType.I64 || topkIdx.dtype() == DType.I32;
     if (!integer || topkIdx.numDims() != 2 || topkIdx.size(0) != tokens) {
       throw new InvalidInputException(
@@ -200,7 +200,7 @@ final class CallValidator {
     }
   }
 
-  private void checkExperts(int numExperts) {
+  void checkExperts(int numExperts) {
     if (numExperts < 1 || numExperts > spec.numExperts() || numExperts % numRanks != 0) {
       throw new InvalidInputException(
           "numExperts must be a multiple of numRanks within the buffer's: numExperts="
@@ -213,7 +213,7 @@ final class CallValidator {
   }
 
   /// Rows are moved by several threads, so memory must be alive and open to all of them.
-  private void checkMemory(String name, Tensor tensor) {
+  void checkMemory(String name, Tensor tensor) {
     if (tensor != null) {
       checkAlive(name, tensor);
       if (!isShared(tensor.segment())) {
@@ -224,6 +224,11 @@ final class CallValidator {
 
   private void checkAlive(String name, Tensor tensor) {
     tensor.checkDevice(device, name);
+    int last = tensor.numDims() - 1;
+    if (tensor.stride(last) != 1 && tensor.numElements() > 0) {
+      throw new InvalidInputException(
+          name + " must have a contiguous last dimension: " + tensor.describe());
+    }
     if (!tensor.segment().scope().isAlive()) {
       throw new InvalidInputException(
           name + " lies in memory that was freed: " + tensor.describe());

@@ -3,8 +3,12 @@ package io.crossdock.core;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.LowLatencyCombineCall;
+import io.crossdock.core.spi.LowLatencyDispatchCall;
 import java.lang.foreign.SegmentAllocator;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -34,6 +38,7 @@ public final class EpBuffer implements AutoCloseable {
   private final ExecutionStream commStream;
   private final BufferUse use;
   private final NormalCalls normal;
+  private final LowLatencyCalls lowLatency;
 
   private EpBuffer(BufferSpec spec, ProcessGroup group, EngineSession session) {
     this.spec = spec;
@@ -43,6 +48,7 @@ public final class EpBuffer implements AutoCloseable {
     this.commStream = session.commStream();
     this.use = new BufferUse(group.rank());
     this.normal = new NormalCalls(this, validator);
+    this.lowLatency = spec.mode() == Mode.LOW_LATENCY ? new LowLatencyCalls(this, validator) : null;
   }
 
   /// Opens a buffer. Collective: every rank calls it with an equal spec.
@@ -57,9 +63,9 @@ public final class EpBuffer implements AutoCloseable {
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
     checkSpecs(engine, spec, group);
     spec.checkGroup(group.size());
-    if (spec.mode() != Mode.NORMAL) {
+    if (!engine.backend().supports(spec.mode())) {
       throw new EngineUnavailableException(
-          engine.name(), List.of("this build has normal mode only: mode=" + spec.mode()));
+          engine.name(), List.of("this engine has normal mode only: mode=" + spec.mode()));
     }
     return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
   }
@@ -382,6 +388,140 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
+  /// Sends each row to every expert that it chose, with little delay. Collective.
+  ///
+  /// @param x BF16 [tokens, H]; FP8 formats need H to be a multiple of 128
+  /// @param topkIdx I64 or I32 [tokens, K], global expert ids, -1 for no route
+  /// @param numMaxTokensPerRank most tokens of any rank, equal on all; decides the results' shape
+  /// @param numExperts E
+  /// @param options format, completion, statistics
+  /// @return what this rank received; one of two that may be alive
+  /// @throws InvalidInputException if the input is wrong; every other rank gets a
+  ///   [RefusedException]
+  /// @throws LeaseException if two results are alive, or a hook of an earlier call did not run
+  /// @throws WaitTimeoutException if a peer does not arrive and the buffer does not mask it
+  public LowLatencyDispatchResult lowLatencyDispatch(
+      Tensor x,
+      Tensor topkIdx,
+      int numMaxTokensPerRank,
+      int numExperts,
+      LowLatencyDispatchOptions options) {
+    use.claim();
+    try {
+      LowLatencyDispatchCall call = new LowLatencyDispatchCall();
+      call.x = x;
+      call.topkIdx = topkIdx;
+      call.numMaxTokens = numMaxTokensPerRank;
+      call.numExperts = numExperts;
+      return lowLatency().dispatch(call, options);
+    } finally {
+      use.release();
+    }
+  }
+
+  /// Brings expert outputs home and sums them with their weights: for k ascending `acc =
+  /// fma(weight_k, row_k, acc)` in float32 from +0.0, rounded once. Collective.
+  ///
+  /// @param y BF16 [E/R, numMaxTokensPerRank * R, H], rows as the dispatch packed them
+  /// @param topkIdx [tokens, K]; each choice is one of the token's in the dispatch, or -1
+  /// @param topkWeights F32 [tokens, K]
+  /// @param handle of the dispatch
+  /// @param options format, completion, output
+  /// @return the sums; tokens with no route give zero
+  public LowLatencyCombineResult lowLatencyCombine(
+      Tensor y,
+      Tensor topkIdx,
+      Tensor topkWeights,
+      LowLatencyHandle handle,
+      LowLatencyCombineOptions options) {
+    use.claim();
+    try {
+      LowLatencyCombineCall call = new LowLatencyCombineCall();
+      call.y = y;
+      call.topkIdx = topkIdx;
+      call.topkWeights = topkWeights;
+      return lowLatency().combine(call, handle, options);
+    } finally {
+      use.release();
+    }
+  }
+
+  /// Hands out the zero-copy place for the expert outputs of a live low-latency result; there is
+  /// one for each result area. Not collective.
+  ///
+  /// @param handle of the dispatch
+  /// @return BF16 [E/R, numMaxTokensPerRank * R, H], to be given to a combine with `zeroCopy`
+  /// @throws LeaseException if the result was closed
+  public Tensor nextCombineBuffer(LowLatencyHandle handle) {
+    use.claim();
+    try {
+      return lowLatency().combineBuffer(handle);
+    } finally {
+      use.release();
+    }
+  }
+
+  /// Waits until no low-latency call is in flight on any living rank: between normal and
+  /// low-latency calls on one buffer. Collective; all hooks must have run.
+  public void cleanLowLatencyBuffer() {
+    claimed(() -> lowLatency().clean());
+  }
+
+  /// Masks or unmasks a rank in low-latency mode. Masking is a decision of this rank alone.
+  /// Unmasking is a handshake: every living rank and the one that returns call it, or
+  /// [#cleanMask()], at the same place in their sequence of calls; hooks that did not run are
+  /// abandoned.
+  ///
+  /// @param rank which
+  /// @param masked true to go on without it
+  public void updateMask(int rank, boolean masked) {
+    Objects.checkIndex(rank, group.size());
+    boolean[] returning = new boolean[group.size()];
+    returning[rank] = true;
+    claimed(() -> {
+      if (masked) {
+        lowLatency().session().mask(rank);
+      } else {
+        lowLatency().session().rejoin(returning);
+      }
+    });
+  }
+
+  /// {@return for each rank whether it is masked here}
+  public boolean[] queryMask() {
+    return lowLatency().session().masks();
+  }
+
+  /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
+  /// Collective.
+  public void cleanMask() {
+    boolean[] returning = new boolean[group.size()];
+    Arrays.fill(returning, true);
+    claimed(() -> lowLatency().session().rejoin(returning));
+  }
+
+  /// Gathers the wait times of all ranks. Collective.
+  ///
+  /// @param waitStats I64 `[R]` that a low-latency call filled on this rank
+  /// @return nanoseconds that each rank (first index) waited for each source
+  public long[][] gatherWaits(Tensor waitStats) {
+    use.claim();
+    try {
+      Tensor mine = session.memory().toHost(waitStats);
+      byte[] bytes = mine.segment().asSlice(0, group.size() * 8L).toArray(ValueLayout.JAVA_BYTE);
+      return WaitMatrix.of(group.allGather(bytes));
+    } finally {
+      use.release();
+    }
+  }
+
+  private LowLatencyCalls lowLatency() {
+    if (lowLatency == null) {
+      throw new InvalidInputException("buffer was opened for normal mode: mode=" + spec.mode());
+    }
+    return lowLatency;
+  }
+
   /// Makes an aborted buffer usable again. Collective; live leases end.
   public void reset() {
     use.claim();
@@ -425,12 +565,26 @@ public final class EpBuffer implements AutoCloseable {
     normal.recycle(data);
   }
 
+  /// Runs something as the one user of the buffer.
+  void claimed(Runnable work) {
+    use.claim();
+    try {
+      work.run();
+    } finally {
+      use.release();
+    }
+  }
+
+  /// {@return what peers are told of a failure}
+  static String reason(Throwable cause) {
+    return cause instanceof CrossdockException ? cause.getMessage() : cause.toString();
+  }
+
   /// Publishes that this rank's call is invalid, after the calls made before.
   void refuse(Throwable cause) {
-    boolean ours = cause instanceof CrossdockException;
     try {
       commStream.awaitSubmitted();
-      session.refuse(ours ? cause.getMessage() : cause.toString());
+      session.refuse(reason(cause));
     } catch (RuntimeException e) {
       e.addSuppressed(cause);
       throw e;

@@ -101,6 +101,26 @@ public final class Tensor {
     return tensor;
   }
 
+  /// Views memory as a contiguous tensor whose last two dimensions are column-major: neighbours of
+  /// the last but one dimension are neighbours in memory. Calls take no such tensors; scales of a
+  /// low-latency dispatch come as such.
+  ///
+  /// @param device where the memory lies
+  /// @param segment memory of all elements, or of no length: an address alone
+  /// @param dtype element type
+  /// @param shape sizes, outermost first, at least two
+  /// @return the view
+  /// @throws InvalidInputException if the segment is too small
+  public static Tensor columnMajor(
+      Device device, MemorySegment segment, DType dtype, long... shape) {
+    Tensor plain = of(device, segment, dtype, shape);
+    int last = shape.length - 1;
+    long[] strides = plain.strides.clone();
+    strides[last - 1] = 1;
+    strides[last] = Math.max(1, shape[last - 1]);
+    return new Tensor(device, plain.segment, dtype, plain.shape, strides);
+  }
+
   private static MemorySegment addressOf(Device device, MemorySegment segment) {
     if (!segment.isNative()) {
       throw new InvalidInputException(

@@ -28,6 +28,7 @@ class BufferSpecTest {
                 2,
                 0,
                 Mode.NORMAL,
+                false,
                 1,
                 Duration.ofSeconds(300),
                 Duration.ofSeconds(100)));
@@ -45,6 +46,7 @@ class BufferSpecTest {
             .windows(5, 6)
             .capacityRows(7)
             .mode(Mode.LOW_LATENCY)
+            .enableShrink(true)
             .numQpsPerRank(8)
             .hostTimeout(Duration.ofMillis(9))
             .gpuTimeout(Duration.ofMillis(10))
@@ -52,7 +54,8 @@ class BufferSpecTest {
     Duration host = Duration.ofMillis(9);
     Duration gpu = Duration.ofMillis(10);
     assertThat(spec)
-        .isEqualTo(new BufferSpec(1, 16, 3, 4, DType.F32, 5, 6, 7, Mode.LOW_LATENCY, 8, host, gpu));
+        .isEqualTo(
+            new BufferSpec(1, 16, 3, 4, DType.F32, 5, 6, 7, Mode.LOW_LATENCY, true, 8, host, gpu));
   }
 
   static Stream<Arguments> refused() {
@@ -134,10 +137,11 @@ class BufferSpecTest {
   @Test
   void theHintOfLowLatencyModeCountsSlots() {
     BufferSpec spec = BufferSpec.builder().numMaxTokensPerRank(128).build();
+    assertThat(spec.laneSlots(8)).isEqualTo(128 * 8);
+    assertThat(spec.laneSlots(256)).isEqualTo(128);
     assertThat(spec.sizeHint(Mode.LOW_LATENCY, Domain.SCALE_OUT, 8))
-        .isEqualTo(32_768L * 2 * (14_352 + 14_336))
-        .isEqualTo(1_880_096_768L);
-    assertThat(spec.sizeHint(Mode.LOW_LATENCY, Domain.SCALE_UP, 8)).isZero();
+        .isEqualTo(8_192L * 2 * (14_564 + 14_560))
+        .isEqualTo(spec.sizeHint(Mode.LOW_LATENCY, Domain.SCALE_UP, 8));
   }
 
   @Test

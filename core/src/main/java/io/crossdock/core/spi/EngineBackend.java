@@ -1,6 +1,7 @@
 package io.crossdock.core.spi;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.Mode;
 import io.crossdock.core.group.ProcessGroup;
 
 /// Moves and sums rows on one kind of processor.
@@ -9,6 +10,13 @@ import io.crossdock.core.group.ProcessGroup;
 public interface EngineBackend {
   /// {@return the name used on the command line}
   String name();
+
+  /// {@return true if buffers of a mode can be opened}
+  ///
+  /// @param mode what a buffer is used for
+  default boolean supports(Mode mode) {
+    return mode == Mode.NORMAL;
+  }
 
   /// Registers windows and exchanges them with the group. Collective.
   ///

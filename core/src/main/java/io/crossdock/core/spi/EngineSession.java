@@ -130,6 +130,14 @@ public interface EngineSession extends AutoCloseable {
   /// {@return an empty handle to be filled by a dispatch}
   HandleData newHandle();
 
+  /// {@return low-latency mode; the same object each time}
+  ///
+  /// @throws EngineUnavailableException if the engine lacks it, or the buffer was not opened for it
+  default LowLatencySession lowLatency() {
+    throw new EngineUnavailableException(
+        "low-latency mode", List.of("this engine has normal mode only"));
+  }
+
   /// {@return registered window bytes of this rank}
   ///
   /// @param domain which domain

@@ -1,0 +1,213 @@
+package io.crossdock.core;
+
+import io.crossdock.core.protocol.LowLatencyHandleData;
+import io.crossdock.core.spi.LowLatencyCombineCall;
+import io.crossdock.core.spi.LowLatencyDispatchCall;
+import io.crossdock.core.spi.LowLatencySession;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.Optional;
+
+/// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
+/// for. A call that is wrong is published as a refusal, so that no peer waits for it.
+///
+/// Confined to the thread that uses the buffer.
+final class LowLatencyCalls {
+  private final EpBuffer buffer;
+  private final LowLatencySession session;
+  private final ExecutionStream stream;
+  private final EngineMemory memory;
+  private final LowLatencyValidator validator;
+  private final int numRanks;
+  private final int hidden;
+
+  LowLatencyCalls(EpBuffer buffer, CallValidator common) {
+    this.buffer = buffer;
+    this.session = buffer.session().lowLatency();
+    this.stream = buffer.session().commStream();
+    this.memory = buffer.memory();
+    this.numRanks = buffer.group().size();
+    this.hidden = buffer.spec().hidden();
+    this.validator = new LowLatencyValidator(buffer.spec(), numRanks, common);
+  }
+
+  LowLatencySession session() {
+    return session;
+  }
+
+  LowLatencyDispatchResult dispatch(
+      LowLatencyDispatchCall call, LowLatencyDispatchOptions options) {
+    admit(() -> {
+      fill(call, Objects.requireNonNull(options, "options"));
+      validator.dispatch(call);
+      fillHandle(call);
+      session.reserve(call);
+    });
+    LowLatencyHandleData handle = call.handle;
+    Runnable lease = () -> session.endResult(handle.area, handle.ticket);
+    LowLatencyDispatchResult.Completing completing =
+        start(
+            options.completion(),
+            options.previousEvent(),
+            () -> orEnd(lease, () -> session.send(call)),
+            () -> orEnd(lease, () -> session.receive(call)));
+    return wrap(call, completing, lease);
+  }
+
+  private static void fill(LowLatencyDispatchCall call, LowLatencyDispatchOptions options) {
+    call.format = options.format();
+    call.cumulativeRecvStats = options.cumulativeRecvStats().orElse(null);
+    call.waitStats = options.waitStats().orElse(null);
+    call.config = options.config().orElse(null);
+  }
+
+  private void fillHandle(LowLatencyDispatchCall call) {
+    LowLatencyHandleData handle = session.newHandle();
+    handle.numTokens = Math.toIntExact(call.x.size(0));
+    handle.topk = Math.toIntExact(call.topkIdx.size(1));
+    handle.numExperts = call.numExperts;
+    handle.numMaxTokens = call.numMaxTokens;
+    call.handle = handle;
+  }
+
+  private LowLatencyDispatchResult wrap(
+      LowLatencyDispatchCall call, LowLatencyDispatchResult.Completing completing, Runnable lease) {
+    Device device = memory.device();
+    long local = call.numExperts / numRanks;
+    long rows = (long) call.numMaxTokens * numRanks;
+    LowLatencyDispatchCall.Result result = call.result;
+    Tensor x = Tensor.of(device, result.rows(), call.format.rowType(), local, rows, hidden);
+    Tensor count = Tensor.of(device, result.count(), DType.I32, local);
+    Tensor sources = Tensor.of(device, result.srcInfo(), DType.I32, local, rows);
+    Tensor range = Tensor.of(device, result.layoutRange(), DType.I32, local, numRanks, 2);
+    return new LowLatencyDispatchResult(
+        new LowLatencyDispatchResult.Outputs(x, scales(call, local, rows), count),
+        new LowLatencyHandle(buffer, call.handle, sources, range),
+        completing,
+        lease);
+  }
+
+  private Optional<Tensor> scales(LowLatencyDispatchCall call, long local, long rows) {
+    if (!call.format.isFp8()) {
+      return Optional.empty();
+    }
+    long groups = hidden / BufferSpec.CHANNELS_PER_SCALE;
+    boolean packed = call.format == LowLatencyFormat.FP8_UE8M0;
+    DType type = packed ? DType.I32 : DType.F32;
+    long columns = packed ? (groups + 3) / 4 : groups;
+    MemorySegment place = call.result.scales();
+    return Optional.of(Tensor.columnMajor(memory.device(), place, type, local, rows, columns));
+  }
+
+  LowLatencyCombineResult combine(
+      LowLatencyCombineCall call, LowLatencyHandle handle, LowLatencyCombineOptions options) {
+    admit(() -> {
+      call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
+      fill(call, Objects.requireNonNull(options, "options"));
+      validator.combine(call);
+      session.reserve(call);
+      if (call.combinedX == null) {
+        long tokens = call.handle.numTokens;
+        call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
+      }
+    });
+    LowLatencyDispatchResult.Completing completing =
+        start(
+            options.completion(),
+            options.previousEvent(),
+            () -> session.send(call),
+            () -> session.receive(call));
+    return new LowLatencyCombineResult(call.combinedX, completing.event(), completing.recvHook());
+  }
+
+  private static void fill(LowLatencyCombineCall call, LowLatencyCombineOptions options) {
+    call.format = options.format();
+    call.zeroCopy = options.source() == LowLatencyCombineOptions.Source.COMBINE_BUFFER;
+    call.combinedX = options.out().orElse(null);
+    call.waitStats = options.waitStats().orElse(null);
+    call.config = options.config().orElse(null);
+  }
+
+  Tensor combineBuffer(LowLatencyHandle handle) {
+    LowLatencyHandleData data = Objects.requireNonNull(handle, "handle").data(buffer);
+    MemorySegment place = session.combineBuffer(data);
+    long rows = (long) data.numMaxTokens * numRanks;
+    long local = data.numExperts / numRanks;
+    return Tensor.of(memory.device(), place, DType.BF16, local, rows, hidden);
+  }
+
+  void clean() {
+    stream.follow();
+    stream.execute(session::clean);
+  }
+
+  private LowLatencyDispatchResult.Completing start(
+      LowLatencyCompletion completion,
+      Optional<EventOverlap> previous,
+      Runnable send,
+      Runnable receive) {
+    if (previous.isEmpty()) {
+      stream.follow();
+    }
+    Runnable first =
+        () -> {
+          previous.ifPresent(this::await);
+          send.run();
+        };
+    EventOverlap event = EventOverlap.COMPLETED;
+    Optional<RecvHook> hook = Optional.empty();
+    switch (completion) {
+      case SYNCHRONOUS -> stream.execute(() -> both(first, receive));
+      case ASYNC_FINISH -> event = stream.submit(() -> both(first, receive));
+      case RECV_HOOK -> {
+        stream.execute(first);
+        hook = Optional.of(new RecvHook(buffer, () -> stream.execute(receive)));
+      }
+    }
+    return new LowLatencyDispatchResult.Completing(event, hook);
+  }
+
+  private static void both(Runnable send, Runnable receive) {
+    send.run();
+    receive.run();
+  }
+
+  /// Nothing was sent yet, so the peers are told.
+  private void await(EventOverlap previous) {
+    try {
+      previous.currentStreamWait();
+    } catch (RuntimeException e) {
+      session.refuse(EpBuffer.reason(e));
+      throw e;
+    }
+  }
+
+  private static void orEnd(Runnable lease, Runnable half) {
+    try {
+      half.run();
+    } catch (RuntimeException | Error e) {
+      lease.run();
+      throw e;
+    }
+  }
+
+  /// Runs what must hold before a call is made; what it throws is published as a refusal.
+  private void admit(Runnable checks) {
+    try {
+      checks.run();
+    } catch (RuntimeException e) {
+      refuse(e);
+      throw e;
+    }
+  }
+
+  private void refuse(RuntimeException cause) {
+    try {
+      stream.awaitSubmitted();
+      session.refuse(EpBuffer.reason(cause));
+    } catch (RuntimeException e) {
+      e.addSuppressed(cause);
+      throw e;
+    }
+  }
+}
