@@ -131,14 +131,14 @@ final class Board {
     }
   }
 
-  private static void putText(MemorySegment page, long at, String text) {
+  static void putText(MemorySegment page, long at, String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     int length = Math.min(bytes.length, Entry.MAX_REASON_BYTES);
     MemorySegment.copy(bytes, 0, page, ValueLayout.JAVA_BYTE, at + 8, length);
     page.set(JAVA_LONG, at, length);
   }
 
-  private static String getText(MemorySegment page, long at) {
+  static String getText(MemorySegment page, long at) {
     int length = Math.clamp(page.get(JAVA_LONG, at), 0, Entry.MAX_REASON_BYTES);
     byte[] bytes = new byte[length];
     MemorySegment.copy(page, ValueLayout.JAVA_BYTE, at + 8, bytes, 0, length);

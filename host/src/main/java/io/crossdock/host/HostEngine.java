@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.Mode;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Entry;
@@ -21,6 +22,11 @@ final class HostEngine implements EngineBackend {
   @Override
   public String name() {
     return "host";
+  }
+
+  @Override
+  public boolean supports(Mode mode) {
+    return true;
   }
 
   @Override

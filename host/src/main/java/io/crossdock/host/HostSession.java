@@ -17,6 +17,7 @@ import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.LowLatencySession;
 import io.crossdock.core.spi.OutputPlace;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
@@ -34,6 +35,9 @@ final class HostSession implements EngineSession {
   private final OutputWindows outputs;
   private final CombineRunner combines;
 
+  /// Null in a buffer for normal mode alone.
+  private final HostLowLatency lowLatency;
+
   /// For layouts alone: a dispatch in flight still needs the choices in the context's planner.
   private final RoutePlanner layoutPlanner;
 
@@ -49,6 +53,7 @@ final class HostSession implements EngineSession {
     this.layoutPlanner = new RoutePlanner(context.numRanks);
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
+    this.lowLatency = context.layout.lowLatency == null ? null : new HostLowLatency(context, arena);
   }
 
   @Override
@@ -179,6 +184,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public LowLatencySession lowLatency() {
+    return lowLatency == null ? EngineSession.super.lowLatency() : lowLatency;
+  }
+
+  @Override
   public HandleData newHandle() {
     return new HandleData(context.rank, context.numRanks);
   }
@@ -200,15 +210,22 @@ final class HostSession implements EngineSession {
 
   @Override
   public void reset() {
-    byte[] mine = ByteBuffer.allocate(8).putLong(context.protocol.epoch()).array();
+    long generation = lowLatency == null ? 0 : lowLatency.generation();
+    ByteBuffer mine = ByteBuffer.allocate(2 * Long.BYTES);
+    mine.putLong(context.protocol.epoch()).putLong(generation);
     long highest = 0;
-    for (byte[] theirs : group.allGather(mine)) {
-      highest = Math.max(highest, ByteBuffer.wrap(theirs).getLong());
+    for (byte[] bytes : group.allGather(mine.array())) {
+      ByteBuffer theirs = ByteBuffer.wrap(bytes);
+      highest = Math.max(highest, theirs.getLong());
+      generation = Math.max(generation, theirs.getLong());
     }
     long start = ProtocolState.restart(highest);
     context.board.publishState(PeerState.RUNNING, "");
     context.board.publishFinished(start);
     context.board.publishPulled(start);
+    if (lowLatency != null) {
+      lowLatency.reset(generation + 1);
+    }
     group.barrier();
     context.protocol.reset(start);
   }

@@ -149,7 +149,10 @@ final class RoutePlanner {
     MemorySegment.copy(nodeCounts, 0, perNode, JAVA_INT_UNALIGNED, 0, numNodes);
   }
 
-  private void read(Tensor topkIdx, int numExperts) {
+  /// Reads choices and counts them for each expert.
+  ///
+  /// @throws InvalidInputException on an id out of range or an expert repeated in a token
+  void read(Tensor topkIdx, int numExperts) {
     int tokens = Math.toIntExact(topkIdx.size(0));
     topk = Math.toIntExact(topkIdx.size(1));
     prepare(tokens, numExperts);

@@ -16,11 +16,11 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// Confined to the thread that runs the call.
 final class Waiter {
-  private static final int SPINS = 200;
+  static final int SPINS = 200;
   private static final int YIELDS = 2_000;
-  private static final int YIELDS_PER_POLL = 16;
+  static final int YIELDS_PER_POLL = 16;
   private static final long PARK_NANOS = 50_000;
-  private static final long LIFE_CHECK_NANOS = 100_000_000;
+  static final long LIFE_CHECK_NANOS = 100_000_000;
 
   private final Board board;
   private final ProtocolState protocol;
@@ -67,7 +67,8 @@ final class Waiter {
     }
   }
 
-  private void pause(int turn) {
+  /// Yields, in later turns parks.
+  void pause(int turn) {
     if (turn < YIELDS) {
       Thread.yield();
     } else {
@@ -80,9 +81,7 @@ final class Waiter {
 
   /// Takes in what the ranks say of themselves; throws if the wait is in vain.
   private void pollPeers(int awaited, long offset, long expected) {
-    for (int peer = 0; peer < pids.length; peer++) {
-      protocol.observeState(peer, board.state(peer));
-    }
+    observeStates();
     checkUsable();
     if (protocol.isGone(awaited) && board.load(awaited, offset) < expected) {
       String what = "peer left during a call: rank=" + rank + ", peer=" + awaited;
@@ -90,6 +89,28 @@ final class Waiter {
       protocol.observeState(rank, PeerState.ABORTED);
       throw new PeerLeftException(what);
     }
+  }
+
+  void observeStates() {
+    for (int peer = 0; peer < pids.length; peer++) {
+      protocol.observeState(peer, board.state(peer));
+    }
+  }
+
+  long timeoutNanos() {
+    return timeoutNanos;
+  }
+
+  boolean isAlive(int peer) {
+    return PeerProcess.isAlive(pids[peer]);
+  }
+
+  /// Gives the buffer up because of a peer that went for good.
+  PeerLeftException lost(int peer, String what, Phase phase) {
+    String facts =
+        what + ": rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer] + ", phase=" + phase;
+    abort(facts);
+    return new PeerLeftException(facts);
   }
 
   /// Throws if any rank aborted.
@@ -122,8 +143,8 @@ final class Waiter {
     }
   }
 
-  private WaitTimeoutException timeout(
-      int peer, long seen, long expected, Phase phase, long waited) {
+  /// Gives the buffer up because of a peer that does not come.
+  WaitTimeoutException timeout(int peer, long seen, long expected, Phase phase, long waited) {
     WaitTimeoutException failure =
         new WaitTimeoutException(
             new WaitTimeoutException.Facts(rank, peer, phase.name(), expected, seen, waited));

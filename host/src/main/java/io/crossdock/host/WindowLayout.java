@@ -9,6 +9,7 @@ import io.crossdock.core.protocol.ProtocolState;
 ///
 /// ```
 /// | state | finished | pulled | reason | entry slot 0 | entry slot 1 | receive windows | output windows |
+/// | low-latency mode: LowLatencyLayout |
 ///
 /// entry slot      | epoch | terms .. | reason | rank counts | expert counts |
 /// receive window  | rows | scales | topkIdx | topkWeights | source token idx |
@@ -44,6 +45,9 @@ final class WindowLayout {
   final long rows;
   final long byteSize;
 
+  /// Null in a buffer for normal mode alone.
+  final LowLatencyLayout lowLatency;
+
   private WindowLayout(BufferSpec spec, int numRanks) {
     rows = spec.windowRows(numRanks);
     Cursor slot = new Cursor();
@@ -74,7 +78,9 @@ final class WindowLayout {
     slot0 = file.take(multiply(ProtocolState.ENTRY_SLOTS, slotBytes), LINE_BYTES);
     receive0 = file.take(multiply(spec.numReceiveWindows(), receiveBytes), PAGE_BYTES);
     output0 = file.take(multiply(spec.numOutputWindows(), outputBytes), PAGE_BYTES);
-    byteSize = file.end(PAGE_BYTES);
+    long windowsEnd = file.end(PAGE_BYTES);
+    lowLatency = LowLatencyLayout.of(spec, numRanks, windowsEnd);
+    byteSize = lowLatency == null ? windowsEnd : lowLatency.end;
   }
 
   /// Lays out the memory of one rank.
@@ -106,20 +112,5 @@ final class WindowLayout {
 
   private static long multiply(long count, long bytes) {
     return Math.multiplyExact(count, bytes);
-  }
-
-  /// Hands out consecutive, aligned ranges.
-  private static final class Cursor {
-    private long next;
-
-    long take(long bytes, int alignment) {
-      long start = end(alignment);
-      next = Math.addExact(start, bytes);
-      return start;
-    }
-
-    long end(int alignment) {
-      return Math.addExact(next, alignment - 1L) / alignment * alignment;
-    }
   }
 }

@@ -66,10 +66,24 @@ public final class Rejoin {
     }
   }
 
+  /// {@return true if a rank takes part and was not seen to knock}
+  ///
+  /// @param peer a rank
+  public boolean isAbsent(int peer) {
+    return !leftOut[peer] && knocks[peer] == 0;
+  }
+
+  /// {@return true if a rank takes part and was not seen to acknowledge}
+  ///
+  /// @param peer a rank
+  public boolean isSilent(int peer) {
+    return !leftOut[peer] && !acked[peer];
+  }
+
   /// {@return a rank that takes part and was not seen to knock, or -1}
   public int nextAbsent() {
     for (int peer = 0; peer < numRanks; peer++) {
-      if (!leftOut[peer] && knocks[peer] == 0) {
+      if (isAbsent(peer)) {
         return peer;
       }
     }
@@ -110,7 +124,7 @@ public final class Rejoin {
   /// {@return a rank that takes part and was not seen to acknowledge, or -1}
   public int nextSilent() {
     for (int peer = 0; peer < numRanks; peer++) {
-      if (!leftOut[peer] && !acked[peer]) {
+      if (isSilent(peer)) {
         return peer;
       }
     }

@@ -46,21 +46,31 @@ final class ContractRun {
 
   /// Opens a buffer, runs the case some times over and closes the buffer.
   static void run(String engine, ContractCase test, int times, ProcessGroup group) {
-    run(Engines.open(engine), test, test.spec(), group, run -> {
-      for (int i = 0; i < times; i++) {
-        run.once();
-      }
-    });
+    run(
+        Engines.open(engine),
+        test,
+        test.spec(),
+        group,
+        run -> {
+          for (int i = 0; i < times; i++) {
+            run.once();
+          }
+        });
   }
 
   /// The same once, with a spec that has other timeouts, and so that no rank copies or checks while
   /// a peer is in a call: under compute-sanitizer a copy may wait for every kernel that runs, also
   /// for one that waits for the rank that copies.
   static void runInStep(Engine engine, ContractCase test, BufferSpec spec, ProcessGroup group) {
-    run(engine, test, spec, group, run -> {
-      run.inStep = true;
-      run.once();
-    });
+    run(
+        engine,
+        test,
+        spec,
+        group,
+        run -> {
+          run.inStep = true;
+          run.once();
+        });
   }
 
   private static void run(

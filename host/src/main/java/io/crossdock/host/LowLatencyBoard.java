@@ -1,0 +1,152 @@
+package io.crossdock.host;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.crossdock.core.protocol.LowLatencyKind;
+import io.crossdock.core.protocol.LowLatencyTerms;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+
+/// The cells and flag lines of low-latency mode. A rank publishes in its own memory, but for flag
+/// lines, which a source writes in the memory of each receiver.
+///
+/// Every `publish` is a release store and pairs with the acquire load of the method that reads it,
+/// on another rank.
+///
+/// Reading is safe for any thread; each rank publishes on one thread at a time.
+final class LowLatencyBoard {
+  private static final VarHandle LONG = JAVA_LONG.varHandle();
+  private static final int GENERATION = 0;
+  private static final int KNOCK = 8;
+
+  private final LowLatencyLayout layout;
+  private final MemorySegment[] pages;
+  private final int rank;
+
+  LowLatencyBoard(LowLatencyLayout layout, MemorySegment[] pages, int rank) {
+    this.layout = layout;
+    this.pages = pages;
+    this.rank = rank;
+  }
+
+  private long load(int peer, long offset) {
+    return (long) LONG.getAcquire(pages[peer], offset);
+  }
+
+  private void store(int peer, long offset, long value) {
+    LONG.setRelease(pages[peer], offset, value);
+  }
+
+  /// Publishes up to which call all are complete; pairs with [#completed].
+  void publishCompleted(long epoch) {
+    store(rank, layout.completed, epoch);
+  }
+
+  long completed(int peer) {
+    return load(peer, layout.completed);
+  }
+
+  /// Publishes that this rank's call is invalid; pairs with [#isRefused].
+  void publishRefusal(long epoch, String reason) {
+    long cell = layout.refusal(epoch);
+    Board.putText(pages[rank], cell + 8, reason);
+    store(rank, cell, epoch);
+  }
+
+  boolean isRefused(int peer, long epoch) {
+    return load(peer, layout.refusal(epoch)) == epoch;
+  }
+
+  /// The reason of a refusal that was seen.
+  String refusalReason(int peer, long epoch) {
+    return Board.getText(pages[peer], layout.refusal(epoch) + 8);
+  }
+
+  /// Publishes that this rank masked a peer, or takes it back; pairs with [#masks].
+  void publishMask(int peer, boolean masked) {
+    store(rank, layout.masks + peer * 8L, masked ? 1 : 0);
+  }
+
+  /// {@return true if a peer masked another rank}
+  boolean masks(int peer, int other) {
+    return load(peer, layout.masks + other * 8L) != 0;
+  }
+
+  /// Publishes that this rank is in a handshake, or with 0 that it is not; pairs with [#knock].
+  void publishKnock(long knock, long generation) {
+    pages[rank].set(JAVA_LONG, layout.knock + GENERATION, generation);
+    store(rank, layout.knock + KNOCK, knock);
+  }
+
+  long knock(int peer) {
+    return load(peer, layout.knock + KNOCK);
+  }
+
+  /// The generation that goes with a knock that was seen.
+  long knockGeneration(int peer) {
+    return pages[peer].get(JAVA_LONG, layout.knock + GENERATION);
+  }
+
+  /// Publishes that a peer's knock was seen; pairs with [#acknowledged].
+  void publishAck(int peer, long knock, long generation) {
+    long cell = layout.acks + peer * 16L;
+    pages[rank].set(JAVA_LONG, cell + GENERATION, generation);
+    store(rank, cell + KNOCK, knock);
+  }
+
+  /// {@return the knock of this rank that a peer acknowledged last}
+  long acknowledged(int peer) {
+    return load(peer, layout.acks + rank * 16L + KNOCK);
+  }
+
+  /// The generation that goes with an acknowledgement that was seen.
+  long ackGeneration(int peer) {
+    return pages[peer].get(JAVA_LONG, layout.acks + rank * 16L + GENERATION);
+  }
+
+  /// Publishes to a receiver that all rows of a call are there; pairs with [#hasFlag].
+  ///
+  /// @param counts rows for each expert of the group, or null if the call has none
+  void publishFlag(int receiver, long epoch, LowLatencyTerms terms, int[] counts) {
+    MemorySegment page = pages[receiver];
+    long at = layout.flag(epoch, rank);
+    page.set(JAVA_LONG, at + 8, terms.kind.ordinal());
+    page.set(JAVA_LONG, at + 16, terms.format);
+    page.set(JAVA_LONG, at + 24, terms.numExperts);
+    page.set(JAVA_LONG, at + 32, terms.numMaxTokens);
+    page.set(JAVA_LONG, at + 40, terms.handleEpoch);
+    if (counts != null) {
+      int local = terms.numExperts / pages.length;
+      long to = layout.flagCounts(epoch, rank);
+      MemorySegment.copy(counts, receiver * local, page, JAVA_INT, to, local);
+    }
+    store(receiver, at, epoch);
+  }
+
+  /// {@return true if a source's flag of a call is here}
+  boolean hasFlag(int source, long epoch) {
+    return flag(source, epoch) == epoch;
+  }
+
+  long flag(int source, long epoch) {
+    return load(rank, layout.flag(epoch, source));
+  }
+
+  /// Reads the terms of a flag that was seen.
+  void readTerms(int source, long epoch, LowLatencyTerms terms) {
+    MemorySegment page = pages[rank];
+    long at = layout.flag(epoch, source);
+    terms.kind = LowLatencyKind.of((int) page.get(JAVA_LONG, at + 8));
+    terms.format = (int) page.get(JAVA_LONG, at + 16);
+    terms.numExperts = (int) page.get(JAVA_LONG, at + 24);
+    terms.numMaxTokens = (int) page.get(JAVA_LONG, at + 32);
+    terms.handleEpoch = page.get(JAVA_LONG, at + 40);
+  }
+
+  /// Reads how many rows a source sent to each expert of this rank.
+  void readCounts(int source, long epoch, int[] counts, int at, int numLocalExperts) {
+    long from = layout.flagCounts(epoch, source);
+    MemorySegment.copy(pages[rank], JAVA_INT, from, counts, at, numLocalExperts);
+  }
+}

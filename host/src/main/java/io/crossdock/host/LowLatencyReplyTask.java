@@ -1,0 +1,109 @@
+package io.crossdock.host;
+
+import io.crossdock.core.spi.LowLatencyCombineCall;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Sends the expert outputs of this rank into the lanes of their homes: the outputs for a source's
+/// rows lie side by side here and there, so plain rows go in one copy for each expert and source.
+///
+/// Prepared on the thread that runs the call; its chunks run on any worker.
+final class LowLatencyReplyTask implements ChunkTask {
+  private final LowLatencyContext context;
+  private final LogFmtKernel encoder;
+  private final AtomicLong bytes = new AtomicLong();
+  private final AtomicLong wire = new AtomicLong();
+  private HostLowLatencyHandle handle;
+  private MemorySegment y;
+  private boolean encoded;
+  private long rowBytes;
+  private long resultRows;
+  private long epoch;
+  private long numRows;
+  private int numBlocks;
+  private int numChunks;
+
+  LowLatencyReplyTask(LowLatencyContext context, LogFmtKernel encoder) {
+    this.context = context;
+    this.encoder = encoder;
+  }
+
+  void prepare(LowLatencyCombineCall call) {
+    handle = (HostLowLatencyHandle) call.handle;
+    y = Memory.of(call.y);
+    encoded = LowLatencyCombine.isEncoded(call.format);
+    rowBytes = context.hidden * 2L;
+    resultRows = (long) handle.numMaxTokens * context.numRanks;
+    epoch = call.epoch;
+    bytes.set(0);
+    wire.set(0);
+    numRows = 0;
+    for (int expert = 0; expert < handle.numLocalExperts(); expert++) {
+      numRows += handle.total(expert);
+    }
+    numBlocks = handle.numLocalExperts() * context.numRanks;
+    numChunks = LowLatencyContext.chunks(numRows * rowBytes, numBlocks);
+  }
+
+  int numChunks() {
+    return numChunks;
+  }
+
+  long numRows() {
+    return numRows;
+  }
+
+  long bytesWritten() {
+    return bytes.get();
+  }
+
+  long wireBytes() {
+    return wire.get();
+  }
+
+  @Override
+  public void run(int chunk, int worker) {
+    int end = (int) ((chunk + 1L) * numBlocks / numChunks);
+    for (int block = (int) ((long) chunk * numBlocks / numChunks); block < end; block++) {
+      int expert = block / context.numRanks;
+      int source = block % context.numRanks;
+      int count = handle.count(source, expert);
+      if (count > 0 && !context.state.isMasked(source)) {
+        long sent = encoded ? encode(expert, source, count) : copy(expert, source, count);
+        bytes.addAndGet(sent);
+        wire.addAndGet(source == context.rank ? 0 : sent);
+      }
+    }
+  }
+
+  private long offset(int expert, int source) {
+    return (expert * resultRows + handle.begin(source, expert)) * rowBytes;
+  }
+
+  private long copy(int expert, int source, int count) {
+    long to =
+        context.layout.replies(epoch, context.rank) + handle.firstSlot(source, expert) * rowBytes;
+    MemorySegment.copy(y, offset(expert, source), context.pages[source], to, count * rowBytes);
+    return count * rowBytes;
+  }
+
+  private long encode(int expert, int source, int count) {
+    long stride = context.layout.combineRowBytes;
+    long from = offset(expert, source);
+    long to =
+        context.layout.replies(epoch, context.rank) + handle.firstSlot(source, expert) * stride;
+    long sent = 0;
+    for (int i = 0; i < count; i++) {
+      sent +=
+          encoder.encodeRow(
+              y, from + i * rowBytes, context.pages[source], to + i * stride, context.hidden);
+    }
+    return sent;
+  }
+
+  /// Forgets the call, so that nothing of the caller's is kept alive.
+  void clear() {
+    handle = null;
+    y = null;
+  }
+}

@@ -1,0 +1,383 @@
+package io.crossdock.host;
+
+import io.crossdock.core.CollectiveMismatchException;
+import io.crossdock.core.MaskedException;
+import io.crossdock.core.protocol.Failures;
+import io.crossdock.core.protocol.LowLatencyState;
+import io.crossdock.core.protocol.LowLatencyTerms;
+import io.crossdock.core.protocol.Rejoin;
+import java.util.Arrays;
+
+/// Waits of low-latency mode: for slots to be free, for flags, for ranks that come back. All peers
+/// that are waited for are looked at in turn, so each one's wait is its own. A peer that does not
+/// come is masked, if the buffer may shrink, and else ends the buffer.
+///
+/// Confined to the thread that runs the call.
+final class LowLatencyWaiter {
+  private final HostContext context;
+  private final LowLatencyBoard board;
+  private final LowLatencyState state;
+  private final LowLatencyTerms theirs = new LowLatencyTerms();
+  private final long[] waits;
+  private final Wanted grants = new Grants();
+  private final Flags flags = new Flags();
+  private long epoch;
+
+  LowLatencyWaiter(HostContext context, LowLatencyBoard board, LowLatencyState state) {
+    this.context = context;
+    this.board = board;
+    this.state = state;
+    this.waits = new long[context.numRanks];
+  }
+
+  /// What is waited for.
+  private interface Wanted {
+    /// Takes in what is there by now.
+    void look(long waitedNanos);
+
+    /// {@return a peer that is still waited for, or -1}
+    int next();
+
+    Phase phase();
+
+    long expected();
+
+    long seen(int peer);
+
+    /// {@return true if this peer is still waited for}
+    boolean awaits(int peer);
+
+    /// Does without a peer.
+    void giveUp(int peer);
+  }
+
+  /// Nanoseconds that the last call of [#awaitFlags] waited for each source.
+  long[] waits() {
+    return waits;
+  }
+
+  /// Returns once every living peer freed the slots of a call that was begun.
+  ///
+  /// @throws io.crossdock.core.RefusedException if a peer refused the call
+  void awaitGrants(long call) {
+    epoch = call;
+    await(grants);
+  }
+
+  /// Returns once the flag of every living source was seen, with the same terms.
+  ///
+  /// @throws io.crossdock.core.RefusedException if a peer refused the call
+  /// @throws CollectiveMismatchException if a peer made another call
+  void awaitFlags(long call, LowLatencyTerms mine) {
+    epoch = call;
+    flags.mine = mine;
+    Arrays.fill(waits, 0);
+    await(flags);
+  }
+
+  /// Returns once every rank that takes part in a handshake knocked, but for those left out
+  /// meanwhile.
+  void awaitKnocks(Rejoin rejoin) {
+    await(new Knocks(rejoin));
+  }
+
+  /// Returns once every rank that takes part acknowledged this rank's knock, but for those left
+  /// out.
+  void awaitAcks(Rejoin rejoin) {
+    await(new Acks(rejoin));
+  }
+
+  private void await(Wanted wanted) {
+    wanted.look(0);
+    for (int spin = 0; wanted.next() >= 0 && spin < Waiter.SPINS; spin++) {
+      Thread.onSpinWait();
+      wanted.look(0);
+    }
+    if (wanted.next() >= 0) {
+      awaitSlowly(wanted);
+    }
+  }
+
+  private void awaitSlowly(Wanted wanted) {
+    long start = System.nanoTime();
+    long nextLifeCheck = Waiter.LIFE_CHECK_NANOS;
+    for (int turn = 0; wanted.next() >= 0; turn++) {
+      if (turn % Waiter.YIELDS_PER_POLL == 0) {
+        long waited = System.nanoTime() - start;
+        pollPeers(wanted);
+        if (waited > context.waiter.timeoutNanos()) {
+          giveUpAll(wanted, waited);
+        } else if (waited > nextLifeCheck) {
+          nextLifeCheck = waited + Waiter.LIFE_CHECK_NANOS;
+          giveUpDead(wanted);
+        }
+      }
+      context.waiter.pause(turn);
+      wanted.look(System.nanoTime() - start);
+    }
+  }
+
+  private void pollPeers(Wanted wanted) {
+    context.waiter.observeStates();
+    context.waiter.checkUsable();
+    boolean calls = wanted.phase() != Phase.REJOIN;
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (calls && !state.isMasked(peer) && board.masks(peer, context.rank)) {
+        throw new MaskedException(context.rank, peer);
+      }
+      if (context.protocol.isGone(peer)) {
+        lose(wanted, peer, "peer left during a call");
+      }
+    }
+  }
+
+  private void giveUpDead(Wanted wanted) {
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (wanted.awaits(peer) && !context.waiter.isAlive(peer)) {
+        lose(wanted, peer, "peer process died");
+      }
+    }
+  }
+
+  /// What the peer published before it went still counts.
+  private void lose(Wanted wanted, int peer, String what) {
+    wanted.look(0);
+    if (!wanted.awaits(peer)) {
+      return;
+    }
+    if (!mayShrink(wanted)) {
+      throw context.waiter.lost(peer, what, wanted.phase());
+    }
+    wanted.giveUp(peer);
+  }
+
+  private boolean mayShrink(Wanted wanted) {
+    return context.spec.enableShrink() || wanted.phase() == Phase.REJOIN;
+  }
+
+  /// Time is up for all that did not come: they had the same time.
+  private void giveUpAll(Wanted wanted, long waited) {
+    for (int peer = wanted.next(); peer >= 0; peer = wanted.next()) {
+      if (!mayShrink(wanted)) {
+        throw context.waiter.timeout(
+            peer, wanted.seen(peer), wanted.expected(), wanted.phase(), waited);
+      }
+      wanted.giveUp(peer);
+    }
+  }
+
+  private void checkRefusal(int peer) {
+    if (board.isRefused(peer, epoch)) {
+      throw Failures.refused(peer, board.refusalReason(peer, epoch));
+    }
+  }
+
+  void mask(int peer) {
+    state.mask(peer);
+    board.publishMask(peer, true);
+  }
+
+  /// Slots that are free again.
+  private final class Grants implements Wanted {
+    @Override
+    public void look(long waitedNanos) {
+      for (int peer = state.nextUngranted(); peer >= 0; peer = state.nextUngranted()) {
+        state.observeCompleted(peer, board.completed(peer));
+        if (state.nextUngranted() == peer) {
+          checkRefusal(peer);
+          return;
+        }
+      }
+    }
+
+    @Override
+    public int next() {
+      return state.nextUngranted();
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.GRANT;
+    }
+
+    @Override
+    public long expected() {
+      return state.neededMark();
+    }
+
+    @Override
+    public long seen(int peer) {
+      return board.completed(peer);
+    }
+
+    @Override
+    public boolean awaits(int peer) {
+      return !state.isMasked(peer) && board.completed(peer) < state.neededMark();
+    }
+
+    @Override
+    public void giveUp(int peer) {
+      mask(peer);
+    }
+  }
+
+  /// Flags of all sources.
+  private final class Flags implements Wanted {
+    private LowLatencyTerms mine;
+
+    @Override
+    public void look(long waitedNanos) {
+      for (int source = 0; source < context.numRanks; source++) {
+        if (!state.isMasked(source) && !state.counts(epoch, source)) {
+          look(source, waitedNanos);
+        }
+      }
+    }
+
+    private void look(int source, long waitedNanos) {
+      if (!board.hasFlag(source, epoch)) {
+        checkRefusal(source);
+        return;
+      }
+      board.readTerms(source, epoch, theirs);
+      if (!mine.agrees(theirs)) {
+        throw new CollectiveMismatchException(
+            "ranks made different calls: rank="
+                + context.rank
+                + ", peer="
+                + source
+                + ", call="
+                + mine
+                + ", peerCall="
+                + theirs);
+      }
+      state.observe(epoch, source);
+      waits[source] = waitedNanos;
+    }
+
+    @Override
+    public int next() {
+      return state.nextUnseen(epoch);
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.RECEIVE;
+    }
+
+    @Override
+    public long expected() {
+      return epoch;
+    }
+
+    @Override
+    public long seen(int peer) {
+      return board.flag(peer, epoch);
+    }
+
+    @Override
+    public boolean awaits(int peer) {
+      return !state.isMasked(peer) && !state.counts(epoch, peer);
+    }
+
+    @Override
+    public void giveUp(int peer) {
+      mask(peer);
+    }
+  }
+
+  /// Knocks of all that take part in a handshake.
+  private final class Knocks implements Wanted {
+    private final Rejoin rejoin;
+
+    Knocks(Rejoin rejoin) {
+      this.rejoin = rejoin;
+    }
+
+    @Override
+    public void look(long waitedNanos) {
+      for (int peer = 0; peer < context.numRanks; peer++) {
+        long knock = board.knock(peer);
+        if (knock != 0) {
+          rejoin.observeKnock(peer, knock, board.knockGeneration(peer));
+        }
+      }
+    }
+
+    @Override
+    public int next() {
+      return rejoin.nextAbsent();
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.REJOIN;
+    }
+
+    @Override
+    public long expected() {
+      return 1;
+    }
+
+    @Override
+    public long seen(int peer) {
+      return board.knock(peer);
+    }
+
+    @Override
+    public boolean awaits(int peer) {
+      return rejoin.isAbsent(peer);
+    }
+
+    @Override
+    public void giveUp(int peer) {
+      rejoin.leaveOut(peer);
+    }
+  }
+
+  /// Acknowledgements of all that take part in a handshake.
+  private final class Acks implements Wanted {
+    private final Rejoin rejoin;
+
+    Acks(Rejoin rejoin) {
+      this.rejoin = rejoin;
+    }
+
+    @Override
+    public void look(long waitedNanos) {
+      for (int peer = 0; peer < context.numRanks; peer++) {
+        rejoin.observeAck(peer, board.acknowledged(peer), board.ackGeneration(peer));
+      }
+    }
+
+    @Override
+    public int next() {
+      return rejoin.nextSilent();
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.REJOIN;
+    }
+
+    @Override
+    public long expected() {
+      return rejoin.knockOf(context.rank);
+    }
+
+    @Override
+    public long seen(int peer) {
+      return board.acknowledged(peer);
+    }
+
+    @Override
+    public boolean awaits(int peer) {
+      return rejoin.isSilent(peer);
+    }
+
+    @Override
+    public void giveUp(int peer) {
+      rejoin.leaveOut(peer);
+    }
+  }
+}
