@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.LeaseException;
+import io.crossdock.core.RefusedException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.LowLatencyState;
 import io.crossdock.core.protocol.LowLatencyTerms;
@@ -108,7 +109,13 @@ final class LowLatencyContext {
     if (!state.canBegin()) {
       return;
     }
-    long epoch = begin();
+    long epoch;
+    try {
+      epoch = begin();
+    } catch (RefusedException e) {
+      // A peer refused the same call, so all know.
+      return;
+    }
     board.publishRefusal(epoch, reason);
     complete(epoch);
   }
