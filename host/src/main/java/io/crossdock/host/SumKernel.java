@@ -51,8 +51,6 @@ interface SumKernel {
   /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar
   /// twin}
   static SumKernel pick() {
-    boolean wanted = !"scalar".equals(System.getProperty("crossdock.host.kernels"));
-    boolean present = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-    return wanted && present ? new VectorSumKernel() : new ScalarSumKernel();
+    return VectorApi.isWanted() ? new VectorSumKernel() : new ScalarSumKernel();
   }
 }

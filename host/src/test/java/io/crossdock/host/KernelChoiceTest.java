@@ -17,18 +17,20 @@ class KernelChoiceTest {
 
   @Test
   void theVectorKernelRunsWhereItsModuleIs() throws Exception {
-    assertThat(run("--add-modules", "jdk.incubator.vector")).containsPattern("kernel=vector\\d+");
+    assertThat(run("--add-modules", "jdk.incubator.vector"))
+        .containsPattern("kernel=vector\\d+")
+        .containsPattern("cast=(vector\\d{3}|scalar)");
   }
 
   @Test
   void theScalarTwinRunsWithoutTheModule() throws Exception {
-    assertThat(run()).contains("kernel=scalar");
+    assertThat(run()).contains("kernel=scalar", "cast=scalar");
   }
 
   @Test
   void theScalarTwinRunsWhereAskedFor() throws Exception {
     assertThat(run("--add-modules", "jdk.incubator.vector", "-Dcrossdock.host.kernels=scalar"))
-        .contains("kernel=scalar");
+        .contains("kernel=scalar", "cast=scalar");
   }
 
   private String run(String... options) throws IOException, InterruptedException {

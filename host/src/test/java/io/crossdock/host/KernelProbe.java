@@ -13,5 +13,6 @@ final class KernelProbe {
       test.check(kernel.describe(), test.sum(kernel, test.scattered(arena), 4), test.expected());
     }
     System.out.println("kernel=" + kernel.describe());
+    System.out.println("cast=" + Fp8CastKernel.pick(128).describe());
   }
 }
