@@ -38,12 +38,27 @@ enum OutcomeCode : u64 {
   kPeerLeft = 5,
   kPeerAborted = 6,
   kUnusable = 7,  // was aborted before the call began
+  kMaskedOut = 8,    // low latency: a peer masked this rank
+  kHookPending = 9,  // low latency: the call that used the slots before is not complete
 };
 
-enum Phase : u64 { kEnterPhase = 0, kFinishPhase = 1, kPullPhase = 2, kBarrierPhase = 3 };
+enum Phase : u64 {
+  kEnterPhase = 0,
+  kFinishPhase = 1,
+  kPullPhase = 2,
+  kBarrierPhase = 3,
+  kGrantPhase = 4,
+  kReceivePhase = 5,
+};
 
 // Why a device refused a call; 0 stands for text from the host.
-enum Refusal : u64 { kTextRefusal = 0, kExpertOutOfRange = 1, kExpertRepeated = 2, kForeignLayout = 3 };
+enum Refusal : u64 {
+  kTextRefusal = 0,
+  kExpertOutOfRange = 1,
+  kExpertRepeated = 2,
+  kForeignLayout = 3,
+  kNotDispatched = 4,
+};
 
 // Where things lie in the memory of every rank. The same on all ranks of a buffer, but for the
 // pointers. Offsets count from the start of a rank's memory.
@@ -287,6 +302,131 @@ struct CopyArgs {
   u64 num_bytes;
 };
 
+constexpr u64 kSlotSets = 2;
+constexpr u64 kMaxLowLatencyRanks = 1024;
+
+// The calls of low-latency mode; ordinals of the Java enum LowLatencyKind.
+enum LlKind : u64 { kLlDispatch = 0, kLlCombine = 1, kLlClean = 2 };
+
+// How rows of a low-latency dispatch travel; ordinals of the Java enum LowLatencyFormat.
+enum LlFormat : u64 { kLlBf16 = 0, kLlFp8 = 1, kLlFp8PowerOfTwo = 2, kLlFp8Ue8m0 = 3 };
+
+// Where low-latency mode lies in the memory of every rank, behind the windows; and this rank's own state
+// of it, by address. The Geometry beside it has a LocalState of its own.
+//
+// | completed [R] | masked by [R] | refusals [2][R] | flag lines [2][R] |
+// | dispatch lanes [2][R] | combine lanes [2][R] |
+struct LlGeometry {
+  u64 hidden;
+  u64 num_slots;   // of a lane
+  u64 may_shrink;  // 1: who does not come is masked
+  u64 completed;
+  u64 masked_by;
+  u64 refusals;
+  u64 refusal_pitch;
+  u64 flags;
+  u64 flag_pitch;
+  u64 dispatch;
+  u64 dispatch_pitch;
+  u64 lane_scales;   // this and the next: offsets inside a dispatch lane, whose rows come first
+  u64 lane_sources;
+  u64 combine;
+  u64 combine_pitch;
+  u64 masks;          // u64[R]: 1 if this rank gave a rank up
+  u64 decisions;      // u64[R]: how a wait that was nearly over ended, tagged with the epoch
+  u64 open;           // u64[2]: the call that uses a slot set and is not complete, or 0
+  u64 expert_counts;  // i32[E]: zero between calls
+};
+
+// What the ranks of a low-latency call agree on.
+struct LlTerms {
+  u64 kind;
+  u64 format;
+  u64 num_experts;
+  u64 num_max_tokens;
+  u64 handle_epoch;
+};
+
+// Head of a flag line; rows for each expert of the receiver (i32) follow. The epoch is the flag.
+struct LlFlag {
+  u64 epoch;
+  LlTerms terms;
+};
+
+// Why a rank's call is invalid; text follows. The epoch is the flag.
+struct LlRefusal {
+  u64 epoch;
+  u64 code;
+  u64 fact0;
+  u64 fact1;
+  u64 fact2;
+};
+
+// What a low-latency dispatch leaves for its combine, in device memory.
+struct LlHandle {
+  u64 epoch;    // u64: of the dispatch; 0 if it was not sent
+  u64 choices;  // i32[tokens][K]
+  u64 slots;    // i32[tokens][K]: in this rank's lane at the expert's rank
+  u64 counts;   // i32[R][E/R]: rows from each source
+  u64 topk;
+};
+
+// What every low-latency kernel begins with.
+struct LlCall {
+  Geometry geometry;
+  LlGeometry ll;
+  Reporting reporting;
+  LlTerms terms;
+  LlHandle handle;
+  u64 call_epoch;  // u64: the epoch of this call, from its send half to its receive half
+  u64 num_tokens;
+  u64 topk_idx;
+  u64 topk_idx_pitch;
+  u64 index_bytes;
+  u64 topk;
+};
+
+struct LlSendArgs {
+  LlCall call;
+  u64 x;
+  u64 x_pitch;
+};
+
+struct LlPackArgs {
+  LlCall call;
+  u64 rows;
+  u64 scales;
+  u64 recv_count;
+  u64 src_info;
+  u64 layout_range;
+  u64 recv_stats;  // i32[E/R] to be added to, or 0
+  u64 waits;       // i64[R], or 0; zeroed before
+};
+
+struct LlReplyArgs {
+  LlCall call;
+  u64 y;
+};
+
+struct LlSumArgs {
+  LlCall call;
+  u64 weights;
+  u64 weights_pitch;
+  u64 combined_x;
+  u64 combined_x_pitch;
+  u64 waits;
+};
+
+struct LlCleanArgs {
+  LlCall call;
+};
+
+struct LlRefuseArgs {
+  LlCall call;
+  char reason[kReasonBytes];
+};
+
+static_assert(sizeof(LlRefuseArgs) <= 4096, "kernel parameters must fit into 4 KiB");
 static_assert(sizeof(RefuseArgs) <= 4096, "kernel parameters must fit into 4 KiB");
 
 }  // namespace crossdock

@@ -244,6 +244,123 @@ extern "C" __constant__ const u32 layout_CopyArgs[] = {
     CROSSDOCK_OFFSET(CopyArgs, num_bytes),
 };
 
+extern "C" __constant__ const u32 layout_LlGeometry[] = {
+    sizeof(LlGeometry),
+    CROSSDOCK_OFFSET(LlGeometry, hidden),
+    CROSSDOCK_OFFSET(LlGeometry, num_slots),
+    CROSSDOCK_OFFSET(LlGeometry, may_shrink),
+    CROSSDOCK_OFFSET(LlGeometry, completed),
+    CROSSDOCK_OFFSET(LlGeometry, masked_by),
+    CROSSDOCK_OFFSET(LlGeometry, refusals),
+    CROSSDOCK_OFFSET(LlGeometry, refusal_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, flags),
+    CROSSDOCK_OFFSET(LlGeometry, flag_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, dispatch),
+    CROSSDOCK_OFFSET(LlGeometry, dispatch_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, lane_scales),
+    CROSSDOCK_OFFSET(LlGeometry, lane_sources),
+    CROSSDOCK_OFFSET(LlGeometry, combine),
+    CROSSDOCK_OFFSET(LlGeometry, combine_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, masks),
+    CROSSDOCK_OFFSET(LlGeometry, decisions),
+    CROSSDOCK_OFFSET(LlGeometry, open),
+    CROSSDOCK_OFFSET(LlGeometry, expert_counts),
+};
+
+extern "C" __constant__ const u32 layout_LlTerms[] = {
+    sizeof(LlTerms),
+    CROSSDOCK_OFFSET(LlTerms, kind),
+    CROSSDOCK_OFFSET(LlTerms, format),
+    CROSSDOCK_OFFSET(LlTerms, num_experts),
+    CROSSDOCK_OFFSET(LlTerms, num_max_tokens),
+    CROSSDOCK_OFFSET(LlTerms, handle_epoch),
+};
+
+extern "C" __constant__ const u32 layout_LlFlag[] = {
+    sizeof(LlFlag),
+    CROSSDOCK_OFFSET(LlFlag, epoch),
+    CROSSDOCK_OFFSET(LlFlag, terms),
+};
+
+extern "C" __constant__ const u32 layout_LlRefusal[] = {
+    sizeof(LlRefusal),
+    CROSSDOCK_OFFSET(LlRefusal, epoch),
+    CROSSDOCK_OFFSET(LlRefusal, code),
+    CROSSDOCK_OFFSET(LlRefusal, fact0),
+    CROSSDOCK_OFFSET(LlRefusal, fact1),
+    CROSSDOCK_OFFSET(LlRefusal, fact2),
+};
+
+extern "C" __constant__ const u32 layout_LlHandle[] = {
+    sizeof(LlHandle),
+    CROSSDOCK_OFFSET(LlHandle, epoch),
+    CROSSDOCK_OFFSET(LlHandle, choices),
+    CROSSDOCK_OFFSET(LlHandle, slots),
+    CROSSDOCK_OFFSET(LlHandle, counts),
+    CROSSDOCK_OFFSET(LlHandle, topk),
+};
+
+extern "C" __constant__ const u32 layout_LlCall[] = {
+    sizeof(LlCall),
+    CROSSDOCK_OFFSET(LlCall, geometry),
+    CROSSDOCK_OFFSET(LlCall, ll),
+    CROSSDOCK_OFFSET(LlCall, reporting),
+    CROSSDOCK_OFFSET(LlCall, terms),
+    CROSSDOCK_OFFSET(LlCall, handle),
+    CROSSDOCK_OFFSET(LlCall, call_epoch),
+    CROSSDOCK_OFFSET(LlCall, num_tokens),
+    CROSSDOCK_OFFSET(LlCall, topk_idx),
+    CROSSDOCK_OFFSET(LlCall, topk_idx_pitch),
+    CROSSDOCK_OFFSET(LlCall, index_bytes),
+    CROSSDOCK_OFFSET(LlCall, topk),
+};
+
+extern "C" __constant__ const u32 layout_LlSendArgs[] = {
+    sizeof(LlSendArgs),
+    CROSSDOCK_OFFSET(LlSendArgs, call),
+    CROSSDOCK_OFFSET(LlSendArgs, x),
+    CROSSDOCK_OFFSET(LlSendArgs, x_pitch),
+};
+
+extern "C" __constant__ const u32 layout_LlPackArgs[] = {
+    sizeof(LlPackArgs),
+    CROSSDOCK_OFFSET(LlPackArgs, call),
+    CROSSDOCK_OFFSET(LlPackArgs, rows),
+    CROSSDOCK_OFFSET(LlPackArgs, scales),
+    CROSSDOCK_OFFSET(LlPackArgs, recv_count),
+    CROSSDOCK_OFFSET(LlPackArgs, src_info),
+    CROSSDOCK_OFFSET(LlPackArgs, layout_range),
+    CROSSDOCK_OFFSET(LlPackArgs, recv_stats),
+    CROSSDOCK_OFFSET(LlPackArgs, waits),
+};
+
+extern "C" __constant__ const u32 layout_LlReplyArgs[] = {
+    sizeof(LlReplyArgs),
+    CROSSDOCK_OFFSET(LlReplyArgs, call),
+    CROSSDOCK_OFFSET(LlReplyArgs, y),
+};
+
+extern "C" __constant__ const u32 layout_LlSumArgs[] = {
+    sizeof(LlSumArgs),
+    CROSSDOCK_OFFSET(LlSumArgs, call),
+    CROSSDOCK_OFFSET(LlSumArgs, weights),
+    CROSSDOCK_OFFSET(LlSumArgs, weights_pitch),
+    CROSSDOCK_OFFSET(LlSumArgs, combined_x),
+    CROSSDOCK_OFFSET(LlSumArgs, combined_x_pitch),
+    CROSSDOCK_OFFSET(LlSumArgs, waits),
+};
+
+extern "C" __constant__ const u32 layout_LlCleanArgs[] = {
+    sizeof(LlCleanArgs),
+    CROSSDOCK_OFFSET(LlCleanArgs, call),
+};
+
+extern "C" __constant__ const u32 layout_LlRefuseArgs[] = {
+    sizeof(LlRefuseArgs),
+    CROSSDOCK_OFFSET(LlRefuseArgs, call),
+    CROSSDOCK_OFFSET(LlRefuseArgs, reason),
+};
+
 #undef CROSSDOCK_OFFSET
 
 }  // namespace crossdock

@@ -5,4 +5,6 @@
 #include "control.cu"
 #include "enter.cu"
 #include "layout.cu"
+#include "ll_combine.cu"
+#include "ll_dispatch.cu"
 #include "place.cu"

@@ -23,7 +23,7 @@ public final class LowLatencyHandle {
 
   /// {@return the number of the call, equal on all ranks}
   public long epoch() {
-    return data.epoch;
+    return data.readEpoch();
   }
 
   /// {@return tokens this rank sent}

@@ -110,6 +110,18 @@ final class CudaContext {
     }
   }
 
+  /// Makes the launcher of a kernel that not every buffer needs.
+  Launcher addLauncher(Kernel kernel, Arena arena) {
+    Launcher launcher = new Launcher(arena, gpu, kernel);
+    launchers.put(kernel, launcher);
+    return launcher;
+  }
+
+  /// Multiprocessors of the GPU for each rank that uses it.
+  int share() {
+    return share;
+  }
+
   Launcher launcher(Kernel kernel) {
     return launchers.get(kernel);
   }

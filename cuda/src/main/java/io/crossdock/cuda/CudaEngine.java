@@ -2,6 +2,7 @@ package io.crossdock.cuda;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.Mode;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineSession;
@@ -19,6 +20,11 @@ final class CudaEngine implements EngineBackend {
   @Override
   public String name() {
     return "cuda";
+  }
+
+  @Override
+  public boolean supports(Mode mode) {
+    return true;
   }
 
   @Override

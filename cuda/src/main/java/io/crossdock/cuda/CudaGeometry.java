@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
 ///
 /// ```
 /// | entries [2][R] | finished [R] | pulled [R] | states [R] | barriers [R] | reasons [R] |
-/// | receive windows .. | output windows .. |
+/// | receive windows .. | output windows .. | low-latency mode: LowLatencyGeometry |
 ///
 /// entry           | header | reason | rank counts i64[R] | counts of the owner's experts i32 |
 /// receive window  | rows | scales | topkIdx | topkWeights | source token idx |
@@ -46,6 +46,9 @@ final class CudaGeometry {
   final long outputWeights;
   final long rows;
   final long byteSize;
+
+  /// Null in a buffer for normal mode alone.
+  final LowLatencyGeometry lowLatency;
 
   private CudaGeometry(BufferSpec spec, int numRanks) {
     this.numRanks = numRanks;
@@ -82,7 +85,10 @@ final class CudaGeometry {
     long control = memory.end(WINDOW_ALIGNMENT);
     receive = control;
     output = Math.addExact(receive, Math.multiplyExact(spec.numReceiveWindows(), receivePitch));
-    byteSize = Math.addExact(output, Math.multiplyExact(spec.numOutputWindows(), outputPitch));
+    long windowsEnd =
+        Math.addExact(output, Math.multiplyExact(spec.numOutputWindows(), outputPitch));
+    lowLatency = LowLatencyGeometry.of(spec, numRanks, windowsEnd);
+    byteSize = lowLatency == null ? windowsEnd : lowLatency.end;
   }
 
   /// Lays out the memory of one rank.

@@ -17,6 +17,7 @@ import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.LowLatencySession;
 import io.crossdock.core.spi.OutputPlace;
 import io.crossdock.cuda.driver.GpuTimeoutException;
 import io.crossdock.ffi.NativeCallException;
@@ -43,6 +44,10 @@ final class CudaSession implements EngineSession {
   private final CudaOutputs outputs;
   private final CudaCombine combines;
   private final CudaLayouts layouts;
+
+  /// Null in a buffer for normal mode alone.
+  private final CudaLowLatency lowLatency;
+
   private final AtomicBoolean closed = new AtomicBoolean();
 
   CudaSession(CudaContext context, ProcessGroup group, Resources resources) {
@@ -56,6 +61,8 @@ final class CudaSession implements EngineSession {
     dispatches = new CudaDispatch(context, receiveEvents);
     outputs = new CudaOutputs(context, outputEvents);
     combines = new CudaCombine(context, outputs);
+    lowLatency =
+        context.geometry.lowLatency == null ? null : new CudaLowLatency(context, resources);
   }
 
   @Override
@@ -220,6 +227,11 @@ final class CudaSession implements EngineSession {
   }
 
   @Override
+  public LowLatencySession lowLatency() {
+    return lowLatency == null ? EngineSession.super.lowLatency() : lowLatency;
+  }
+
+  @Override
   public HandleData newHandle() {
     return new CudaHandleData(
         context.rank, context.numRanks, context.blocks, context.control, context.wait);
@@ -245,13 +257,20 @@ final class CudaSession implements EngineSession {
   @Override
   public void reset() {
     context.comm.close();
-    byte[] mine = ByteBuffer.allocate(8).putLong(context.local.epoch(context.control)).array();
+    long generation = lowLatency == null ? 0 : lowLatency.generation();
+    ByteBuffer mine = ByteBuffer.allocate(2 * Long.BYTES);
+    mine.putLong(context.local.epoch(context.control)).putLong(generation);
     long highest = 0;
-    for (byte[] theirs : group.allGather(mine)) {
-      highest = Math.max(highest, ByteBuffer.wrap(theirs).getLong());
+    for (byte[] bytes : group.allGather(mine.array())) {
+      ByteBuffer theirs = ByteBuffer.wrap(bytes);
+      highest = Math.max(highest, theirs.getLong());
+      generation = Math.max(generation, theirs.getLong());
     }
     long start = ProtocolState.restart(highest);
     context.restart(start);
+    if (lowLatency != null) {
+      lowLatency.reset(generation + 1);
+    }
     group.barrier();
     context.log.reset();
     context.health.reset();

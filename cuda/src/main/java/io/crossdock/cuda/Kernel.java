@@ -12,7 +12,13 @@ enum Kernel {
   AWAIT_PULLED("await_pulled", Structs.AWAIT_PULLED),
   SYNC_RANKS("sync_ranks", Structs.BARRIER),
   CAST_FP8("cast_fp8", Structs.CAST),
-  COPY_BYTES("copy_bytes", Structs.COPY);
+  COPY_BYTES("copy_bytes", Structs.COPY),
+  LL_SEND("ll_send", Structs.LL_SEND),
+  LL_PACK("ll_pack", Structs.LL_PACK),
+  LL_REPLY("ll_reply", Structs.LL_REPLY),
+  LL_SUM("ll_sum", Structs.LL_SUM),
+  LL_CLEAN("ll_clean", Structs.LL_CLEAN),
+  LL_REFUSE("ll_refuse", Structs.LL_REFUSE);
 
   final String entryPoint;
 

@@ -99,6 +99,51 @@ final class Structs {
 
   static final Struct COPY = Struct.named("CopyArgs").words("from", "to", "num_bytes");
 
+  static final Struct LL_GEOMETRY =
+      Struct.named("LlGeometry")
+          .words("hidden", "num_slots", "may_shrink", "completed", "masked_by")
+          .words("refusals", "refusal_pitch", "flags", "flag_pitch", "dispatch", "dispatch_pitch")
+          .words("lane_scales", "lane_sources", "combine", "combine_pitch")
+          .words("masks", "decisions", "open", "expert_counts");
+
+  static final Struct LL_TERMS =
+      Struct.named("LlTerms")
+          .words("kind", "format", "num_experts", "num_max_tokens", "handle_epoch");
+
+  static final Struct LL_FLAG = Struct.named("LlFlag").words("epoch").nested("terms", LL_TERMS);
+
+  static final Struct LL_REFUSAL =
+      Struct.named("LlRefusal").words("epoch", "code", "fact0", "fact1", "fact2");
+
+  static final Struct LL_HANDLE =
+      Struct.named("LlHandle").words("epoch", "choices", "slots", "counts", "topk");
+
+  static final Struct LL_CALL =
+      Struct.named("LlCall")
+          .nested("geometry", GEOMETRY)
+          .nested("ll", LL_GEOMETRY)
+          .nested("reporting", REPORTING)
+          .nested("terms", LL_TERMS)
+          .nested("handle", LL_HANDLE)
+          .words("call_epoch", "num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk");
+
+  static final Struct LL_SEND = lowLatency("LlSendArgs").words("x", "x_pitch");
+
+  static final Struct LL_PACK =
+      lowLatency("LlPackArgs")
+          .words("rows", "scales", "recv_count", "src_info", "layout_range")
+          .words("recv_stats", "waits");
+
+  static final Struct LL_REPLY = lowLatency("LlReplyArgs").words("y");
+
+  static final Struct LL_SUM =
+      lowLatency("LlSumArgs")
+          .words("weights", "weights_pitch", "combined_x", "combined_x_pitch", "waits");
+
+  static final Struct LL_CLEAN = lowLatency("LlCleanArgs");
+
+  static final Struct LL_REFUSE = lowLatency("LlRefuseArgs").bytes("reason", REASON_BYTES);
+
   static final List<Struct> ALL =
       List.of(
           GEOMETRY,
@@ -117,9 +162,25 @@ final class Structs {
           BARRIER,
           LAYOUT,
           CAST,
-          COPY);
+          COPY,
+          LL_GEOMETRY,
+          LL_TERMS,
+          LL_FLAG,
+          LL_REFUSAL,
+          LL_HANDLE,
+          LL_CALL,
+          LL_SEND,
+          LL_PACK,
+          LL_REPLY,
+          LL_SUM,
+          LL_CLEAN,
+          LL_REFUSE);
 
   private Structs() {}
+
+  private static Struct lowLatency(String name) {
+    return Struct.named(name).nested("call", LL_CALL);
+  }
 
   /// What the arguments of all calls along a handle begin with.
   private static Struct call(String name) {

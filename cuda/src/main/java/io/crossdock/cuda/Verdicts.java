@@ -4,12 +4,16 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.AbortedException;
+import io.crossdock.core.CollectiveMismatchException;
 import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.LeaseException;
+import io.crossdock.core.MaskedException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.CallKind;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.Failures;
+import io.crossdock.core.protocol.LowLatencyKind;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 
@@ -26,13 +30,19 @@ final class Verdicts {
   static final long PEER_LEFT = 5;
   static final long PEER_ABORTED = 6;
   static final long UNUSABLE = 7;
+  private static final long MASKED_OUT = 8;
+  private static final long HOOK_PENDING = 9;
 
   // Ordinals of Refusal in args.cuh.
   private static final long TEXT = 0;
   private static final long OUT_OF_RANGE = 1;
   private static final long REPEATED = 2;
+  private static final long NOT_DISPATCHED = 4;
 
-  private static final String[] PHASES = {"ENTER", "FINISH", "PULL", "BARRIER"};
+  private static final String[] PHASES = {"ENTER", "FINISH", "PULL", "BARRIER", "GRANT", "RECEIVE"};
+
+  /// From here on phases are those of low-latency mode.
+  private static final long GRANT_PHASE = 4;
 
   /// Where a report has its outcome.
   static final long CODE = outcome("code");
@@ -68,7 +78,7 @@ final class Verdicts {
 
   /// True if no call can be made any more until the buffer is reset.
   static boolean isFinal(long code) {
-    return code >= TIMEOUT;
+    return code >= TIMEOUT && code <= UNUSABLE;
   }
 
   /// What a call throws that every rank left in order.
@@ -76,7 +86,17 @@ final class Verdicts {
     int peer = peer(report);
     return switch ((int) code(report)) {
       case (int) REFUSED -> refused(report, peer, rank);
-      case (int) MISMATCH -> Failures.mismatch(entry(report, FIRST), peer, entry(report, CULPRIT));
+      case (int) MISMATCH -> mismatch(report, peer, rank);
+      case (int) MASKED_OUT -> new MaskedException(rank, peer);
+      case (int) HOOK_PENDING ->
+          new LeaseException(
+              "a hook of an earlier call did not run: rank="
+                  + rank
+                  + ", epoch="
+                  + report.get(JAVA_LONG, SEEN)
+                  + ", nextEpoch="
+                  + report.get(JAVA_LONG, EXPECTED)
+                  + ", remedy=run it first; at most two calls may be pending");
       default ->
           Failures.overCapacity(
               peer,
@@ -84,6 +104,22 @@ final class Verdicts {
               report.get(JAVA_LONG, FACT1),
               report.get(JAVA_LONG, FACT2));
     };
+  }
+
+  private static CollectiveMismatchException mismatch(MemorySegment report, int peer, int rank) {
+    if (report.get(JAVA_LONG, PHASE) < GRANT_PHASE) {
+      return Failures.mismatch(entry(report, FIRST), peer, entry(report, CULPRIT));
+    }
+    return new CollectiveMismatchException(
+        "ranks made different calls: rank="
+            + rank
+            + ", peer="
+            + peer
+            + ", call="
+            + LowLatencyKind.of((int) report.get(JAVA_LONG, FACT0))
+            + ", peerCall="
+            + LowLatencyKind.of((int) report.get(JAVA_LONG, FACT1))
+            + ", or their formats or sizes differ");
   }
 
   /// What a call throws that takes the buffer down.
@@ -147,6 +183,7 @@ final class Verdicts {
     return switch ((int) word(report, CULPRIT, "refusal")) {
       case (int) OUT_OF_RANGE -> Failures.expertOutOfRange(fact0, fact1, fact2, numExperts);
       case (int) REPEATED -> Failures.expertRepeated(fact0, fact1);
+      case (int) NOT_DISPATCHED -> Failures.notDispatched(fact0, fact1, fact2);
       default -> Failures.foreignLayout(fact0, fact1, fact2);
     };
   }

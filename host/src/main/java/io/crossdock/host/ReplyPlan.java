@@ -54,15 +54,7 @@ final class ReplyPlan {
     }
     int slot = handle.plan.slotOf(token, k, (int) id);
     if (slot < 0) {
-      throw new InvalidInputException(
-          "token was not dispatched to the expert: token="
-              + token
-              + ", k="
-              + k
-              + ", expert="
-              + id
-              + ", dispatchEpoch="
-              + handle.epoch);
+      throw Failures.notDispatched(token, k, id);
     }
     owners[at] = handle.plan.owner((int) id);
     slots[at] = slot;

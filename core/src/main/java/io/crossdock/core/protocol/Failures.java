@@ -90,6 +90,21 @@ public final class Failures {
         "a token repeats an expert: token=" + token + ", expert=" + expert);
   }
 
+  /// {@return a combine names an expert that the token was not sent to}
+  ///
+  /// @param token its row
+  /// @param k its column
+  /// @param expert the id
+  public static InvalidInputException notDispatched(long token, long k, long expert) {
+    return new InvalidInputException(
+        "token was not dispatched to the expert: token="
+            + token
+            + ", k="
+            + k
+            + ", expert="
+            + expert);
+  }
+
   /// {@return the layout was made of other choices}
   ///
   /// @param rank a destination

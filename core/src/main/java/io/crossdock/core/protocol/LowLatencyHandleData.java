@@ -28,4 +28,9 @@ public class LowLatencyHandleData {
 
   /// Makes an empty handle.
   public LowLatencyHandleData() {}
+
+  /// {@return the epoch; an engine that has it on a device brings it}
+  public long readEpoch() {
+    return epoch;
+  }
 }

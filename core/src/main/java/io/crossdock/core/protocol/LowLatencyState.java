@@ -62,6 +62,13 @@ public final class LowLatencyState {
     return epoch >>> NUMBER_BITS;
   }
 
+  /// {@return the epoch that a generation begins with; its first call has the next}
+  ///
+  /// @param generation its number
+  public static long first(long generation) {
+    return generation << NUMBER_BITS;
+  }
+
   /// {@return the epoch of the last call}
   public long epoch() {
     return epoch;
@@ -184,7 +191,7 @@ public final class LowLatencyState {
   /// @param generation above all used, equal on all ranks that take part
   /// @param absent ranks that are masked from now on; all others live
   public void restart(long generation, boolean[] absent) {
-    epoch = generation << NUMBER_BITS;
+    epoch = first(generation);
     Arrays.fill(open, 0);
     System.arraycopy(absent, 0, masked, 0, numRanks);
   }

@@ -1,0 +1,397 @@
+// The steps that the kernels of low-latency mode share: begin a call, wait for peers, end it. The rules
+// are those of the Java class LowLatencyState.
+#pragma once
+
+#include "protocol.cuh"
+
+namespace crossdock {
+
+constexpr u32 kLlThreads = 512;
+constexpr u32 kLlWarps = kLlThreads / kWarpThreads;
+
+__device__ __forceinline__ u64 ll_lane(const LlCall& call, u64 epoch, u64 source) {
+  return epoch % kSlotSets * call.geometry.num_ranks + source;
+}
+
+// The flag line of a source in the memory of a receiver.
+__device__ __forceinline__ LlFlag* ll_flag(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return pointer<LlFlag>(peer_memory(call.geometry, receiver) + call.ll.flags +
+                         ll_lane(call, epoch, source) * call.ll.flag_pitch);
+}
+
+__device__ __forceinline__ i32* ll_flag_counts(LlFlag* flag) {
+  return reinterpret_cast<i32*>(flag + 1);
+}
+
+__device__ __forceinline__ LlRefusal* ll_refusal(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return pointer<LlRefusal>(peer_memory(call.geometry, receiver) + call.ll.refusals +
+                            ll_lane(call, epoch, source) * call.ll.refusal_pitch);
+}
+
+__device__ __forceinline__ u64 ll_dispatch_lane(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return peer_memory(call.geometry, receiver) + call.ll.dispatch +
+         ll_lane(call, epoch, source) * call.ll.dispatch_pitch;
+}
+
+__device__ __forceinline__ u64 ll_combine_lane(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return peer_memory(call.geometry, receiver) + call.ll.combine +
+         ll_lane(call, epoch, source) * call.ll.combine_pitch;
+}
+
+__device__ __forceinline__ bool is_masked(const LlCall& call, u64 peer) {
+  return ld_relaxed_gpu(pointer<const u64>(call.ll.masks) + peer) != 0;
+}
+
+__device__ __forceinline__ u64* ll_open(const LlCall& call, u64 epoch) {
+  return pointer<u64>(call.ll.open) + epoch % kSlotSets;
+}
+
+__device__ __forceinline__ bool is_fp8(const LlTerms& terms) {
+  return terms.format != kLlBf16;
+}
+
+__device__ __forceinline__ u64 ll_num_local(const LlCall& call) {
+  return call.terms.num_experts / call.geometry.num_ranks;
+}
+
+__device__ __forceinline__ u64 ll_row_bytes(const LlCall& call) {
+  return is_fp8(call.terms) ? call.ll.hidden : call.ll.hidden * 2;
+}
+
+// What a warp waits for.
+struct LlWait {
+  u64 words;        // address of rank 0's word in this rank's memory
+  u64 pitch_bytes;  // from one rank's word to the next
+  u64 expected;
+  u64 epoch;  // of the call
+  u64 phase;
+};
+
+// Of every two ways that a wait near its end can go, one is taken by all blocks: the first that any of
+// them found.
+__device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool masked) {
+  u64* word = pointer<u64>(call.ll.decisions) + peer;
+  const u64 mine = epoch * 2 + (masked ? 1 : 0);
+  u64 before = ld_relaxed_gpu(word);
+  while (before / 2 != epoch) {
+    const u64 seen = atomicCAS(atomic_word(word), before, mine);
+    before = seen == before ? mine : seen;
+  }
+  return before % 2 == 1;
+}
+
+// By one lane: gives a peer up and tells it.
+__device__ inline void ll_mask(const LlCall& call, u64 peer) {
+  atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
+  publish_flag(flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), 1);
+}
+
+// By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
+// come is if the buffer may shrink. Late words and late masks are decided once for all blocks.
+__device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 peer, u64 waited_nanos,
+                                   u64* seen) {
+  const u64* word = pointer<const u64>(wait.words + peer * wait.pitch_bytes);
+  *seen = ld_acquire_sys(word);
+  if (is_masked(call, peer)) {
+    return true;
+  }
+  if (*seen >= wait.expected) {
+    const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
+    return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
+  }
+  if (call.ll.may_shrink == 0) {
+    return false;
+  }
+  const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
+  const bool gone = ld_acquire_sys(state) == kLeaving;
+  const bool expired = waited_nanos > call.geometry.timeout_nanos;
+  // A peer stores its last words before it says that it leaves.
+  if ((gone && ld_acquire_sys(word) < wait.expected) ||
+      (expired && ll_decide(call, peer, wait.epoch, true))) {
+    ll_mask(call, peer);
+    return true;
+  }
+  return false;
+}
+
+// By one warp, for the peers from `first` on, one a lane: true if the call ends here, which then is
+// recorded.
+__device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
+  const u64 peer = first + lane_idx();
+  const bool valid = peer < call.geometry.num_ranks && !is_masked(call, peer);
+  const bool refused =
+      valid &&
+      ld_acquire_sys(&ll_refusal(call, call.geometry.rank, peer, wait.epoch)->epoch) == wait.epoch;
+  const bool out =
+      valid && ld_acquire_sys(flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer)) != 0;
+  const u32 refusals = __ballot_sync(kAllLanes, refused);
+  const u32 maskers = __ballot_sync(kAllLanes, out);
+  if (refusals == 0 && maskers == 0) {
+    return false;
+  }
+  const u32 culprit = __ffs(refusals != 0 ? refusals : maskers) - 1;
+  const u64 code = refusals != 0 ? kRefusedCall : kMaskedOut;
+  record_failure(call.geometry,
+                 {code, first + culprit, wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0});
+  return true;
+}
+
+// By one warp: waits, bounded, until the words of all living ranks reached a value. False if the call
+// fails. `waits`, if any, gets how long each one took.
+__device__ inline bool ll_await(const LlCall& call, const LlWait& wait, u64 waits) {
+  const u64 start = global_timer();
+  for (u64 first = 0; first < call.geometry.num_ranks; first += kWarpThreads) {
+    const u64 peer = first + lane_idx();
+    bool there = peer >= call.geometry.num_ranks;
+    u64 seen = 0;
+    for (u32 turn = 0;; turn++) {
+      const u64 waited = __shfl_sync(kAllLanes, global_timer(), 0) - start;
+      if (!there && ll_is_there(call, wait, peer, waited, &seen)) {
+        there = true;
+        if (waits != 0) {
+          atomicMax(atomic_word(pointer<u64>(waits) + peer), turn == 0 ? 0ull : waited);
+        }
+      }
+      if (__all_sync(kAllLanes, there)) {
+        break;
+      }
+      if (turn % kLooksAtOnce != kLooksAtOnce - 1) {
+        continue;
+      }
+      const u64 failed = __shfl_sync(kAllLanes, ld_relaxed_gpu(&local_state(call.geometry)->failed), 0);
+      if (failed != 0 || ll_is_over(call, wait, first, waited)) {
+        return false;
+      }
+      const Wait plain = {wait.words, wait.pitch_bytes, wait.expected, wait.phase};
+      if (call.ll.may_shrink == 0 &&
+          is_in_vain(call.geometry, plain, first, there ? wait.expected : seen, waited)) {
+        return false;
+      }
+    }
+  }
+  __syncwarp();
+  return true;
+}
+
+// By one warp: refuses to begin on a buffer that was aborted or whose slots are in use here, and waits
+// until every living peer freed its slots.
+__device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
+  const i32 origin = find_state(call.geometry, kAborted);
+  if (origin >= 0) {
+    record_failure(call.geometry, {kUnusable, static_cast<u64>(origin), kGrantPhase, epoch, 0, 0, 0, 0, 0});
+    return false;
+  }
+  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch));
+  if (in_use != 0) {
+    record_failure(call.geometry, {kHookPending, call.geometry.rank, kGrantPhase, epoch, in_use, 0, 0, 0, 0});
+    return false;
+  }
+  const u64 needed = epoch < kSlotSets ? 0 : epoch - kSlotSets;
+  return ll_await(call, {own_memory(call.geometry) + call.ll.completed, sizeof(u64), needed, epoch, kGrantPhase},
+                  0);
+}
+
+__device__ inline bool ll_agrees(const LlTerms& a, const LlTerms& b) {
+  return a.kind == b.kind && a.format == b.format && a.num_experts == b.num_experts &&
+         a.num_max_tokens == b.num_max_tokens && a.handle_epoch == b.handle_epoch;
+}
+
+// By one warp: compares the terms of all sources that count.
+__device__ inline bool ll_check_terms(const LlCall& call, const LlTerms& mine, u64 epoch) {
+  for (u64 first = 0; first < call.geometry.num_ranks; first += kWarpThreads) {
+    const u64 peer = first + lane_idx();
+    bool differs = false;
+    u64 kind = 0;
+    if (peer < call.geometry.num_ranks && !is_masked(call, peer)) {
+      const LlTerms& theirs = ll_flag(call, call.geometry.rank, peer, epoch)->terms;
+      differs = !ll_agrees(mine, theirs);
+      kind = theirs.kind;
+    }
+    const u32 culprits = __ballot_sync(kAllLanes, differs);
+    if (culprits != 0) {
+      const u32 culprit = __ffs(culprits) - 1;
+      kind = __shfl_sync(kAllLanes, kind, culprit);
+      record_failure(call.geometry,
+                     {kMismatch, first + culprit, kReceivePhase, epoch, 0, 0, mine.kind, kind, 0});
+      return false;
+    }
+  }
+  return true;
+}
+
+// This rank's terms, complete with the epoch of the handle.
+__device__ __forceinline__ LlTerms ll_terms(const LlCall& call) {
+  LlTerms terms = call.terms;
+  terms.handle_epoch = terms.kind == kLlCombine ? *pointer<const u64>(call.handle.epoch) : 0;
+  return terms;
+}
+
+// By a whole block: waits for the flags of all living sources. `counted`[R] tells whose rows count.
+__device__ inline bool ll_await_flags(const LlCall& call, u64 epoch, u64 waits, u32* counted) {
+  __shared__ u32 complete;
+  if (warp_idx() == 0) {
+    const LlTerms mine = ll_terms(call);
+    const u64 words = reinterpret_cast<u64>(ll_flag(call, call.geometry.rank, 0, epoch));
+    const bool came = ll_await(call, {words, call.ll.flag_pitch, epoch, epoch, kReceivePhase}, waits) &&
+                      ll_check_terms(call, mine, epoch);
+    store_by_warp(&complete, came);
+  }
+  __syncthreads();
+  for (u64 peer = threadIdx.x; peer < call.geometry.num_ranks; peer += blockDim.x) {
+    counted[peer] = is_masked(call, peer) ? 0 : 1;
+  }
+  __syncthreads();
+  return complete != 0;
+}
+
+// By one warp: writes this rank's flag line at one receiver.
+__device__ inline void ll_publish_flag(const LlCall& call, const LlTerms& terms, u64 peer, u64 epoch) {
+  LlFlag* flag = ll_flag(call, peer, call.geometry.rank, epoch);
+  if (terms.kind == kLlDispatch) {
+    const u64 num_local = ll_num_local(call);
+    const i32* counts = pointer<const i32>(call.ll.expert_counts) + peer * num_local;
+    for (u64 i = lane_idx(); i < num_local; i += kWarpThreads) {
+      ll_flag_counts(flag)[i] = __ldcg(counts + i);
+    }
+  }
+  if (lane_idx() == 0) {
+    flag->terms = terms;
+  }
+  __syncwarp();
+  if (lane_idx() == 0) {
+    publish_flag(&flag->epoch, epoch);
+  }
+  __syncwarp();
+}
+
+// By the last block: tells all living ranks that everything of this call was sent to them.
+__device__ inline void ll_publish_flags(const LlCall& call, u64 epoch) {
+  const LlTerms terms = ll_terms(call);
+  const u32 num_warps = blockDim.x / kWarpThreads;
+  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += num_warps) {
+    if (!is_masked(call, peer)) {
+      ll_publish_flag(call, terms, peer, epoch);
+    }
+  }
+  __syncthreads();
+}
+
+// By one warp: tells all ranks that this rank's call is invalid.
+__device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const LlRefusal& refusal,
+                                          const char* reason) {
+  for (u64 peer = 0; peer < call.geometry.num_ranks; peer++) {
+    LlRefusal* cell = ll_refusal(call, peer, call.geometry.rank, epoch);
+    char* text = reinterpret_cast<char*>(cell + 1);
+    for (u32 i = lane_idx(); i < kReasonBytes; i += kWarpThreads) {
+      text[i] = reason == nullptr ? 0 : reason[i];
+    }
+    if (lane_idx() == 0) {
+      cell->code = refusal.code;
+      cell->fact0 = refusal.fact0;
+      cell->fact1 = refusal.fact1;
+      cell->fact2 = refusal.fact2;
+    }
+    __syncwarp();
+    if (lane_idx() == 0) {
+      publish_flag(&cell->epoch, epoch);
+    }
+  }
+  __syncwarp();
+}
+
+// By one warp: publishes up to which call all calls of this rank are complete.
+__device__ inline void ll_publish_completed(const LlCall& call) {
+  u64 mark = local_state(call.geometry)->epoch;
+  for (u64 set = 0; set < kSlotSets; set++) {
+    const u64 open = pointer<const u64>(call.ll.open)[set];
+    mark = open != 0 ? min(mark, open - 1) : mark;
+  }
+  __syncwarp();
+  publish_to_all(call.geometry, call.ll.completed, mark);
+}
+
+// How a grid of low-latency mode ends.
+enum LlEnding : u64 {
+  kLlSent = 0,        // the receive half is to come
+  kLlComplete = 1,    // the slots are free again
+  kLlNotBegun = 2,    // as if it had not been called
+};
+
+// By one warp: writes the report to the host.
+__device__ inline void ll_write_report(const LlCall& call, u64 epoch, const Outcome& outcome) {
+  Report* report = pointer<Report>(call.reporting.report);
+  if (report == nullptr) {
+    return;
+  }
+  if (outcome.code == kProceed) {
+    if (lane_idx() == 0 && call.reporting.sticky == 0) {
+      st_relaxed_sys_v2(&report->ticket, call.reporting.ticket, epoch);
+    }
+    return;
+  }
+  if (outcome.code == kRefusedCall) {
+    const LlRefusal* cell = ll_refusal(call, call.geometry.rank, outcome.peer, epoch);
+    const char* text = reinterpret_cast<const char*>(cell + 1);
+    for (u32 i = lane_idx(); i < kReasonBytes; i += kWarpThreads) {
+      report->reason[i] = text[i];
+    }
+    if (lane_idx() == 0) {
+      report->culprit.refusal = cell->code;
+      report->culprit.fact0 = cell->fact0;
+      report->culprit.fact1 = cell->fact1;
+      report->culprit.fact2 = cell->fact2;
+      report->culprit.num_experts = call.terms.num_experts;
+    }
+  }
+  if (lane_idx() == 0) {
+    report->epoch = epoch;
+    report->outcome = outcome;
+  }
+  __syncwarp();
+  if (lane_idx() == 0) {
+    publish_flag(&report->ticket, call.reporting.ticket);
+  }
+}
+
+// By the first warp of the last block: ends the grid's part of a call, reports, and leaves the state as
+// the next grid expects it.
+__device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
+  LocalState* local = local_state(call.geometry);
+  Outcome outcome = {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0};
+  if (has_failed(call.geometry)) {
+    outcome = local->outcome;
+  }
+  const bool over = outcome.code != kHookPending && outcome.code != kUnusable && ending != kLlNotBegun;
+  __syncwarp();
+  if (lane_idx() == 0) {
+    local->arrivals = 0;
+    local->failed = 0;
+    local->refusal_key = kNoRefusal;
+    if (over) {
+      local->epoch = max(local->epoch, epoch);
+      *ll_open(call, epoch) = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
+    }
+    if (ending != kLlComplete) {
+      *pointer<u64>(call.call_epoch) = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
+    }
+  }
+  __syncwarp();
+  if (over && (ending == kLlComplete || outcome.code != kProceed)) {
+    ll_publish_completed(call);
+  }
+  ll_write_report(call, epoch, outcome);
+}
+
+// By a whole block: ends a receive half whose send half did not come to pass, which told the host why.
+__device__ inline void ll_skip(const LlCall& call) {
+  LocalState* local = local_state(call.geometry);
+  if (is_last_arrival(&local->arrivals) && warp_idx() == 0) {
+    if (lane_idx() == 0) {
+      local->arrivals = 0;
+    }
+    __syncwarp();
+    ll_write_report(call, 0, {kProceed, 0, 0, 0, 0, 0, 0, 0, 0});
+  }
+}
+
+}  // namespace crossdock

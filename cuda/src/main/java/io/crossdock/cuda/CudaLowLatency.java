@@ -1,0 +1,281 @@
+package io.crossdock.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.crossdock.core.CombineFormat;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.Tensor;
+import io.crossdock.core.protocol.LowLatencyHandleData;
+import io.crossdock.core.protocol.LowLatencyKind;
+import io.crossdock.core.protocol.LowLatencyState;
+import io.crossdock.core.spi.LowLatencyCombineCall;
+import io.crossdock.core.spi.LowLatencyDispatchCall;
+import io.crossdock.core.spi.LowLatencySession;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Low-latency mode of one rank on a GPU: each half of a call is one kernel.
+///
+/// ```
+/// dispatch   ll_send    ll_pack
+/// combine    ll_reply   ll_sum
+/// ```
+///
+/// Confined to one call at a time, as [LowLatencySession] says.
+final class CudaLowLatency implements LowLatencySession {
+  private static final long TERMS = Structs.LL_CALL.offset("terms");
+  private static final long HANDLE = Structs.LL_CALL.offset("handle");
+  private static final long CALL_EPOCH = Structs.LL_CALL.offset("call_epoch");
+  private static final long NUM_TOKENS = Structs.LL_CALL.offset("num_tokens");
+  private static final long X = Structs.LL_SEND.offset("x");
+  private static final long ROWS = Structs.LL_PACK.offset("rows");
+  private static final long PACK_WAITS = Structs.LL_PACK.offset("waits");
+  private static final long RECV_STATS = Structs.LL_PACK.offset("recv_stats");
+  private static final long Y = Structs.LL_REPLY.offset("y");
+  private static final long WEIGHTS = Structs.LL_SUM.offset("weights");
+  private static final long COMBINED_X = Structs.LL_SUM.offset("combined_x");
+  private static final long SUM_WAITS = Structs.LL_SUM.offset("waits");
+  private static final long REASON = Structs.LL_REFUSE.offset("reason");
+
+  /// Multiprocessors beyond these gain little for the few rows of a decode step.
+  private static final int MOST_SMS = 32;
+
+  private static final Kernel[] KERNELS = {
+    Kernel.LL_SEND,
+    Kernel.LL_PACK,
+    Kernel.LL_REPLY,
+    Kernel.LL_SUM,
+    Kernel.LL_CLEAN,
+    Kernel.LL_REFUSE
+  };
+
+  private final CudaContext context;
+  private final LowLatencyMemory memory;
+  private final CudaLowLatencyHandle.Blocks blocks;
+  private final CudaResultAreas areas;
+  private final CudaRejoin rejoin;
+
+  CudaLowLatency(CudaContext context, Resources resources) {
+    this.context = context;
+    int numExperts = context.spec.numExperts();
+    long selections = (long) context.spec.numMaxTokensPerRank() * context.spec.topk();
+    memory = resources.add(new LowLatencyMemory(context.gpu, context.numRanks, numExperts));
+    memory.restart(context.control, 0, new boolean[context.numRanks]);
+    blocks =
+        resources.add(
+            new CudaLowLatencyHandle.Blocks(context.gpu.memory(), selections, numExperts));
+    WindowEvents released =
+        resources.add(new WindowEvents(context.comm, LowLatencyState.MAX_LIVE_RESULTS));
+    areas = resources.add(new CudaResultAreas(context, released));
+    rejoin = new CudaRejoin(context, memory);
+    Arena arena = Arena.ofShared();
+    resources.add(arena);
+    for (Kernel kernel : KERNELS) {
+      Launcher launcher = context.addLauncher(kernel, arena);
+      context.geometry.write(launcher.args(), context.rank, context.local.peers, memory.state);
+      context.geometry.lowLatency.write(launcher.args(), memory);
+    }
+  }
+
+  @Override
+  public void reserve(LowLatencyDispatchCall call) {
+    context.checkReady(call.config == null ? 0 : call.config.numSms());
+    areas.claim(call);
+  }
+
+  @Override
+  public void reserve(LowLatencyCombineCall call) {
+    context.checkReady(call.config == null ? 0 : call.config.numSms());
+    if (call.format == CombineFormat.LOGFMT10) {
+      throw new InvalidInputException("LogFMT-10 is not on this engine yet: format=" + call.format);
+    }
+    if (call.zeroCopy && call.y.segment().address() != areas.outputs(call.handle).address()) {
+      throw new InvalidInputException(
+          "zeroCopy needs the combine buffer of the handle: rank="
+              + context.rank
+              + ", remedy=nextCombineBuffer");
+    }
+  }
+
+  private int sms(int asked) {
+    return asked > 0 ? asked : Math.min(MOST_SMS, context.share());
+  }
+
+  @Override
+  public void send(LowLatencyDispatchCall call) {
+    context.health.checkUsable();
+    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    Launcher launcher =
+        begin(Kernel.LL_SEND, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
+    launcher.put(CALL_EPOCH, handle.epochAddress());
+    putChoices(launcher, call.topkIdx);
+    launcher.putRows(X, call.x);
+    context.run(Kernel.LL_SEND, sms(call.config == null ? 0 : call.config.numSms()), 0);
+  }
+
+  @Override
+  public void receive(LowLatencyDispatchCall call) {
+    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    areas.awaitRelease(handle.area);
+    clearWaits(call.waitStats);
+    Launcher launcher =
+        begin(Kernel.LL_PACK, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
+    launcher.put(CALL_EPOCH, handle.epochAddress());
+    putChoices(launcher, call.topkIdx);
+    launcher.putMemory(ROWS, call.result.rows());
+    launcher.putMemory(ROWS + 8, call.result.scales());
+    launcher.putMemory(ROWS + 16, call.result.count());
+    launcher.putMemory(ROWS + 24, call.result.srcInfo());
+    launcher.putMemory(ROWS + 32, call.result.layoutRange());
+    launcher.putMemory(RECV_STATS, memoryOf(call.cumulativeRecvStats));
+    launcher.putMemory(PACK_WAITS, memoryOf(call.waitStats));
+    context.run(Kernel.LL_PACK, sms(call.config == null ? 0 : call.config.numSms()), 0);
+  }
+
+  @Override
+  public void send(LowLatencyCombineCall call) {
+    context.health.checkUsable();
+    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    call.epoch = handle.nextCombineEpoch();
+    Launcher launcher =
+        begin(Kernel.LL_REPLY, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
+    launcher.put(CALL_EPOCH, call.epoch);
+    putChoices(launcher, call.topkIdx);
+    launcher.putMemory(Y, call.y.segment());
+    context.run(Kernel.LL_REPLY, sms(call.config == null ? 0 : call.config.numSms()), 0);
+  }
+
+  @Override
+  public void receive(LowLatencyCombineCall call) {
+    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    clearWaits(call.waitStats);
+    Launcher launcher = begin(Kernel.LL_SUM, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
+    launcher.put(CALL_EPOCH, call.epoch);
+    putChoices(launcher, call.topkIdx);
+    launcher.putRows(WEIGHTS, call.topkWeights);
+    launcher.putRows(COMBINED_X, call.combinedX);
+    launcher.putMemory(SUM_WAITS, memoryOf(call.waitStats));
+    context.run(Kernel.LL_SUM, sms(call.config == null ? 0 : call.config.numSms()), 0);
+  }
+
+  private Launcher begin(
+      Kernel kernel, LowLatencyKind kind, int format, CudaLowLatencyHandle handle) {
+    Launcher launcher = context.launcher(kernel);
+    launcher.putReporting(context.begin());
+    launcher.put(TERMS, kind.ordinal());
+    launcher.put(TERMS + 8, format);
+    launcher.put(TERMS + 16, handle.numExperts);
+    launcher.put(TERMS + 24, handle.numMaxTokens);
+    launcher.put(HANDLE, handle.epochAddress());
+    launcher.put(HANDLE + 8, handle.choices());
+    launcher.put(HANDLE + 16, handle.slots());
+    launcher.put(HANDLE + 24, handle.counts());
+    launcher.put(HANDLE + 32, handle.topk);
+    launcher.put(NUM_TOKENS, handle.numTokens);
+    return launcher;
+  }
+
+  private static void putChoices(Launcher launcher, Tensor topkIdx) {
+    launcher.putRows(NUM_TOKENS + 8, topkIdx);
+    launcher.put(NUM_TOKENS + 24, topkIdx.dtype().bytes());
+    launcher.put(NUM_TOKENS + 32, topkIdx.size(1));
+  }
+
+  private void clearWaits(Tensor stats) {
+    if (stats != null) {
+      long bytes = (long) context.numRanks * Long.BYTES;
+      context.comm.driver().memset8(stats.segment().address(), (byte) 0, bytes);
+    }
+  }
+
+  private static MemorySegment memoryOf(Tensor tensor) {
+    return tensor == null ? null : tensor.segment();
+  }
+
+  /// A graph that is captured runs nothing, so there nobody waits for the call.
+  @Override
+  public void refuse(String reason) {
+    context.health.checkUsable();
+    if (context.comm.isCapturing()) {
+      return;
+    }
+    Launcher launcher = context.launcher(Kernel.LL_REFUSE);
+    Ticket begun = context.begin();
+    launcher.putReporting(begun);
+    launcher.put(CALL_EPOCH, memory.scratch);
+    Verdicts.putText(launcher.args().asSlice(REASON, Structs.REASON_BYTES), reason);
+    context.run(Kernel.LL_REFUSE, 1, 0);
+    context.wait.await(begun.number());
+  }
+
+  @Override
+  public MemorySegment combineBuffer(LowLatencyHandleData handle) {
+    context.health.checkUsable();
+    return areas.outputs(handle);
+  }
+
+  @Override
+  public void endResult(int area, long ticket) {
+    areas.end(area, ticket);
+  }
+
+  @Override
+  public LowLatencyHandleData newHandle() {
+    return new CudaLowLatencyHandle(blocks, context.control);
+  }
+
+  @Override
+  public void clean() {
+    context.health.checkUsable();
+    Launcher launcher = context.launcher(Kernel.LL_CLEAN);
+    launcher.putReporting(context.begin());
+    launcher.put(CALL_EPOCH, memory.scratch);
+    launcher.put(TERMS, LowLatencyKind.CLEAN.ordinal());
+    context.run(Kernel.LL_CLEAN, 1, 0);
+  }
+
+  @Override
+  public void mask(int peer) {
+    if (peer == context.rank) {
+      throw new InvalidInputException("a rank cannot mask itself: rank=" + peer);
+    }
+    rejoin.mask(peer);
+  }
+
+  @Override
+  public boolean[] masks() {
+    boolean[] masks = new boolean[context.numRanks];
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment words = arena.allocate(JAVA_LONG, context.numRanks);
+      context.control.download(memory.masks, words);
+      for (int peer = 0; peer < masks.length; peer++) {
+        masks[peer] = words.getAtIndex(JAVA_LONG, peer) != 0;
+      }
+    }
+    return masks;
+  }
+
+  @Override
+  public void rejoin(boolean[] returning) {
+    context.health.checkUsable();
+    context.comm.driver().drain(context.wait.bound());
+    boolean[] absent = masks();
+    for (int peer = 0; peer < absent.length; peer++) {
+      absent[peer] &= !returning[peer];
+    }
+    rejoin.run(absent);
+  }
+
+  /// {@return the generation to be known by all before [#reset]}
+  long generation() {
+    return LowLatencyState.generation(memory.epoch(context.control));
+  }
+
+  /// Starts anew after an abort, with all ranks living; no kernel of any rank runs.
+  ///
+  /// @param generation above all used, equal on all ranks
+  void reset(long generation) {
+    areas.clear();
+    rejoin.restart(generation, new boolean[context.numRanks]);
+  }
+}

@@ -1,0 +1,127 @@
+package io.crossdock.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.Mode;
+import io.crossdock.core.protocol.LowLatencyState;
+import java.lang.foreign.MemorySegment;
+
+/// Where low-latency mode lies in the device memory of a rank that its peers reach, behind the
+/// windows:
+///
+/// ```
+/// | completed [R] | masked by [R] | knocks [R] | acks [R] | refusals [2][R] | flag lines [2][R] |
+/// | dispatch lanes [2][R] | combine lanes [2][R] |
+///
+/// knock, ack      | generation | knock |                      the host alone reads them
+/// refusal         | header | reason |
+/// flag line       | header | rows for each expert of the owner i32 |
+/// dispatch lane   | rows | scales | source token idx |
+/// ```
+///
+/// Peers write all of it, each its own part, into the memory of the rank that looks at it.
+///
+/// Safe for any thread.
+final class LowLatencyGeometry {
+  /// As many as a kernel keeps track of.
+  private static final int MAX_RANKS = 1024;
+
+  private static final int LANE_ALIGNMENT = 512;
+
+  final long completed;
+  final long maskedBy;
+  final long knocks;
+  final long acks;
+  final long end;
+  private final int hidden;
+  private final long numSlots;
+  private final boolean mayShrink;
+  private final long refusals;
+  private final long refusalPitch;
+  private final long flags;
+  private final long flagPitch;
+  private final long dispatch;
+  private final long dispatchPitch;
+  private final long laneScales;
+  private final long laneSources;
+  private final long combine;
+  private final long combinePitch;
+
+  private LowLatencyGeometry(BufferSpec spec, int numRanks, long begin) {
+    hidden = spec.hidden();
+    numSlots = spec.laneSlots(numRanks);
+    mayShrink = spec.enableShrink();
+    refusalPitch = Structs.LL_REFUSAL.byteSize() + Structs.REASON_BYTES;
+    Cursor flag = new Cursor();
+    flag.take(1, Structs.LL_FLAG.byteSize());
+    flag.append(spec.numExperts() / numRanks, Integer.BYTES);
+    flagPitch = flag.end(Cursor.LINE_BYTES);
+
+    Cursor lane = new Cursor();
+    lane.take(numSlots, hidden * 2L);
+    laneScales = lane.take(numSlots, spec.maxScaleBytes());
+    laneSources = lane.take(numSlots, Integer.BYTES);
+    dispatchPitch = lane.end(LANE_ALIGNMENT);
+
+    Cursor reply = new Cursor();
+    reply.take(numSlots, hidden * 2L);
+    combinePitch = reply.end(LANE_ALIGNMENT);
+
+    long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
+    Cursor memory = new Cursor();
+    memory.take(1, begin);
+    completed = memory.take(numRanks, Long.BYTES);
+    maskedBy = memory.take(numRanks, Long.BYTES);
+    knocks = memory.take(numRanks, 2L * Long.BYTES);
+    acks = memory.take(numRanks, 2L * Long.BYTES);
+    refusals = memory.take(lanes, refusalPitch);
+    flags = memory.take(lanes, flagPitch);
+    long lanesBegin = memory.end(LANE_ALIGNMENT);
+    dispatch = lanesBegin;
+    combine = Math.addExact(dispatch, Math.multiplyExact(lanes, dispatchPitch));
+    end = Math.addExact(combine, Math.multiplyExact(lanes, combinePitch));
+  }
+
+  /// {@return the geometry, or null if the buffer is for normal mode alone}
+  static LowLatencyGeometry of(BufferSpec spec, int numRanks, long begin) {
+    if (spec.mode() != Mode.LOW_LATENCY) {
+      return null;
+    }
+    if (numRanks > MAX_RANKS) {
+      throw new InvalidInputException(
+          "too many ranks for low-latency mode on a GPU: numRanks="
+              + numRanks
+              + ", max="
+              + MAX_RANKS);
+    }
+    return new LowLatencyGeometry(spec, numRanks, begin);
+  }
+
+  /// Writes the struct that every low-latency kernel gets.
+  void write(MemorySegment args, LowLatencyMemory memory) {
+    long[] words = {
+      hidden,
+      numSlots,
+      mayShrink ? 1 : 0,
+      completed,
+      maskedBy,
+      refusals,
+      refusalPitch,
+      flags,
+      flagPitch,
+      dispatch,
+      dispatchPitch,
+      laneScales,
+      laneSources,
+      combine,
+      combinePitch,
+      memory.masks,
+      memory.decisions,
+      memory.open,
+      memory.expertCounts
+    };
+    MemorySegment.copy(words, 0, args, JAVA_LONG, Structs.LL_CALL.offset("ll"), words.length);
+  }
+}
