@@ -1,0 +1,61 @@
+package io.crossdock.host;
+
+import java.lang.foreign.MemorySegment;
+
+/// Sums rows with weights: `out[c] = bf16(sum)`, where for each row in order `sum = fma(weight,
+/// row[c], sum)` in float32, from +0.0, rounded once at the end.
+///
+/// Every kernel gives the same bits, but for the sign and payload of a NaN, which are the machine's
+/// choice; a NaN is always quiet.
+///
+/// Safe for any thread.
+interface WeightedSumKernel {
+  /// Columns summed at a time, so that the float32 block stays in the first-level cache.
+  int BLOCK = 1024;
+
+  /// Sums BF16 rows.
+  ///
+  /// @param rows what to add
+  /// @param out receives H BF16
+  /// @param to byte offset of the row
+  void sum(Rows rows, MemorySegment out, long to);
+
+  /// {@return what runs, for `doctor`}
+  String describe();
+
+  /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar
+  /// twin}
+  static WeightedSumKernel pick() {
+    return VectorApi.isWanted() ? new VectorWeightedSumKernel() : new ScalarWeightedSumKernel();
+  }
+
+  /// The rows that make up one sum, in the order they are added, and the scratch of the sum.
+  /// Reused.
+  ///
+  /// Confined to one worker.
+  final class Rows {
+    final MemorySegment[] segments;
+    final long[] offsets;
+    final float[] weights;
+    final int hidden;
+    final float[] block = new float[BLOCK];
+    int count;
+
+    Rows(int maxRows, int hidden) {
+      segments = new MemorySegment[maxRows];
+      offsets = new long[maxRows];
+      weights = new float[maxRows];
+      this.hidden = hidden;
+    }
+
+    void clear() {
+      count = 0;
+    }
+
+    void add(MemorySegment segment, long offset, float weight) {
+      segments[count] = segment;
+      offsets[count] = offset;
+      weights[count++] = weight;
+    }
+  }
+}
