@@ -5,8 +5,10 @@ import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.MemorySegment;
+import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
 
 /// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
 /// for. A call that is wrong is published as a refusal, so that no peer waits for it.
@@ -18,6 +20,7 @@ final class LowLatencyCalls {
   private final ExecutionStream stream;
   private final EngineMemory memory;
   private final LowLatencyValidator validator;
+  private final Deque<LowLatencyHandleData> spareHandles = new ConcurrentLinkedDeque<>();
   private final int numRanks;
   private final int hidden;
 
@@ -62,12 +65,17 @@ final class LowLatencyCalls {
   }
 
   private void fillHandle(LowLatencyDispatchCall call) {
-    LowLatencyHandleData handle = session.newHandle();
+    LowLatencyHandleData spare = spareHandles.poll();
+    LowLatencyHandleData handle = spare != null ? spare : session.newHandle();
     handle.numTokens = Math.toIntExact(call.x.size(0));
     handle.topk = Math.toIntExact(call.topkIdx.size(1));
     handle.numExperts = call.numExperts;
     handle.numMaxTokens = call.numMaxTokens;
     call.handle = handle;
+  }
+
+  void recycle(LowLatencyHandleData handle) {
+    spareHandles.push(handle);
   }
 
   private LowLatencyDispatchResult wrap(
