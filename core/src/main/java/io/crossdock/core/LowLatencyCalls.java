@@ -48,11 +48,12 @@ final class LowLatencyCalls {
     });
     LowLatencyHandleData handle = call.handle;
     Runnable lease = () -> session.endResult(handle.area, handle.ticket);
+    Runnable send = after(options.previousEvent(), () -> session.send(call));
     LowLatencyDispatchResult.Completing completing =
         start(
             options.completion(),
             options.previousEvent(),
-            () -> orEnd(lease, () -> session.send(call)),
+            () -> orEnd(lease, send),
             () -> orEnd(lease, () -> session.receive(call)));
     return wrap(call, completing, lease);
   }
@@ -123,7 +124,7 @@ final class LowLatencyCalls {
         start(
             options.completion(),
             options.previousEvent(),
-            () -> session.send(call),
+            after(options.previousEvent(), () -> session.send(call)),
             () -> session.receive(call));
     return new LowLatencyCombineResult(call.combinedX, completing.event(), completing.recvHook());
   }
@@ -157,18 +158,13 @@ final class LowLatencyCalls {
     if (previous.isEmpty()) {
       stream.follow();
     }
-    Runnable first =
-        () -> {
-          previous.ifPresent(this::await);
-          send.run();
-        };
     EventOverlap event = EventOverlap.COMPLETED;
     Optional<RecvHook> hook = Optional.empty();
     switch (completion) {
-      case SYNCHRONOUS -> stream.execute(() -> both(first, receive));
-      case ASYNC_FINISH -> event = stream.submit(() -> both(first, receive));
+      case SYNCHRONOUS -> stream.execute(() -> both(send, receive));
+      case ASYNC_FINISH -> event = stream.submit(() -> both(send, receive));
       case RECV_HOOK -> {
-        stream.execute(first);
+        stream.execute(send);
         hook = Optional.of(new RecvHook(buffer, () -> stream.execute(receive)));
       }
     }
@@ -178,6 +174,14 @@ final class LowLatencyCalls {
   private static void both(Runnable send, Runnable receive) {
     send.run();
     receive.run();
+  }
+
+  /// {@return the send half, behind an event}
+  private Runnable after(Optional<EventOverlap> previous, Runnable send) {
+    return () -> {
+      previous.ifPresent(this::await);
+      send.run();
+    };
   }
 
   /// Nothing was sent yet, so the peers are told.
