@@ -13,14 +13,12 @@ import java.lang.foreign.MemorySegment;
 final class LowLatencySumTask implements ChunkTask {
   private final LowLatencyContext context;
   private final WeightedSumKernel kernel;
-  private final LogFmtKernel decoder;
   private final MemorySegment page;
   private WeightedSumKernel.Rows[] rows = new WeightedSumKernel.Rows[0];
   private LowLatencyCombineCall call;
   private ReplyPlan plan;
   private MemorySegment weights;
   private MemorySegment out;
-  private boolean encoded;
   private long stride;
   private long epoch;
   private int numTokens;
@@ -29,7 +27,6 @@ final class LowLatencySumTask implements ChunkTask {
   LowLatencySumTask(LowLatencyContext context, LowLatencyKernels kernels) {
     this.context = context;
     this.kernel = kernels.sum();
-    this.decoder = kernels.logFmt();
     this.page = context.pages[context.rank];
   }
 
@@ -38,7 +35,7 @@ final class LowLatencySumTask implements ChunkTask {
     plan = replies;
     weights = Memory.of(combine.topkWeights);
     out = Memory.of(combine.combinedX);
-    encoded = LowLatencyCombine.isEncoded(combine.format);
+    boolean encoded = LowLatencyCombine.isEncoded(combine.format);
     stride = encoded ? context.layout.combineRowBytes : context.hidden * 2L;
     epoch = combine.epoch;
     numTokens = combine.handle.numTokens;
@@ -75,11 +72,7 @@ final class LowLatencySumTask implements ChunkTask {
       }
     }
     long to = token * call.combinedX.pitchBytes();
-    if (encoded) {
-      kernel.sumEncoded(set, decoder, out, to);
-    } else {
-      kernel.sum(set, out, to);
-    }
+    kernel.sum(set, out, to);
   }
 
   /// Forgets the call, so that nothing of the caller's is kept alive.

@@ -124,7 +124,7 @@ final class VectorSumKernel implements SumKernel {
     }
   }
 
-  private static void round(float[] block, int length, MemorySegment out, long offset) {
+  static void round(float[] block, int length, MemorySegment out, long offset) {
     int body = F.loopBound(length);
     for (int i = 0; i < body; i += LANES) {
       store(FloatVector.fromArray(F, block, i), out, offset + i * 2L);
@@ -132,7 +132,7 @@ final class VectorSumKernel implements SumKernel {
     ScalarSumKernel.round(block, body, length, out, offset);
   }
 
-  private static FloatVector load(MemorySegment row, long offset) {
+  static FloatVector load(MemorySegment row, long offset) {
     IntVector wide =
         (IntVector)
             ShortVector.fromMemorySegment(S, row, offset, LE).convertShape(ZERO_EXTEND_S2I, I, 0);

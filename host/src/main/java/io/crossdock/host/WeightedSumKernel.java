@@ -1,23 +1,50 @@
 package io.crossdock.host;
 
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
-
-import io.crossdock.core.format.Bf16;
 import java.lang.foreign.MemorySegment;
 
-/// Stand-in.
+/// Sums rows with weights: `out[c] = bf16(sum)`, where for each row in order `sum = fma(weight,
+/// row[c], sum)` in float32, from +0.0, rounded once at the end.
+///
+/// Every kernel gives the same bits, but for the sign and payload of a NaN, which are the machine's
+/// choice; a NaN is always quiet.
+///
+/// Safe for any thread.
 interface WeightedSumKernel {
+  /// Columns summed at a time, so that the float32 block stays in the first-level cache.
+  int BLOCK = 1024;
+
+  /// Sums BF16 rows.
+  ///
+  /// @param rows what to add
+  /// @param out receives H BF16
+  /// @param to byte offset of the row
+  void sum(Rows rows, MemorySegment out, long to);
+
+  /// {@return what runs, for `doctor`}
+  String describe();
+
+  /// {@return the kernel for this machine: the Vector API when its module is there, else the scalar
+  /// twin}
+  static WeightedSumKernel pick() {
+    return VectorApi.isWanted() ? new VectorWeightedSumKernel() : new ScalarWeightedSumKernel();
+  }
+
+  /// The rows that make up one sum, in the order they are added, and the scratch of the sum.
+  /// Reused.
+  ///
+  /// Confined to one worker.
   final class Rows {
     final MemorySegment[] segments;
     final long[] offsets;
     final float[] weights;
     final int hidden;
+    final float[] block = new float[BLOCK];
     int count;
 
-    Rows(int max, int hidden) {
-      segments = new MemorySegment[max];
-      offsets = new long[max];
-      weights = new float[max];
+    Rows(int maxRows, int hidden) {
+      segments = new MemorySegment[maxRows];
+      offsets = new long[maxRows];
+      weights = new float[maxRows];
       this.hidden = hidden;
     }
 
@@ -30,25 +57,5 @@ interface WeightedSumKernel {
       offsets[count] = offset;
       weights[count++] = weight;
     }
-  }
-
-  static WeightedSumKernel pick() {
-    return new WeightedSumKernel() {};
-  }
-
-  default void sum(Rows rows, MemorySegment out, long to) {
-    for (int i = 0; i < rows.hidden; i++) {
-      float acc = 0;
-      for (int r = 0; r < rows.count; r++) {
-        float v =
-            Bf16.toFloat(rows.segments[r].get(JAVA_SHORT_UNALIGNED, rows.offsets[r] + i * 2L));
-        acc = Math.fma(rows.weights[r], v, acc);
-      }
-      out.set(JAVA_SHORT_UNALIGNED, to + i * 2L, Bf16.fromFloat(acc));
-    }
-  }
-
-  default void sumEncoded(Rows rows, LogFmtKernel decoder, MemorySegment out, long to) {
-    sum(rows, out, to);
   }
 }
