@@ -8,6 +8,7 @@
 //   ll_refuse   this rank's call is invalid
 #include <cuda_bf16.h>
 
+#include "../include/logfmt.cuh"
 #include "../include/lowlatency.cuh"
 
 namespace crossdock {
@@ -16,6 +17,17 @@ constexpr u32 kSumChannels = 8;    // of a lane at a time
 constexpr u32 kSumWords = 2;       // 16-byte words of a lane
 constexpr u32 kReplyParts = 4;     // warps that share a run of rows
 constexpr u64 kNowhere = 0;
+constexpr u64 kLlLogFmt = 1;  // ordinal of the Java enum CombineFormat
+constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
+
+__device__ __forceinline__ bool is_encoded(const LlCall& call) {
+  return call.terms.format == kLlLogFmt;
+}
+
+// From one row of a combine lane to the next.
+__device__ __forceinline__ u64 ll_reply_pitch(const LlCall& call) {
+  return is_encoded(call) ? log_max_row_bytes(call.ll.hidden) : call.ll.hidden * sizeof(__nv_bfloat16);
+}
 
 // The slot of an expert that a token was dispatched to, or -1; the choice is looked for at k first.
 __device__ inline i32 ll_slot_of(const LlCall& call, u64 token, u64 k, i64 expert) {
@@ -71,8 +83,15 @@ __device__ inline void ll_reply_part(const LlReplyArgs& args, u64 epoch, u64 sou
   const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
   const u64 first = expert * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 from = args.y + (first + __reduce_add_sync(kAllLanes, rows)) * row_bytes;
+  const u64 pitch = ll_reply_pitch(call);
   const u64 to = ll_combine_lane(call, source, call.geometry.rank, epoch) +
-                 __reduce_add_sync(kAllLanes, slots) * row_bytes;
+                 __reduce_add_sync(kAllLanes, slots) * pitch;
+  if (is_encoded(call)) {
+    for (u64 i = part; i < num_rows; i += kReplyParts) {
+      log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
+    }
+    return;
+  }
   const u64 words = num_rows * row_bytes / sizeof(uint4);
   const u64 begin = part * words / kReplyParts;
   const u64 end = (part + 1) * words / kReplyParts;
@@ -135,7 +154,7 @@ __device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, u64 token,
   }
   const u64 slot = ll_slot_of(call, token, k, expert);
   return ll_combine_lane(call, call.geometry.rank, owner, epoch) +
-         slot * call.ll.hidden * sizeof(__nv_bfloat16);
+         slot * ll_reply_pitch(call);
 }
 
 __device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
@@ -168,22 +187,79 @@ __device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool alig
   }
 }
 
+// What a lane knows of a choice of a token: where its row lies, and its weight.
+struct Reply {
+  u64 row;
+  float weight;
+};
+
+__device__ inline Reply ll_reply_of(const LlSumArgs& args, u64 epoch, u64 token, const u32* counted) {
+  if (lane_idx() >= args.call.topk) {
+    return {kNowhere, 0.0f};
+  }
+  return {ll_reply_address(args.call, epoch, token, lane_idx(), counted),
+          pointer<const float>(args.weights + token * args.weights_pitch)[lane_idx()]};
+}
+
+// By one warp: adds some groups of an encoded row to the sums.
+__device__ inline void ll_add_encoded(const LlCall& call, const Reply& reply, u64 first_group,
+                                      float sums[kLogSumGroups][4]) {
+  const u64 end = min(first_group + kLogSumGroups, log_num_groups(call.ll.hidden));
+  u64 payload = log_payload(reply.row, call.ll.hidden, first_group);
+  for (u64 i = first_group; i < end; i++) {
+    const LogGroup group = {pointer<const u32>(reply.row)[i], log_channels_of(call.ll.hidden, i)};
+    float values[4];
+    log_decode_group(group, payload, values);
+    payload += group.payload_bytes();
+#pragma unroll
+    for (u32 slot = 0; slot < kLogSumGroups; slot++) {
+#pragma unroll
+      for (u32 part = 0; part < 4 && slot == i - first_group; part++) {
+        sums[slot][part] = __fmaf_rn(reply.weight, values[part], sums[slot][part]);
+      }
+    }
+  }
+}
+
+// By one warp: the sums of some groups of a token from encoded rows.
+__device__ inline void ll_sum_encoded_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part,
+                                           const u32* counted) {
+  const LlCall& call = args.call;
+  const Reply mine = ll_reply_of(args, epoch, token, counted);
+  const u64 first_group = part * kLogSumGroups;
+  float sums[kLogSumGroups][4] = {};
+  for (u32 k = 0; k < call.topk; k++) {
+    const Reply reply = {__shfl_sync(kAllLanes, mine.row, k), __shfl_sync(kAllLanes, mine.weight, k)};
+    if (reply.row != kNowhere) {
+      ll_add_encoded(call, reply, first_group, sums);
+    }
+  }
+  const u64 to = args.combined_x + token * args.combined_x_pitch;
+#pragma unroll
+  for (u32 slot = 0; slot < kLogSumGroups; slot++) {
+    const u64 group = first_group + slot;
+    const u32 quarter = group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
+#pragma unroll
+    for (u32 channel = 0; channel < 4; channel++) {
+      if (lane_idx() < quarter) {
+        const u64 at = group * kLogChannels + lane_idx() + channel * quarter;
+        pointer<__nv_bfloat16>(to)[at] = __float2bfloat16_rn(sums[slot][channel]);
+      }
+    }
+  }
+}
+
 // By one warp: the sums of some channels of a token.
 __device__ inline void ll_sum_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part, const u32* counted) {
   const LlCall& call = args.call;
-  u64 mine = kNowhere;
-  float weight = 0.0f;
-  if (lane_idx() < call.topk) {
-    mine = ll_reply_address(call, epoch, token, lane_idx(), counted);
-    weight = pointer<const float>(args.weights + token * args.weights_pitch)[lane_idx()];
-  }
+  const Reply mine = ll_reply_of(args, epoch, token, counted);
   const u64 num_words = call.ll.hidden / kSumChannels;
   const u64 first = part * kSumWords * kWarpThreads + lane_idx();
   float sums[kSumWords][kSumChannels] = {};
 #pragma unroll 4
   for (u32 k = 0; k < call.topk; k++) {
-    const u64 row = __shfl_sync(kAllLanes, mine, k);
-    const float factor = __shfl_sync(kAllLanes, weight, k);
+    const u64 row = __shfl_sync(kAllLanes, mine.row, k);
+    const float factor = __shfl_sync(kAllLanes, mine.weight, k);
 #pragma unroll
     for (u32 step = 0; step < kSumWords; step++) {
       const u64 word = first + step * kWarpThreads;
@@ -212,12 +288,17 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     return;
   }
   if (ll_await_flags(call, epoch, args.waits, counted)) {
-    const u64 part_channels = kSumWords * kWarpThreads * kSumChannels;
+    const bool encoded = is_encoded(call);
+    const u64 part_channels = encoded ? kLogSumGroups * kLogChannels : kSumWords * kWarpThreads * kSumChannels;
     const u64 parts = (call.ll.hidden + part_channels - 1) / part_channels;
     const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
     for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < call.num_tokens * parts; i += stride) {
       const u64 token = i / parts;
-      ll_sum_part(args, epoch, token, i - token * parts, counted);
+      if (encoded) {
+        ll_sum_encoded_part(args, epoch, token, i - token * parts, counted);
+      } else {
+        ll_sum_part(args, epoch, token, i - token * parts, counted);
+      }
     }
   }
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {

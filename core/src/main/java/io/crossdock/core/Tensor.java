@@ -121,6 +121,15 @@ public final class Tensor {
     return new Tensor(device, plain.segment, dtype, plain.shape, strides);
   }
 
+  /// {@return a tensor of the same dtype, shape and strides in other memory}
+  ///
+  /// @param target where that memory lies
+  /// @param memory of at least [#spanBytes()], or of no length: an address alone
+  public Tensor movedTo(Device target, MemorySegment memory) {
+    MemorySegment moved = target.equals(Device.HOST) ? memory : addressOf(target, memory);
+    return new Tensor(target, moved, dtype, shape, strides);
+  }
+
   private static MemorySegment addressOf(Device device, MemorySegment segment) {
     if (!segment.isNative()) {
       throw new InvalidInputException(

@@ -2,7 +2,6 @@ package io.crossdock.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import io.crossdock.core.CombineFormat;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.LowLatencyHandleData;
@@ -86,9 +85,6 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void reserve(LowLatencyCombineCall call) {
     context.checkReady(call.config == null ? 0 : call.config.numSms());
-    if (call.format == CombineFormat.LOGFMT10) {
-      throw new InvalidInputException("LogFMT-10 is not on this engine yet: format=" + call.format);
-    }
     if (call.zeroCopy && call.y.segment().address() != areas.outputs(call.handle).address()) {
       throw new InvalidInputException(
           "zeroCopy needs the combine buffer of the handle: rank="

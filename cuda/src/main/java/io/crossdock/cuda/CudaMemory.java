@@ -65,7 +65,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     long bytes = host.spanBytes();
     MemorySegment memory = gpu.memory().allocate(bytes);
     upload(hostMemory(host), memory.address(), bytes);
-    return Tensor.strided(device(), memory, host.dtype(), host.shape(), strides(host));
+    return host.movedTo(device(), memory);
   }
 
   @Override
@@ -77,7 +77,7 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
     long bytes = tensor.spanBytes();
     MemorySegment memory = Arena.ofAuto().allocate(Math.max(1, bytes), 64);
     download(tensor.segment().address(), memory, bytes);
-    return Tensor.strided(memory, tensor.dtype(), tensor.shape(), strides(tensor));
+    return tensor.movedTo(Device.HOST, memory);
   }
 
   @Override
@@ -136,14 +136,6 @@ final class CudaMemory implements EngineMemory, AutoCloseable {
       };
       copyRows(stream, from, to, next, dimension + 1);
     }
-  }
-
-  private static long[] strides(Tensor tensor) {
-    long[] strides = new long[tensor.numDims()];
-    for (int i = 0; i < strides.length; i++) {
-      strides[i] = tensor.stride(i);
-    }
-    return strides;
   }
 
   private static MemorySegment hostMemory(Tensor tensor) {

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Mode;
+import io.crossdock.core.format.LogFmt10;
 import io.crossdock.core.protocol.LowLatencyState;
 import java.lang.foreign.MemorySegment;
 
@@ -66,7 +67,7 @@ final class LowLatencyGeometry {
     dispatchPitch = lane.end(LANE_ALIGNMENT);
 
     Cursor reply = new Cursor();
-    reply.take(numSlots, hidden * 2L);
+    reply.take(numSlots, LogFmt10.maxRowBytes(hidden));
     combinePitch = reply.end(LANE_ALIGNMENT);
 
     long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
