@@ -89,6 +89,10 @@ class MainTest {
     "replay FILE --mode fast, mode=fast",
     "replay FILE --hook, mode=normal",
     "replay FILE --round-scale --ue8m0 --logfmt, mode=normal",
+    "replay FILE --mode low-latency --placement borrowed, --placement needs --mode normal",
+    "replay FILE --mode low-latency --cached --bias 1, '--cached, --bias needs --mode normal'",
+    "replay FILE --mode low-latency --worst-tokens 3, mode=low-latency",
+    "replay FILE --mode low-latency --alignment 1, mode=low-latency",
   })
   void badInputIsTwoAndTellsTheFact(String line, String fact) {
     CommandRun run = CommandRun.of(CommandRun.split(line));
@@ -103,8 +107,6 @@ class MainTest {
     "bench intranode --nodes 2, nodes=2",
     "demo --nodes 2, nodes=2",
     "replay FILE --nodes 2, nodes=2",
-    "replay FILE --mode low-latency, mode=low-latency",
-    "replay FILE --mode low-latency --hook --round-scale --ue8m0 --logfmt, mode=low-latency",
   })
   void whatIsNotInThisBuildIsFourAndSaysWhy(String line, String fact) {
     CommandRun run = CommandRun.of(CommandRun.split(line));
