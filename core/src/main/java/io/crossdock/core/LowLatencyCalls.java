@@ -5,8 +5,10 @@ import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.MemorySegment;
+import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
 
 /// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
 /// for. A call that is wrong is published as a refusal, so that no peer waits for it.
@@ -18,6 +20,7 @@ final class LowLatencyCalls {
   private final ExecutionStream stream;
   private final EngineMemory memory;
   private final LowLatencyValidator validator;
+  private final Deque<LowLatencyHandleData> spareHandles = new ConcurrentLinkedDeque<>();
   private final int numRanks;
   private final int hidden;
 
@@ -45,11 +48,12 @@ final class LowLatencyCalls {
     });
     LowLatencyHandleData handle = call.handle;
     Runnable lease = () -> session.endResult(handle.area, handle.ticket);
+    Runnable send = after(options.previousEvent(), () -> session.send(call));
     LowLatencyDispatchResult.Completing completing =
         start(
             options.completion(),
             options.previousEvent(),
-            () -> orEnd(lease, () -> session.send(call)),
+            () -> orEnd(lease, send),
             () -> orEnd(lease, () -> session.receive(call)));
     return wrap(call, completing, lease);
   }
@@ -62,12 +66,17 @@ final class LowLatencyCalls {
   }
 
   private void fillHandle(LowLatencyDispatchCall call) {
-    LowLatencyHandleData handle = session.newHandle();
+    LowLatencyHandleData spare = spareHandles.poll();
+    LowLatencyHandleData handle = spare != null ? spare : session.newHandle();
     handle.numTokens = Math.toIntExact(call.x.size(0));
     handle.topk = Math.toIntExact(call.topkIdx.size(1));
     handle.numExperts = call.numExperts;
     handle.numMaxTokens = call.numMaxTokens;
     call.handle = handle;
+  }
+
+  void recycle(LowLatencyHandleData handle) {
+    spareHandles.push(handle);
   }
 
   private LowLatencyDispatchResult wrap(
@@ -115,7 +124,7 @@ final class LowLatencyCalls {
         start(
             options.completion(),
             options.previousEvent(),
-            () -> session.send(call),
+            after(options.previousEvent(), () -> session.send(call)),
             () -> session.receive(call));
     return new LowLatencyCombineResult(call.combinedX, completing.event(), completing.recvHook());
   }
@@ -149,18 +158,13 @@ final class LowLatencyCalls {
     if (previous.isEmpty()) {
       stream.follow();
     }
-    Runnable first =
-        () -> {
-          previous.ifPresent(this::await);
-          send.run();
-        };
     EventOverlap event = EventOverlap.COMPLETED;
     Optional<RecvHook> hook = Optional.empty();
     switch (completion) {
-      case SYNCHRONOUS -> stream.execute(() -> both(first, receive));
-      case ASYNC_FINISH -> event = stream.submit(() -> both(first, receive));
+      case SYNCHRONOUS -> stream.execute(() -> both(send, receive));
+      case ASYNC_FINISH -> event = stream.submit(() -> both(send, receive));
       case RECV_HOOK -> {
-        stream.execute(first);
+        stream.execute(send);
         hook = Optional.of(new RecvHook(buffer, () -> stream.execute(receive)));
       }
     }
@@ -170,6 +174,14 @@ final class LowLatencyCalls {
   private static void both(Runnable send, Runnable receive) {
     send.run();
     receive.run();
+  }
+
+  /// {@return the send half, behind an event}
+  private Runnable after(Optional<EventOverlap> previous, Runnable send) {
+    return () -> {
+      previous.ifPresent(this::await);
+      send.run();
+    };
   }
 
   /// Nothing was sent yet, so the peers are told.

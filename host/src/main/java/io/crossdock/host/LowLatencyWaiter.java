@@ -72,7 +72,21 @@ final class LowLatencyWaiter {
     epoch = call;
     flags.mine = mine;
     Arrays.fill(waits, 0);
-    await(flags);
+    try {
+      await(flags);
+    } finally {
+      tellTimes();
+    }
+  }
+
+  private void tellTimes() {
+    WaitTimes times = context.waiter.times();
+    times.startCall();
+    for (int source = 0; source < waits.length; source++) {
+      if (source != context.rank) {
+        times.add(source, waits[source]);
+      }
+    }
   }
 
   /// Returns once every rank that takes part in a handshake knocked, but for those left out
