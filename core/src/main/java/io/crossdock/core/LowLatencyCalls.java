@@ -187,8 +187,7 @@ final class LowLatencyCalls {
         orGiveBack(halves, () -> stream.execute(send));
         hook =
             Optional.of(
-                new RecvHook(
-                    buffer, () -> orGiveBack(halves, () -> stream.execute(receive))));
+                new RecvHook(buffer, () -> orGiveBack(halves, () -> stream.execute(receive))));
       }
     }
     return new LowLatencyDispatchResult.Completing(event, hook);

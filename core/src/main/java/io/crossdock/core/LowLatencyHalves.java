@@ -3,8 +3,8 @@ package io.crossdock.core;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
-/// The two halves of one low-latency call. The flight recorder is told of the call when it is over, and
-/// what it holds is given back if it fails.
+/// The two halves of one low-latency call. The flight recorder is told of the call when it is over,
+/// and what it holds is given back if it fails.
 ///
 /// Confined to one thread at a time.
 final class LowLatencyHalves {

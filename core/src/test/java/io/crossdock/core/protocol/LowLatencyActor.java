@@ -70,7 +70,7 @@ final class LowLatencyActor {
   }
 
   boolean mayDie() {
-    return world.scenario.mayDie && world.scenario.silent == me;
+    return world.scenario.mortal == me;
   }
 
   void die() {

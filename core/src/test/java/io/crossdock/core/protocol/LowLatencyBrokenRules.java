@@ -29,7 +29,7 @@ final class LowLatencyBrokenRules {
             "rows are sent into slots that were not freed",
             new SendUngranted(),
             LowLatencyScenarios.hooksDiffer(),
-            WRONG_ROW),
+            DEADLOCK),
         new Mutant(
             "slots are free before they are read",
             new CompleteEarly(),

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Random;
 
 /// Writes long low-latency scripts that mix everything. An odd seed gives ranks that give each
-/// other up whenever they wait, so that only what was received counts; with an even one each call
-/// must end in one way.
+/// other up whenever they wait, and perhaps one that stops, so that only what was received counts;
+/// with an even one each call must end in one way.
 final class LowLatencyRandomScenarios {
   private final Random random;
   private final LowLatencyScenario scenario;
@@ -27,6 +27,7 @@ final class LowLatencyRandomScenarios {
     scenario = new LowLatencyScenario("seed=" + seed, 2 + random.nextInt(3));
     if (isElastic) {
       scenario.silent(LowLatencyScenario.ANYBODY).mayLoseStep();
+      scenario.mortal(random.nextInt(2 * scenario.numRanks));
     }
     for (int rank = 0; rank < scenario.numRanks; rank++) {
       pending.add(new ArrayList<>());

@@ -17,8 +17,8 @@ final class LowLatencyScenario implements Fixed {
   /// Who may be given up, if a call or handshake allows it.
   int silent = NOBODY;
 
-  /// The silent rank may also stop for ever, at any step.
-  boolean mayDie;
+  /// Who may stop for ever, at any step.
+  int mortal = NOBODY;
 
   /// All ranks make the same call at the same epoch.
   boolean isInStep = true;
@@ -36,8 +36,8 @@ final class LowLatencyScenario implements Fixed {
     return this;
   }
 
-  LowLatencyScenario mayDie() {
-    mayDie = true;
+  LowLatencyScenario mortal(int rank) {
+    mortal = rank;
     return this;
   }
 

@@ -150,7 +150,7 @@ final class LowLatencyScenarios {
   /// A rank stops at any step, for ever or for a while.
   static LowLatencyScenario stops(int numRanks, int silent) {
     LowLatencyScenario s = new LowLatencyScenario("stops, ranks=" + numRanks, numRanks);
-    s.silent(silent).mayDie();
+    s.silent(silent).mortal(silent);
     int[][] rows = new int[numRanks][numRanks];
     rows[silent][0] = 2;
     rows[0][silent] = 1;
@@ -208,13 +208,13 @@ final class LowLatencyScenarios {
 
   /// A rank is late for the handshake, or never comes.
   static LowLatencyScenario isLeftOut() {
-    LowLatencyScenario s =
-        new LowLatencyScenario("is left out", 2).silent(1).mayDie().mayLoseStep();
+    LowLatencyScenario s = new LowLatencyScenario("is left out", 2).mortal(1).mayLoseStep();
+    s.silent(LowLatencyScenario.ANYBODY);
     s.allMake(s.dispatch().mayTimeOut());
     s.all(new Return(true));
     s.allMake(s.dispatch().mayTimeOut());
     s.all(new Return(true));
-    return s.allMake(s.dispatch().mayTimeOut()).silent(LowLatencyScenario.ANYBODY);
+    return s.allMake(s.dispatch().mayTimeOut());
   }
 
   static LowLatencyScenario maskedByHand() {
