@@ -9,7 +9,7 @@ import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.MAX;
-import static jdk.incubator.vector.VectorOperators.UMIN;
+import static jdk.incubator.vector.VectorOperators.MIN;
 import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_B2I;
 import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
@@ -26,7 +26,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /// LogFMT-10 with the Vector API. Full groups are a whole number of vectors; a short one at the end
-/// of a row goes to the twin. One vector in a loop body: the compiler gives up on two.
+/// of a row goes to the twin. Loops are in one piece: a method that takes or gives vectors
+/// allocates them unless it is inlined, which the compiler promises only for small ones.
 ///
 /// Safe for any thread. Its scalar twin is [ScalarLogFmtKernel].
 final class VectorLogFmtKernel implements LogFmtKernel {
@@ -41,7 +42,7 @@ final class VectorLogFmtKernel implements LogFmtKernel {
   private static final int LANES = I.length();
   private static final int QUARTER = CHANNELS / 4;
   private static final int ROUND_BITS = Float.floatToRawIntBits(Log2.ROUND);
-  private static final int MAGNITUDE = 0x7fff;
+  private static final short MAGNITUDE = 0x7fff;
 
   /// {@return whether vectors of codes, a quarter as wide as those of float32, exist here}
   static boolean isSupported() {
@@ -71,53 +72,50 @@ final class VectorLogFmtKernel implements LogFmtKernel {
     return payload - to;
   }
 
-  /// Magnitudes are compared as integers; for the smallest a zero becomes the largest of all.
+  /// Magnitudes are compared as integers. For the smallest they are taken less 1, so that zero
+  /// becomes the largest of all.
   private static long group(MemorySegment y, long channels) {
     ShortVector largest = ShortVector.zero(WHOLE);
-    ShortVector smallest = largest.not();
+    ShortVector smallest = ShortVector.broadcast(WHOLE, MAGNITUDE);
     for (int i = 0; i < CHANNELS; i += WHOLE.length()) {
       ShortVector magnitude =
-          ShortVector.fromMemorySegment(WHOLE, y, channels + i * 2L, LE).and((short) MAGNITUDE);
+          ShortVector.fromMemorySegment(WHOLE, y, channels + i * 2L, LE).and(MAGNITUDE);
       largest = largest.max(magnitude);
-      smallest = smallest.lanewise(UMIN, magnitude.sub((short) 1));
+      smallest = smallest.min(magnitude.sub((short) 1).and(MAGNITUDE));
     }
-    int amin = (smallest.reduceLanes(UMIN) & 0xffff) + 1;
-    return LogFmtGroup.of(amin, largest.reduceLanes(MAX), CHANNELS);
+    return LogFmtGroup.of(smallest.reduceLanes(MIN) + 1, largest.reduceLanes(MAX), CHANNELS);
   }
 
   private static void encodeGroup(
       MemorySegment y, long from, MemorySegment page, long to, long group) {
-    FloatVector lowest = FloatVector.broadcast(F, Log2.log2(LogFmtGroup.amin(group)));
-    FloatVector codesPerOctave = FloatVector.broadcast(F, LogFmtGroup.codesPerOctave(group));
+    float lowest = Log2.log2(LogFmtGroup.amin(group));
+    float codesPerOctave = LogFmtGroup.codesPerOctave(group);
+    // Zeros first, so that all quarters are alike: a choice between two vectors would allocate one.
+    for (int i = 0; i < QUARTER; i += LANES) {
+      ByteVector.zero(B).intoMemorySegment(page, to + CHANNELS + i, LE);
+    }
     for (int i = 0; i < CHANNELS; i += LANES) {
       IntVector bits = load(y, from + i * 2L);
-      IntVector code = code(bits.and(MAGNITUDE << 16), lowest, codesPerOctave);
+      IntVector magnitude = bits.and(0x7fff0000);
+      FloatVector raised = magnitude.reinterpretAsFloats().mul(Log2.RAISE);
+      IntVector split = raised.reinterpretAsInts().sub(Log2.ROOT_BITS);
+      IntVector power = split.lanewise(ASHR, Log2.MANTISSA_BITS).sub(Log2.RAISED);
+      FloatVector f = split.and(Log2.MANTISSA).add(Log2.ROOT_BITS).reinterpretAsFloats().sub(1.0f);
+      FloatVector p = FloatVector.broadcast(F, Log2.L6).fma(f, FloatVector.broadcast(F, Log2.L5));
+      p = p.fma(f, FloatVector.broadcast(F, Log2.L4));
+      p = p.fma(f, FloatVector.broadcast(F, Log2.L3));
+      p = p.fma(f, FloatVector.broadcast(F, Log2.L2));
+      p = p.fma(f, FloatVector.broadcast(F, Log2.L1));
+      p = p.fma(f, FloatVector.broadcast(F, Log2.L0));
+      FloatVector octave = f.fma(p, (FloatVector) power.convert(I2F, 0));
+      FloatVector position = octave.sub(lowest).mul(codesPerOctave);
+      IntVector near = position.add(Log2.ROUND).reinterpretAsInts().sub(ROUND_BITS - 1);
+      IntVector code = near.blend(0, magnitude.eq(0));
       store(code, page, to + i);
       IntVector pair = code.lanewise(LSHR, 8).or(bits.lanewise(LSHR, 30).and(2));
-      pair = pair.lanewise(LSHL, 2 * (i / QUARTER));
       long pairs = to + CHANNELS + i % QUARTER;
-      store(i < QUARTER ? pair : pair.or(bytes(page, pairs)), page, pairs);
+      store(pair.lanewise(LSHL, 2 * (i / QUARTER)).or(bytes(page, pairs)), page, pairs);
     }
-  }
-
-  private static IntVector code(
-      IntVector magnitude, FloatVector lowest, FloatVector codesPerOctave) {
-    FloatVector position = log2(magnitude.reinterpretAsFloats()).sub(lowest).mul(codesPerOctave);
-    IntVector code = position.add(Log2.ROUND).reinterpretAsInts().sub(ROUND_BITS - 1);
-    return code.blend(0, magnitude.eq(0));
-  }
-
-  private static FloatVector log2(FloatVector x) {
-    IntVector bits = x.mul(Log2.RAISE).reinterpretAsInts().sub(Log2.ROOT_BITS);
-    IntVector power = bits.lanewise(ASHR, Log2.MANTISSA_BITS).sub(Log2.RAISED);
-    FloatVector f = bits.and(Log2.MANTISSA).add(Log2.ROOT_BITS).reinterpretAsFloats().sub(1.0f);
-    FloatVector p = FloatVector.broadcast(F, Log2.L6).fma(f, FloatVector.broadcast(F, Log2.L5));
-    p = p.fma(f, FloatVector.broadcast(F, Log2.L4));
-    p = p.fma(f, FloatVector.broadcast(F, Log2.L3));
-    p = p.fma(f, FloatVector.broadcast(F, Log2.L2));
-    p = p.fma(f, FloatVector.broadcast(F, Log2.L1));
-    p = p.fma(f, FloatVector.broadcast(F, Log2.L0));
-    return f.fma(p, (FloatVector) power.convert(I2F, 0));
   }
 
   @Override
@@ -153,24 +151,21 @@ final class VectorLogFmtKernel implements LogFmtKernel {
     for (int i = 0; i < CHANNELS; i += LANES) {
       IntVector pair = bytes(page, from + CHANNELS + i % QUARTER).lanewise(LSHR, 2 * (i / QUARTER));
       IntVector code = bytes(page, from + i).or(pair.and(1).lanewise(LSHL, 8));
-      FloatVector steps = (FloatVector) code.sub(1).convert(I2F, 0);
-      IntVector magnitude = exp2(steps.fma(step, lowest)).min(amax).max(amin).reinterpretAsInts();
+      FloatVector l = ((FloatVector) code.sub(1).convert(I2F, 0)).fma(step, lowest);
+      FloatVector shifted = l.add(Log2.ROUND);
+      FloatVector r = l.sub(shifted.sub(Log2.ROUND));
+      FloatVector q = FloatVector.broadcast(F, Log2.E5).fma(r, FloatVector.broadcast(F, Log2.E4));
+      q = q.fma(r, FloatVector.broadcast(F, Log2.E3));
+      q = q.fma(r, FloatVector.broadcast(F, Log2.E2));
+      q = q.fma(r, FloatVector.broadcast(F, Log2.E1));
+      q = q.fma(r, FloatVector.broadcast(F, Log2.E0));
+      IntVector n = shifted.reinterpretAsInts().sub(ROUND_BITS - Log2.RAISED);
+      IntVector raised = q.reinterpretAsInts().add(n.lanewise(LSHL, Log2.MANTISSA_BITS));
+      FloatVector power = raised.reinterpretAsFloats().mul(1 / Log2.RAISE);
+      IntVector magnitude = power.min(amax).max(amin).reinterpretAsInts();
       IntVector sign = pair.and(2).lanewise(LSHL, 30);
       magnitude.blend(0, code.eq(0)).or(sign).reinterpretAsFloats().intoArray(values, first + i);
     }
-  }
-
-  private static FloatVector exp2(FloatVector l) {
-    FloatVector shifted = l.add(Log2.ROUND);
-    FloatVector r = l.sub(shifted.sub(Log2.ROUND));
-    IntVector n = shifted.reinterpretAsInts().sub(ROUND_BITS - Log2.RAISED);
-    FloatVector q = FloatVector.broadcast(F, Log2.E5).fma(r, FloatVector.broadcast(F, Log2.E4));
-    q = q.fma(r, FloatVector.broadcast(F, Log2.E3));
-    q = q.fma(r, FloatVector.broadcast(F, Log2.E2));
-    q = q.fma(r, FloatVector.broadcast(F, Log2.E1));
-    q = q.fma(r, FloatVector.broadcast(F, Log2.E0));
-    IntVector raised = q.reinterpretAsInts().add(n.lanewise(LSHL, Log2.MANTISSA_BITS));
-    return raised.reinterpretAsFloats().mul(1 / Log2.RAISE);
   }
 
   /// BF16 as the bits of float32.
