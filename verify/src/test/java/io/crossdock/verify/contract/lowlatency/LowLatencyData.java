@@ -16,6 +16,9 @@ final class LowLatencyData {
   private static final double SPREAD = 0.1;
   private static final double LARGEST = 0.45;
 
+  /// Beside it a row of factor 1 loses bits.
+  private static final float LARGE_FACTOR = 1 << 20;
+
   private final LowLatencyCase test;
   private final Sizes sizes;
   final int tokens;
@@ -87,11 +90,14 @@ final class LowLatencyData {
     return other;
   }
 
+  /// Edges: every other weight all but takes the one before back, so that the order of a sum, and
+  /// where it is rounded, can be seen in the result.
   private float[] weights(SplittableRandom random) {
-    boolean signed = test.values() == Values.EDGES;
+    boolean edges = test.values() == Values.EDGES;
     float[] values = new float[ids.length];
     for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextDouble(signed ? -1 : 0, 1);
+      boolean back = edges && i % sizes.topk() > 0 && random.nextBoolean();
+      values[i] = back ? -Math.nextUp(values[i - 1]) : (float) random.nextDouble(edges ? -1 : 0, 1);
     }
     return values;
   }
@@ -125,8 +131,12 @@ final class LowLatencyData {
   ///
   /// @param expert global id
   static float factor(LowLatencyCase test, long expert) {
-    return test.combine().experts() == LowLatencyCase.Experts.IDENTITY
-        ? 1
-        : 1 + (float) expert / test.sizes().experts();
+    if (test.combine().experts() == LowLatencyCase.Experts.IDENTITY) {
+      return 1;
+    }
+    if (test.values() == Values.EDGES) {
+      return expert % 2 == 0 ? 1 : LARGE_FACTOR;
+    }
+    return 1 + (float) expert / test.sizes().experts();
   }
 }

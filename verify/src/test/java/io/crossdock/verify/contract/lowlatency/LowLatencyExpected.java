@@ -3,9 +3,11 @@ package io.crossdock.verify.contract.lowlatency;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.crossdock.core.CombineFormat;
 import io.crossdock.core.LowLatencyFormat;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.format.Bf16;
+import io.crossdock.core.format.LogFmt10;
 import io.crossdock.core.routing.CalcDiff;
 import io.crossdock.verify.contract.lowlatency.LowLatencyCase.Sizes;
 import java.lang.foreign.MemorySegment;
@@ -204,6 +206,18 @@ final class LowLatencyExpected {
     for (int channel = 0; channel < output.length; channel++) {
       output[channel] = Bf16.toFloat(Bf16.fromFloat(factor * row.values()[channel]));
     }
+    if (test.combine().format() == CombineFormat.LOGFMT10) {
+      throughLogFmt(output);
+    }
+  }
+
+  private static void throughLogFmt(float[] output) {
+    MemorySegment row = MemorySegment.ofArray(new short[output.length]);
+    Bf16.encodeRow(output, row);
+    long most = LogFmt10.maxRowBytes(output.length);
+    MemorySegment encoded = MemorySegment.ofArray(new byte[Math.toIntExact(most)]);
+    LogFmt10.encodeRow(row, 0, encoded, 0, output.length);
+    LogFmt10.decodeRow(encoded, 0, output);
   }
 
   /// Sums of the rows as they were before any was cast or rounded.
