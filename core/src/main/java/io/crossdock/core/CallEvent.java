@@ -10,6 +10,9 @@ import jdk.jfr.Timespan;
 ///
 /// Made by one thread, ended by the same or, if the call ends elsewhere, by another one after it.
 abstract class CallEvent extends Event {
+  /// True once the bytes are known. No field of the event.
+  transient boolean isCounted;
+
   @Label("Mode")
   @Description("normal or low-latency")
   String mode;

@@ -63,15 +63,29 @@ final class CallEvents {
       return;
     }
     event.outcome = failure == null ? "" : EpBuffer.reason(failure);
-    if (failure == null) {
-      CallStats stats = session.lastCall();
-      event.rows = rows;
-      event.bytesRead = stats.bytesRead();
-      event.bytesWritten = stats.bytesWritten();
-      event.wireBytes = stats.wireBytes();
+    event.rows = rows;
+    if (failure == null && !event.isCounted) {
+      count(event);
     }
     tellWaits(event, session.lastWaits());
     event.commit();
+  }
+
+  /// Counts what a call moved that is not over yet: another one may come before its end.
+  ///
+  /// @param event of the call, or null
+  void sent(CallEvent event) {
+    if (event != null) {
+      count(event);
+    }
+  }
+
+  private void count(CallEvent event) {
+    CallStats stats = session.lastCall();
+    event.bytesRead = stats.bytesRead();
+    event.bytesWritten = stats.bytesWritten();
+    event.wireBytes = stats.wireBytes();
+    event.isCounted = true;
   }
 
   private static void tellWaits(CallEvent event, long[] waits) {
