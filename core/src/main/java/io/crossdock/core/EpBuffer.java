@@ -516,6 +516,24 @@ public final class EpBuffer implements AutoCloseable {
     }
   }
 
+  /// Times the kernels, copies and flags that low-latency calls of this engine are made of, each
+  /// alone: a floor for the calls. Collective, between calls; all hooks must have run.
+  ///
+  /// @param rounds how often each is run, at least 1
+  /// @return what they cost here
+  /// @throws EngineUnavailableException if the engine cannot
+  public BareCosts bareCosts(int rounds) {
+    use.claim();
+    try {
+      group.barrier();
+      BareCosts costs = lowLatency().session().bareCosts(rounds);
+      group.barrier();
+      return costs;
+    } finally {
+      use.release();
+    }
+  }
+
   private LowLatencyCalls lowLatency() {
     if (lowLatency == null) {
       throw new InvalidInputException("buffer was opened for normal mode: mode=" + spec.mode());
