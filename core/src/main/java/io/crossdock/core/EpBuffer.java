@@ -470,7 +470,7 @@ public final class EpBuffer implements AutoCloseable {
   /// Masks or unmasks a rank in low-latency mode. Masking is a decision of this rank alone.
   /// Unmasking is a handshake: every living rank and the one that returns call it, or
   /// [#cleanMask()], at the same place in their sequence of calls; hooks that did not run are
-  /// abandoned.
+  /// abandoned, and dispatches from before cannot be combined any more: ranks may have missed them.
   ///
   /// @param rank which
   /// @param masked true to go on without it
@@ -482,14 +482,21 @@ public final class EpBuffer implements AutoCloseable {
       if (masked) {
         lowLatency().session().mask(rank);
       } else {
-        lowLatency().session().rejoin(returning);
+        lowLatency().rejoin(returning);
       }
     });
   }
 
   /// {@return for each rank whether it is masked here}
+  ///
+  /// @throws BufferClosedException if the buffer is closed
   public boolean[] queryMask() {
-    return lowLatency().session().masks();
+    use.claim();
+    try {
+      return lowLatency().session().masks();
+    } finally {
+      use.release();
+    }
   }
 
   /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
@@ -497,7 +504,7 @@ public final class EpBuffer implements AutoCloseable {
   public void cleanMask() {
     boolean[] returning = new boolean[group.size()];
     Arrays.fill(returning, true);
-    claimed(() -> lowLatency().session().rejoin(returning));
+    claimed(() -> lowLatency().rejoin(returning));
   }
 
   /// Gathers the wait times of all ranks. Collective.

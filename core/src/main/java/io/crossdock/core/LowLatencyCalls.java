@@ -141,6 +141,12 @@ final class LowLatencyCalls {
     stream.execute(session::clean);
   }
 
+  /// Brings ranks back once the calls made before are over: their writes must be.
+  void rejoin(boolean[] returning) {
+    stream.awaitSubmitted();
+    session.rejoin(returning);
+  }
+
   private LowLatencyDispatchResult.Completing start(
       LowLatencyCompletion completion,
       Optional<EventOverlap> previous,
