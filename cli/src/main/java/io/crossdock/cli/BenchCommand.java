@@ -5,9 +5,7 @@ import io.crossdock.core.Domain;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Mode;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -16,6 +14,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /// Measures dispatch and combine.
@@ -25,7 +24,8 @@ import picocli.CommandLine.Spec;
     name = "bench",
     mixinStandardHelpOptions = true,
     description = {
-      "Checks, then measures dispatch and combine.",
+      "Checks, then measures dispatch and combine. low-latency measures at 1, 8, 32, 64, 128 and 256"
+          + " tokens, or at --tokens alone, with FP8 rows unless --dtype says otherwise.",
       "Times are the maximum over ranks from a common start. The copy limit is memcpy of as many bytes"
           + " by as many threads in the same run. In the JSON, ratios are bytes written by dispatch (read"
           + " by combine) per second over all ranks, divided by that limit. On a GPU times are those of"
@@ -137,16 +137,41 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--report", description = "Where an HTML page is written.")
   private Path report;
 
+  @Mixin private LowLatencyBenchChoice lowLatency;
+
   @Override
   public Integer call() {
-    if (what.equals("internode") || what.equals("low-latency")) {
-      throw new EngineUnavailableException(
-          what, List.of("this build measures normal mode on one node: bench=" + what));
+    switch (what) {
+      case "intranode" -> intranode();
+      case "low-latency" -> lowLatency();
+      case "internode" ->
+          throw new EngineUnavailableException(
+              what, List.of("this build measures one node: bench=" + what));
+      default ->
+          throw new InvalidInputException(
+              "unknown benchmark: bench=" + what + ", known=[intranode, internode, low-latency]");
     }
-    if (!what.equals("intranode")) {
+    return ExitCode.DONE.code;
+  }
+
+  private void lowLatency() {
+    ParseResult given = spec.commandLine().getParseResult();
+    List<Integer> sizes = LowLatencyBenchChoice.sizes(given, tokens);
+    if (!given.hasMatchedOption("--dtype")) {
+      dtype = ReplayTask.RowType.fp8;
+    }
+    tokens = LowLatencyBenchChoice.largest(sizes);
+    BenchTask base = task(engine.resolve(spec.commandLine().getErr()));
+    if (peer != Peer.none || flushL2 || graph) {
       throw new InvalidInputException(
-          "unknown benchmark: bench=" + what + ", known=[intranode, internode, low-latency]");
+          "--peer, --flush-l2 and --graph need bench intranode: bench=" + what);
     }
+    new LowLatencyBench(engine, ranks, new LowLatencyBench.Files(json, report))
+        .run(lowLatency.task(base, sizes), spec.commandLine().getOut());
+  }
+
+  private void intranode() {
+    LowLatencyBenchChoice.checkAbsent(spec.commandLine().getParseResult());
     BenchTask task = task(engine.resolve(spec.commandLine().getErr()));
     checkPlace(task.spec());
     PrintWriter out = spec.commandLine().getOut();
@@ -160,10 +185,9 @@ final class BenchCommand implements Callable<Integer> {
         Json.write(json, document.toMap());
       }
       if (report != null) {
-        writeReport(summary, document);
+        BenchHtml.write(report, BenchHtml.page(summary, document));
       }
     }
-    return ExitCode.DONE.code;
   }
 
   private Summary measure(BenchTask task, Job job) {
@@ -222,33 +246,12 @@ final class BenchCommand implements Callable<Integer> {
       if (flushL2 || graph) {
         throw new InvalidInputException("--flush-l2 and --graph need a GPU: engine=host");
       }
-      checkMemory(buffer);
+      SystemFacts.checkSharedMemory(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
       return;
     }
     if (peer != Peer.none) {
       throw new InvalidInputException("--peer needs the host engine: peer=" + peer);
     }
     DeviceFit.check(engine.devices(), ranks, sms, buffer);
-  }
-
-  private void checkMemory(BufferSpec buffer) {
-    long needed = Math.multiplyExact(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
-    long usable = SystemFacts.sharedMemoryUsableBytes();
-    if (needed > usable) {
-      throw new InvalidInputException(
-          "windows do not fit into shared memory: neededBytes="
-              + needed
-              + ", usableBytes="
-              + usable
-              + ", remedy=fewer --tokens or --ranks");
-    }
-  }
-
-  private void writeReport(Summary summary, BenchJson document) {
-    try {
-      Files.writeString(report, BenchHtml.page(summary, document));
-    } catch (IOException e) {
-      throw new InvalidInputException("report cannot be written: file=" + report + ", cause=" + e);
-    }
   }
 }

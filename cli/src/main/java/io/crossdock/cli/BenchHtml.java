@@ -1,7 +1,11 @@
 package io.crossdock.cli;
 
+import io.crossdock.core.InvalidInputException;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -16,15 +20,34 @@ final class BenchHtml {
 
   private BenchHtml() {}
 
+  static void write(Path file, String page) {
+    try {
+      Files.writeString(file, page);
+    } catch (IOException e) {
+      throw new InvalidInputException("report cannot be written: file=" + file + ", cause=" + e);
+    }
+  }
+
+  /// {@return a page of a low-latency benchmark: its table and its document}
+  static String page(LowLatencySummary summary, LowLatencyJson document) {
+    StringWriter table = new StringWriter();
+    LowLatencyTable.print(summary, new PrintWriter(table));
+    return page("", table.toString(), Json.text(document.toMap()));
+  }
+
   static String page(Summary summary, BenchJson document) {
     StringWriter table = new StringWriter();
     BenchTable.print(summary, new PrintWriter(table));
+    String chart = "<h2>Rate against the copy limit of the same run</h2>\n" + chart(summary);
+    return page(chart, table.toString(), Json.text(document.toMap()));
+  }
+
+  private static String page(String chart, String table, String document) {
     return """
     <!doctype html>
     <html lang="en"><head><meta charset="utf-8"><title>Crossdock benchmark</title>
     <style>body{font:16px sans-serif;margin:2em;max-width:60em}pre{overflow:auto}</style></head>
     <body><h1>Crossdock benchmark</h1>
-    <h2>Rate against the copy limit of the same run</h2>
     %s
     <h2>Figures</h2>
     <pre>%s</pre>
@@ -32,7 +55,7 @@ final class BenchHtml {
     <pre>%s</pre>
     </body></html>
     """
-        .formatted(chart(summary), escape(table.toString()), escape(Json.text(document.toMap())));
+        .formatted(chart, escape(table), escape(document));
   }
 
   private static String chart(Summary summary) {

@@ -11,6 +11,8 @@ import java.util.Scanner;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /// Says what works here and why the rest does not.
@@ -26,9 +28,25 @@ final class DoctorCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  @Option(
+      names = "--watch",
+      description = "Print each second whom running ranks of the host engine wait for.")
+  private boolean watch;
+
+  @Option(names = "--seconds", description = "With --watch: end after so many seconds.")
+  private Integer seconds;
+
   @Override
-  public Integer call() {
+  public Integer call() throws InterruptedException {
     PrintWriter out = spec.commandLine().getOut();
+    if (seconds != null && (!watch || seconds < 1)) {
+      throw new ParameterException(
+          spec.commandLine(), "--seconds needs --watch and at least 1: seconds=" + seconds);
+    }
+    if (watch) {
+      new WaitWatch(out).run(seconds == null ? Integer.MAX_VALUE : seconds);
+      return ExitCode.DONE.code;
+    }
     machine(out);
     engines(out);
     others(out);

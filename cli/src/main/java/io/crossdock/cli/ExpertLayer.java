@@ -52,7 +52,7 @@ final class ExpertLayer {
     for (long row = 0; row < routes.numRecvTokens(); row++) {
       decode(got, row);
       if (kind == ReplayTask.Expert.moe) {
-        scale(factor(got, row));
+        scale(values, factor(got, row));
       }
       Bf16.encodeRow(values, ReplayInput.row(out, row));
     }
@@ -71,7 +71,7 @@ final class ExpertLayer {
     }
   }
 
-  private void scale(float factor) {
+  static void scale(float[] values, float factor) {
     for (int i = 0; i < values.length; i++) {
       values[i] = factor * values[i];
     }
@@ -89,14 +89,14 @@ final class ExpertLayer {
               : ids.segment().get(JAVA_INT_UNALIGNED, at * 4);
       if (local >= 0) {
         float weight = weights.segment().get(JAVA_FLOAT_UNALIGNED, at * 4);
-        sum += weight * expertScale(firstExpert + local);
+        sum += weight * expertScale(firstExpert + local, numExperts);
       }
     }
     return sum;
   }
 
   /// {@return s_e, the scale of an expert}
-  private float expertScale(long expert) {
+  static float expertScale(long expert, int numExperts) {
     return 1.0f + (float) expert / (float) numExperts;
   }
 }

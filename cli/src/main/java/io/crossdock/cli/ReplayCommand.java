@@ -2,10 +2,8 @@ package io.crossdock.cli;
 
 import io.crossdock.cli.safetensors.SafetensorsFile;
 import io.crossdock.cli.safetensors.TensorInfo;
-import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.InvalidInputException;
 import java.io.PrintWriter;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -29,7 +27,9 @@ import picocli.CommandLine.Spec;
       "Runs recorded tensors through the engine: dispatch, experts, combine.",
       "The file has rank{r}.x [t_r, H], rank{r}.topk_idx [t_r, K], rank{r}.topk_weights [t_r, K] and the"
           + " metadata string num_experts. With --worst-tokens, rows of recv_x and recv_scales behind the"
-          + " last row that arrived are written as zeros."
+          + " last row that arrived are written as zeros. In low-latency mode so are the rows behind"
+          + " ll_recv_count of an expert; their ll_src_info is -1. --zero-copy, --repeat and"
+          + " --max-tokens work in both modes."
     })
 final class ReplayCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -59,93 +59,48 @@ final class ReplayCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Where a summary is written.")
   private Path json;
 
-  @Option(names = "--placement", defaultValue = "borrowed", description = "borrowed or owned.")
-  private ReplayTask.Place placement;
-
   @Option(names = "--zero-copy", description = "Experts write into the combine buffer.")
   private boolean zeroCopy;
-
-  @Option(names = "--alignment", defaultValue = "1", description = "expertAlignment.")
-  private int alignment;
-
-  @Option(names = "--worst-tokens", defaultValue = "0", description = "numWorstTokens.")
-  private long worstTokens;
-
-  @Option(names = "--cached", description = "Outputs are those of a second, cached dispatch.")
-  private boolean cached;
-
-  @Option(
-      names = "--bias",
-      defaultValue = "0",
-      description = "Bias tensors of the file: 0, 1 or 2.")
-  private int bias;
 
   @Option(names = "--repeat", defaultValue = "1", description = "Runs; fails if any byte differs.")
   private int repeat;
 
-  @Option(names = "--hook", description = "Low-latency mode: receive in a hook.")
-  private boolean hook;
-
-  @Option(names = "--round-scale", description = "Low-latency mode: power-of-two scales.")
-  private boolean roundScale;
-
-  @Option(names = "--ue8m0", description = "Low-latency mode: packed UE8M0 scales.")
-  private boolean ue8m0;
-
-  @Option(names = "--logfmt", description = "Low-latency mode: combine in LogFMT-10.")
-  private boolean logfmt;
+  @Mixin private NormalReplayChoice normal;
+  @Mixin private LowLatencyReplayChoice lowLatency;
+  private int usedMaxTokens;
 
   @Override
   public Integer call() {
     PrintWriter err = spec.commandLine().getErr();
-    checkMode();
+    ReplayMode chosen = ReplayMode.of(mode, spec.commandLine().getParseResult());
     String name = engine.resolve(err);
     int numRanks;
-    ReplayTask task;
+    RankTask task;
     try (SafetensorsFile recorded = SafetensorsFile.open(file)) {
       numRanks = checkRanks(recorded);
-      task =
-          new ReplayTask(
-              file.toAbsolutePath().toString(),
-              name,
-              expert,
-              dtype,
-              checkMaxTokens(recorded, numRanks),
-              options());
+      usedMaxTokens = checkMaxTokens(recorded, numRanks);
+      task = task(chosen, name);
     }
     try (Job job = new Job();
         Progress progress = Progress.start("replaying " + file.getFileName())) {
       List<ReplayTask.Report> reports =
           job.run(task, numRanks, engine.launch(), engine.timeout(), ReplayTask.Report.class);
       progress.finish();
-      finish(job, task, reports);
+      finish(job, chosen, name, reports);
     }
     return ExitCode.DONE.code;
   }
 
-  private void checkMode() {
-    if (mode.equals("low-latency")) {
-      throw new EngineUnavailableException(
-          "low-latency", List.of("this build has normal mode only: mode=" + mode));
-    }
-    if (!mode.equals("normal")) {
-      throw new InvalidInputException("unknown mode: mode=" + mode);
-    }
-    if (hook || roundScale || ue8m0 || logfmt) {
-      throw new InvalidInputException(
-          "--hook, --round-scale, --ue8m0 and --logfmt need --mode low-latency: mode=" + mode);
-    }
-  }
-
-  private ReplayTask.Options options() {
-    if (bias < 0 || bias > 2 || repeat < 1) {
-      throw new InvalidInputException("option out of range: bias=" + bias + ", repeat=" + repeat);
-    }
-    ReplayTask.Options options =
-        new ReplayTask.Options(placement, zeroCopy, alignment, worstTokens, cached, bias, repeat);
-    // The engine's own options refuse what is out of range, here before any rank starts.
-    options.dispatch(Arena.ofAuto());
-    return options;
+  private RankTask task(ReplayMode chosen, String name) {
+    String path = file.toAbsolutePath().toString();
+    return switch (chosen) {
+      case NORMAL ->
+          new ReplayTask(
+              path, name, expert, dtype, usedMaxTokens, normal.options(zeroCopy, repeat));
+      case LOW_LATENCY ->
+          new LowLatencyReplayTask(
+              path, name, expert, dtype, usedMaxTokens, lowLatency.options(zeroCopy, repeat));
+    };
   }
 
   private int checkRanks(SafetensorsFile recorded) {
@@ -175,7 +130,7 @@ final class ReplayCommand implements Callable<Integer> {
     return (int) chosen;
   }
 
-  private void finish(Job job, ReplayTask task, List<ReplayTask.Report> reports) {
+  private void finish(Job job, ReplayMode chosen, String name, List<ReplayTask.Report> reports) {
     if (out != null) {
       List<Path> parts = new ArrayList<>();
       for (int rank = 0; rank < reports.size(); rank++) {
@@ -183,35 +138,37 @@ final class ReplayCommand implements Callable<Integer> {
       }
       ReplayOutput.join(parts, out);
     }
-    Map<String, Object> summary = summary(job, task, reports);
+    Map<String, Object> summary = summary(job, chosen, name, reports);
     if (json != null) {
       Json.write(json, summary);
     }
     PrintWriter writer = spec.commandLine().getOut();
     writer.printf(
         "replayed %s: ranks=%d, engine=%s, launch=%s, rows=%s, repeat=%d%n",
-        file.getFileName(),
-        reports.size(),
-        task.engine(),
-        engine.launch(),
-        summary.get("rows"),
-        repeat);
+        file.getFileName(), reports.size(), name, engine.launch(), summary.get("rows"), repeat);
     writer.flush();
   }
 
-  private Map<String, Object> summary(Job job, ReplayTask task, List<ReplayTask.Report> reports) {
+  private Map<String, Object> summary(
+      Job job, ReplayMode chosen, String name, List<ReplayTask.Report> reports) {
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("schema", "crossdock.replay/1");
     summary.put("mode", mode);
-    summary.put("engine", task.engine());
+    summary.put("engine", name);
     summary.put("transport", reports.getFirst().transport());
     summary.put("launch", engine.launch().name());
     summary.put("ranks", reports.size());
     summary.put("nodes", engine.nodes());
-    summary.put("max_tokens", task.maxTokens());
+    summary.put("max_tokens", usedMaxTokens);
     summary.put("dtype", dtype.name());
     summary.put("expert", expert.name());
-    summary.put("placement", placement.name() + "," + (zeroCopy ? "zero-copy" : "staged"));
+    String source = zeroCopy ? "zero-copy" : "staged";
+    if (chosen == ReplayMode.NORMAL) {
+      summary.put("placement", normal.placement().name() + "," + source);
+    } else {
+      summary.put("placement", source);
+      lowLatency.describe(summary);
+    }
     summary.put("rows", reports.stream().map(ReplayTask.Report::rows).toList());
     summary.put("repeat", repeat);
     summary.put("verified", true);

@@ -14,6 +14,7 @@ import io.crossdock.core.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +70,20 @@ final class ReplayOutput {
   void combined(CombineResult home) {
     add("combined_x", home.combinedX(), Long.MAX_VALUE);
     add("combined_topk_weights", home.combinedTopkWeights().orElseThrow(), Long.MAX_VALUE);
+  }
+
+  /// Copies the sums of a low-latency combine.
+  void combined(Tensor combinedX) {
+    add("combined_x", combinedX, Long.MAX_VALUE);
+  }
+
+  /// Takes a tensor that was copied already.
+  ///
+  /// @param tensor contiguous, in memory of the run
+  void put(String name, Tensor tensor) {
+    List<Long> shape = Arrays.stream(tensor.shape()).boxed().toList();
+    MemorySegment bytes = tensor.segment().asSlice(0, tensor.spanBytes());
+    tensors.put(name, new Named(nameOf(tensor.dtype()), shape, bytes));
   }
 
   long numRows() {

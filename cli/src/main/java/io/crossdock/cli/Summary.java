@@ -143,7 +143,7 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
     return slowest;
   }
 
-  private static double percentile(double[] values, double share) {
+  static double percentile(double[] values, double share) {
     double[] sorted = values.clone();
     Arrays.sort(sorted);
     int index = (int) Math.ceil(share * sorted.length) - 1;

@@ -1,6 +1,7 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.InvalidInputException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -46,6 +47,23 @@ final class SystemFacts {
     } catch (IOException e) {
       throw new CrossdockException(
           "shared memory cannot be looked at: directory=" + sharedMemory() + ", cause=" + e, e);
+    }
+  }
+
+  /// Refuses what would only fail after every rank was started.
+  ///
+  /// @param numRanks of the job
+  /// @param bytesOfRank shared memory that each needs
+  static void checkSharedMemory(int numRanks, long bytesOfRank) {
+    long needed = Math.multiplyExact(numRanks, bytesOfRank);
+    long usable = sharedMemoryUsableBytes();
+    if (needed > usable) {
+      throw new InvalidInputException(
+          "windows do not fit into shared memory: neededBytes="
+              + needed
+              + ", usableBytes="
+              + usable
+              + ", remedy=fewer --tokens or --ranks");
     }
   }
 

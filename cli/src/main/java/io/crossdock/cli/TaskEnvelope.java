@@ -12,7 +12,8 @@ import java.util.List;
 /// @param task its values
 record TaskEnvelope(String type, JsonNode task) {
   private static final List<Class<? extends RankTask>> KNOWN =
-      List.of(ReplayTask.class, BenchTask.class);
+      List.of(
+          ReplayTask.class, LowLatencyReplayTask.class, BenchTask.class, LowLatencyBenchTask.class);
 
   RankTask open() {
     for (Class<? extends RankTask> known : KNOWN) {

@@ -81,6 +81,11 @@ class MainTest {
     "bench intranode --groups 7, numGroups=7",
     "bench intranode --skew zipf:x, skew=zipf:x",
     "bench intranode --nodes 0, nodes=0",
+    "bench intranode --hook --logfmt, '--logfmt, --hook needs bench low-latency'",
+    "bench low-latency --peer mpi, --peer",
+    "bench low-latency --tokens 0, tokens=0",
+    "bench low-latency --hidden 72, hidden=72",
+    "bench low-latency --experts 66, 'numExperts=66, numRanks=4'",
     "bench intranode --timeout 0, timeout=0",
     "demo --ranks 0, numRanks=0",
     "demo --ranks -1, numRanks=-1",
@@ -89,6 +94,10 @@ class MainTest {
     "replay FILE --mode fast, mode=fast",
     "replay FILE --hook, mode=normal",
     "replay FILE --round-scale --ue8m0 --logfmt, mode=normal",
+    "replay FILE --mode low-latency --placement borrowed, --placement needs --mode normal",
+    "replay FILE --mode low-latency --cached --bias 1, '--cached, --bias needs --mode normal'",
+    "replay FILE --mode low-latency --worst-tokens 3, mode=low-latency",
+    "replay FILE --mode low-latency --alignment 1, mode=low-latency",
   })
   void badInputIsTwoAndTellsTheFact(String line, String fact) {
     CommandRun run = CommandRun.of(CommandRun.split(line));
@@ -99,12 +108,10 @@ class MainTest {
   @ParameterizedTest
   @CsvSource({
     "bench internode, bench=internode",
-    "bench low-latency, bench=low-latency",
+    "bench low-latency --nodes 2, nodes=2",
     "bench intranode --nodes 2, nodes=2",
     "demo --nodes 2, nodes=2",
     "replay FILE --nodes 2, nodes=2",
-    "replay FILE --mode low-latency, mode=low-latency",
-    "replay FILE --mode low-latency --hook --round-scale --ue8m0 --logfmt, mode=low-latency",
   })
   void whatIsNotInThisBuildIsFourAndSaysWhy(String line, String fact) {
     CommandRun run = CommandRun.of(CommandRun.split(line));

@@ -45,7 +45,7 @@ final class ReplayExpectation {
             fp8 ? inputs.stream().map(this::quantised).toList() : inputs, spec);
   }
 
-  private static int value(String flags, String name, int otherwise) {
+  static int value(String flags, String name, int otherwise) {
     int at = flags.indexOf(name + " ");
     return at < 0 ? otherwise : Integer.parseInt(flags.substring(at).split("\\s+", 3)[1]);
   }
@@ -70,12 +70,12 @@ final class ReplayExpectation {
   void check(SafetensorsFile file) {
     Set<String> names = new LinkedHashSet<>();
     for (int rank = 0; rank < recording.numRanks(); rank++) {
-      checkRank(new Written(file, "rank" + rank + ".", names), rank);
+      checkRank(new WrittenTensors(file, "rank" + rank + ".", names), rank);
     }
     assertThat(file.tensors().keySet()).isEqualTo(names);
   }
 
-  private void checkRank(Written out, int rank) {
+  private void checkRank(WrittenTensors out, int rank) {
     ReferenceDispatch want = dispatches.get(rank);
     long n = want.numRecvTokens();
     long rows = worstTokens > 0 ? worstTokens : n;
@@ -100,17 +100,6 @@ final class ReplayExpectation {
     out.same("combined_x", "BF16", List.of(tokens, hidden), home.combinedX());
     MemorySegment sums = MemorySegment.ofArray(home.combinedTopkWeights());
     out.same("combined_topk_weights", "F32", List.of(tokens, topk), sums);
-  }
-
-  /// The file and the names in it that were looked at.
-  private record Written(SafetensorsFile file, String prefix, Set<String> names) {
-    void same(String name, String dtype, List<Long> shape, MemorySegment bytes) {
-      names.add(prefix + name);
-      assertThat(file.find(prefix + name)).as(prefix + name).isPresent();
-      assertThat(file.find(prefix + name).orElseThrow().dtype()).as(name).isEqualTo(dtype);
-      assertThat(file.find(prefix + name).orElseThrow().shape()).as(name).isEqualTo(shape);
-      assertThat(file.bytes(prefix + name).mismatch(bytes)).as(prefix + name).isEqualTo(-1);
-    }
   }
 
   private ReferenceCombine combine(int home) {

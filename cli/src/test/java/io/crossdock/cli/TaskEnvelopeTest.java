@@ -38,7 +38,16 @@ class TaskEnvelopeTest {
             ReplayTask.Expert.moe,
             ReplayTask.RowType.bf16,
             5,
-            new ReplayTask.Options(ReplayTask.Place.owned, true, 16, 3_000_000_000L, true, 2, 9)));
+            new ReplayTask.Options(ReplayTask.Place.owned, true, 16, 3_000_000_000L, true, 2, 9)),
+        new LowLatencyBenchTask(
+            LowLatencySummaryTest.summary(false).task().base(), List.of(1, 8), true, false),
+        new LowLatencyReplayTask(
+            "/a b/ü.safetensors",
+            "host",
+            ReplayTask.Expert.identity,
+            ReplayTask.RowType.fp8,
+            6,
+            new LowLatencyReplayTask.Options(true, false, true, true, true, 3)));
   }
 
   @ParameterizedTest

@@ -11,6 +11,7 @@ abstract class CallFlow {
   final EpBuffer buffer;
   final EngineSession session;
   final ExecutionStream stream;
+  final CallEvents events;
   private CallOptions ordering;
 
   /// True once the epoch may have been entered, or the call was withdrawn.
@@ -20,6 +21,7 @@ abstract class CallFlow {
     this.buffer = buffer;
     this.session = buffer.session();
     this.stream = session.commStream();
+    this.events = new CallEvents(buffer);
   }
 
   /// Makes the flow that of a call that was just admitted.

@@ -58,7 +58,14 @@ final class CombineFlow extends CallFlow {
 
   private void combine() {
     entering();
-    session.combine(call);
+    CallEvent event = events.combine(Mode.NORMAL);
+    try {
+      session.combine(call);
+    } catch (RuntimeException | Error e) {
+      events.end(event, 0, e);
+      throw e;
+    }
+    events.end(event, event == null ? 0 : call.handle.numTokens(), null);
   }
 
   @Override

@@ -18,6 +18,9 @@ final class DispatchFlow extends CallFlow {
   private DispatchOptions options;
   private DispatchResult.Outputs made;
 
+  /// Null while nobody records calls.
+  private CallEvent event;
+
   DispatchFlow(EpBuffer buffer, DispatchCall call) {
     super(buffer);
     this.call = call;
@@ -42,7 +45,7 @@ final class DispatchFlow extends CallFlow {
     }
     execute(() -> {
       enterAndAllocate();
-      session.place(call);
+      place();
     });
     return wrap(EventOverlap.COMPLETED, EventOverlap.COMPLETED);
   }
@@ -55,13 +58,13 @@ final class DispatchFlow extends CallFlow {
       return wrap(call.cached ? EventOverlap.COMPLETED : event, event);
     }
     submit(this::enterAndAllocate).currentStreamWait();
-    EventOverlap event = stream.submit(() -> session.place(call));
+    EventOverlap event = stream.submit(this::place);
     return wrap(EventOverlap.COMPLETED, event);
   }
 
   private void enterAndPlace() {
     enter();
-    session.place(call);
+    place();
   }
 
   private void enterAndAllocate() {
@@ -72,7 +75,23 @@ final class DispatchFlow extends CallFlow {
   private void enter() {
     orWithdraw(awaiting);
     entering();
-    session.enter(call);
+    event = events.dispatch(Mode.NORMAL);
+    try {
+      session.enter(call);
+    } catch (RuntimeException | Error e) {
+      events.end(event, 0, e);
+      throw e;
+    }
+  }
+
+  private void place() {
+    try {
+      session.place(call);
+    } catch (RuntimeException | Error e) {
+      events.end(event, 0, e);
+      throw e;
+    }
+    events.end(event, call.numRecvRows, null);
   }
 
   @Override
@@ -86,6 +105,7 @@ final class DispatchFlow extends CallFlow {
       return outputs();
     } catch (RuntimeException | OutOfMemoryError e) {
       session.abort("outputs could not be allocated: cause=" + e);
+      events.end(event, 0, e);
       throw e;
     }
   }

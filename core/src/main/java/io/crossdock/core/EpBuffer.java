@@ -2,6 +2,7 @@ package io.crossdock.core;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.protocol.LowLatencyHandleData;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
@@ -570,6 +571,10 @@ public final class EpBuffer implements AutoCloseable {
 
   void recycle(HandleData data) {
     normal.recycle(data);
+  }
+
+  void recycle(LowLatencyHandleData data) {
+    lowLatency.recycle(data);
   }
 
   /// Runs something as the one user of the buffer.

@@ -5,8 +5,11 @@ import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
 
 /// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
 /// for. A call that is wrong is published as a refusal, so that no peer waits for it.
@@ -18,6 +21,8 @@ final class LowLatencyCalls {
   private final ExecutionStream stream;
   private final EngineMemory memory;
   private final LowLatencyValidator validator;
+  private final CallEvents events;
+  private final Deque<LowLatencyHandleData> spareHandles = new ConcurrentLinkedDeque<>();
   private final int numRanks;
   private final int hidden;
 
@@ -28,6 +33,7 @@ final class LowLatencyCalls {
     this.memory = buffer.memory();
     this.numRanks = buffer.group().size();
     this.hidden = buffer.spec().hidden();
+    this.events = new CallEvents(buffer);
     this.validator = new LowLatencyValidator(buffer.spec(), numRanks, common);
   }
 
@@ -45,13 +51,30 @@ final class LowLatencyCalls {
     });
     LowLatencyHandleData handle = call.handle;
     Runnable lease = () -> session.endResult(handle.area, handle.ticket);
-    LowLatencyDispatchResult.Completing completing =
-        start(
-            options.completion(),
-            options.previousEvent(),
-            () -> orEnd(lease, () -> session.send(call)),
-            () -> orEnd(lease, () -> session.receive(call)));
-    return wrap(call, completing, lease);
+    LowLatencyHalves halves =
+        new LowLatencyHalves(
+            events,
+            after(options.previousEvent(), () -> session.send(call)),
+            () -> session.receive(call),
+            lease);
+    Runnable send = () -> halves.send(() -> events.dispatch(Mode.LOW_LATENCY));
+    Runnable receive = () -> halves.receive(() -> numReceived(call));
+    if (options.previousEvent().isEmpty()) {
+      stream.follow();
+    }
+    return wrap(call, start(options.completion(), send, receive, halves), lease);
+  }
+
+  /// Rows that arrived; 0 where only a GPU knows.
+  private long numReceived(LowLatencyDispatchCall call) {
+    if (!memory.device().equals(Device.HOST)) {
+      return 0;
+    }
+    long rows = 0;
+    for (int expert = 0; expert < call.numExperts / numRanks; expert++) {
+      rows += call.result.count().get(ValueLayout.JAVA_INT_UNALIGNED, expert * 4L);
+    }
+    return rows;
   }
 
   private static void fill(LowLatencyDispatchCall call, LowLatencyDispatchOptions options) {
@@ -62,12 +85,17 @@ final class LowLatencyCalls {
   }
 
   private void fillHandle(LowLatencyDispatchCall call) {
-    LowLatencyHandleData handle = session.newHandle();
+    LowLatencyHandleData spare = spareHandles.poll();
+    LowLatencyHandleData handle = spare != null ? spare : session.newHandle();
     handle.numTokens = Math.toIntExact(call.x.size(0));
     handle.topk = Math.toIntExact(call.topkIdx.size(1));
     handle.numExperts = call.numExperts;
     handle.numMaxTokens = call.numMaxTokens;
     call.handle = handle;
+  }
+
+  void recycle(LowLatencyHandleData handle) {
+    spareHandles.push(handle);
   }
 
   private LowLatencyDispatchResult wrap(
@@ -111,12 +139,19 @@ final class LowLatencyCalls {
         call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
       }
     });
+    LowLatencyHalves halves =
+        new LowLatencyHalves(
+            events,
+            after(options.previousEvent(), () -> session.send(call)),
+            () -> session.receive(call),
+            () -> {});
+    Runnable send = () -> halves.send(() -> events.combine(Mode.LOW_LATENCY));
+    Runnable receive = () -> halves.receive(() -> call.handle.numTokens);
+    if (options.previousEvent().isEmpty()) {
+      stream.follow();
+    }
     LowLatencyDispatchResult.Completing completing =
-        start(
-            options.completion(),
-            options.previousEvent(),
-            () -> session.send(call),
-            () -> session.receive(call));
+        start(options.completion(), send, receive, halves);
     return new LowLatencyCombineResult(call.combinedX, completing.event(), completing.recvHook());
   }
 
@@ -148,26 +183,17 @@ final class LowLatencyCalls {
   }
 
   private LowLatencyDispatchResult.Completing start(
-      LowLatencyCompletion completion,
-      Optional<EventOverlap> previous,
-      Runnable send,
-      Runnable receive) {
-    if (previous.isEmpty()) {
-      stream.follow();
-    }
-    Runnable first =
-        () -> {
-          previous.ifPresent(this::await);
-          send.run();
-        };
+      LowLatencyCompletion completion, Runnable send, Runnable receive, LowLatencyHalves halves) {
     EventOverlap event = EventOverlap.COMPLETED;
     Optional<RecvHook> hook = Optional.empty();
     switch (completion) {
-      case SYNCHRONOUS -> stream.execute(() -> both(first, receive));
-      case ASYNC_FINISH -> event = stream.submit(() -> both(first, receive));
+      case SYNCHRONOUS -> orGiveBack(halves, () -> stream.execute(() -> both(send, receive)));
+      case ASYNC_FINISH -> event = stream.submit(() -> both(send, receive));
       case RECV_HOOK -> {
-        stream.execute(first);
-        hook = Optional.of(new RecvHook(buffer, () -> stream.execute(receive)));
+        orGiveBack(halves, () -> stream.execute(send));
+        hook =
+            Optional.of(
+                new RecvHook(buffer, () -> orGiveBack(halves, () -> stream.execute(receive))));
       }
     }
     return new LowLatencyDispatchResult.Completing(event, hook);
@@ -176,6 +202,14 @@ final class LowLatencyCalls {
   private static void both(Runnable send, Runnable receive) {
     send.run();
     receive.run();
+  }
+
+  /// {@return the send half, behind an event}
+  private Runnable after(Optional<EventOverlap> previous, Runnable send) {
+    return () -> {
+      previous.ifPresent(this::await);
+      send.run();
+    };
   }
 
   /// Nothing was sent yet, so the peers are told.
@@ -188,11 +222,11 @@ final class LowLatencyCalls {
     }
   }
 
-  private static void orEnd(Runnable lease, Runnable half) {
+  private static void orGiveBack(LowLatencyHalves halves, Runnable work) {
     try {
-      half.run();
+      work.run();
     } catch (RuntimeException | Error e) {
-      lease.run();
+      halves.giveBack();
       throw e;
     }
   }

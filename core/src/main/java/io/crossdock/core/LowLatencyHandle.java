@@ -7,12 +7,16 @@ import io.crossdock.core.protocol.LowLatencyHandleData;
 /// Its tensors lie with the result of the dispatch and are complete when that is; after the result
 /// is closed they must not be read. A combine needs none of them.
 ///
+/// Closing a handle lets its arrays be reused by a later dispatch; a handle that is never closed is
+/// simply garbage-collected.
+///
 /// Confined to the thread that uses the buffer.
-public final class LowLatencyHandle {
+public final class LowLatencyHandle implements AutoCloseable {
   private final EpBuffer owner;
   private final LowLatencyHandleData data;
   private final Tensor srcInfo;
   private final Tensor layoutRange;
+  private boolean closed;
 
   LowLatencyHandle(EpBuffer owner, LowLatencyHandleData data, Tensor srcInfo, Tensor layoutRange) {
     this.owner = owner;
@@ -52,9 +56,22 @@ public final class LowLatencyHandle {
     return layoutRange;
   }
 
+  /// Lets the arrays be reused. Idempotent; every call along the handle is over by then, hooks
+  /// included, and it must not be used any more.
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      owner.recycle(data);
+    }
+  }
+
   LowLatencyHandleData data(EpBuffer user) {
     if (user != owner) {
       throw new InvalidInputException("handle belongs to another buffer: epoch=" + data.epoch);
+    }
+    if (closed) {
+      throw new InvalidInputException("handle is closed: epoch=" + data.epoch);
     }
     return data;
   }

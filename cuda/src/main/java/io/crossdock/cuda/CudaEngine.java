@@ -14,11 +14,12 @@ import java.util.stream.IntStream;
 ///
 /// Safe for any thread.
 final class CudaEngine implements EngineBackend {
+  static final String NAME = "cuda";
   private static final String ANY = "any";
 
   @Override
   public String name() {
-    return "cuda";
+    return NAME;
   }
 
   @Override

@@ -59,6 +59,11 @@ final class CudaSession implements EngineSession {
   }
 
   @Override
+  public String engine() {
+    return CudaEngine.NAME;
+  }
+
+  @Override
   public EngineMemory memory() {
     return memory;
   }

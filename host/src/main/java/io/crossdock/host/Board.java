@@ -31,6 +31,10 @@ final class Board {
     this.rank = rank;
   }
 
+  int rank() {
+    return rank;
+  }
+
   WindowLayout layout() {
     return layout;
   }

@@ -17,11 +17,12 @@ import java.nio.charset.StandardCharsets;
 ///
 /// Safe for any thread.
 final class HostEngine implements EngineBackend {
+  static final String NAME = "host";
   private static final String FAILED = "!";
 
   @Override
   public String name() {
-    return "host";
+    return NAME;
   }
 
   @Override
@@ -33,20 +34,22 @@ final class HostEngine implements EngineBackend {
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
     WindowLayout layout = WindowLayout.of(spec, group.size());
     Arena arena = Arena.ofShared();
+    WaitTimes times = new WaitTimes(group.size());
     try {
-      Mapped mapped = exchange(layout, group, arena);
-      return new HostSession(context(spec, layout, group, mapped), group, arena);
+      Mapped mapped = exchange(layout, group, arena, times);
+      return new HostSession(context(spec, group, mapped, times), group, arena);
     } catch (RuntimeException | Error e) {
+      times.close();
       arena.close();
       throw e;
     }
   }
 
   /// The mapped memory of every rank and the process it belongs to.
-  private record Mapped(MemorySegment[] pages, long[] pids) {}
+  private record Mapped(WindowLayout layout, MemorySegment[] pages, long[] pids) {}
 
   private static HostContext context(
-      BufferSpec spec, WindowLayout layout, ProcessGroup group, Mapped mapped) {
+      BufferSpec spec, ProcessGroup group, Mapped mapped, WaitTimes times) {
     int rank = group.rank();
     Entry[] entries = new Entry[group.size()];
     for (int peer = 0; peer < entries.length; peer++) {
@@ -57,8 +60,8 @@ final class HostEngine implements EngineBackend {
             entries,
             new WindowSet(spec.numReceiveWindows()),
             new WindowSet(spec.numOutputWindows()));
-    Board board = new Board(layout, mapped.pages, rank);
-    Waiter waiter = new Waiter(board, protocol, rank, mapped.pids, spec.hostTimeout());
+    Board board = new Board(mapped.layout, mapped.pages, rank);
+    Waiter waiter = new Waiter(board, protocol, mapped.pids, spec.hostTimeout(), times);
     int autoWorkers = HostRates.workers(group.localSize());
     HostContext.Mapping mapping = new HostContext.Mapping(rank, mapped.pages, board, autoWorkers);
     return new HostContext(spec, mapping, protocol, waiter);
@@ -66,17 +69,19 @@ final class HostEngine implements EngineBackend {
 
   /// Makes this rank's memory and maps that of all peers. If one rank cannot, all fail and say
   /// whose.
-  private static Mapped exchange(WindowLayout layout, ProcessGroup group, Arena arena) {
+  private static Mapped exchange(
+      WindowLayout layout, ProcessGroup group, Arena arena, WaitTimes times) {
     SharedMemory own = null;
     try {
       String offer;
       try {
-        own = SharedMemory.create(layout.byteSize, group.rank());
+        own = SharedMemory.create(SharedMemory.WINDOWS, layout.byteSize, group.rank());
+        times.share(WaitHistogram.create(group.rank(), group.size(), arena));
         offer = ProcessHandle.current().pid() + " " + own.link();
       } catch (RuntimeException | OutOfMemoryError e) {
         offer = FAILED + e.getMessage();
       }
-      Mapped mapped = new Mapped(new MemorySegment[group.size()], new long[group.size()]);
+      Mapped mapped = new Mapped(layout, new MemorySegment[group.size()], new long[group.size()]);
       String outcome = map(gather(group, offer), mapped, layout.byteSize, arena);
       gather(group, outcome);
       return mapped;

@@ -21,6 +21,11 @@ final class HostLowLatencyHandle extends LowLatencyHandleData {
     this.plan = new SelectionPlan(numRanks);
   }
 
+  /// Forgets what an earlier dispatch received.
+  void startSend() {
+    received = false;
+  }
+
   /// Makes room for what comes from each source; all counts are 0.
   void startReceive() {
     local = numExperts / numRanks;

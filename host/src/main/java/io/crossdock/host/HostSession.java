@@ -57,6 +57,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public String engine() {
+    return HostEngine.NAME;
+  }
+
+  @Override
   public EngineMemory memory() {
     return HostMemory.INSTANCE;
   }
@@ -106,6 +111,7 @@ final class HostSession implements EngineSession {
   @Override
   public void enter(DispatchCall call) {
     try {
+      context.waiter.times().startCall();
       context.checkUsable();
       dispatches.enter(call);
     } catch (RuntimeException | Error e) {
@@ -139,6 +145,7 @@ final class HostSession implements EngineSession {
   @Override
   public void combine(CombineCall call) {
     try {
+      context.waiter.times().startCall();
       context.checkUsable();
       combines.combine(call);
     } catch (RuntimeException | Error e) {
@@ -204,6 +211,11 @@ final class HostSession implements EngineSession {
   }
 
   @Override
+  public long[] lastWaits() {
+    return context.waiter.times().ofCall();
+  }
+
+  @Override
   public void abort(String reason) {
     context.board.publishState(PeerState.ABORTED, reason);
   }
@@ -235,7 +247,8 @@ final class HostSession implements EngineSession {
     if (!closed.compareAndSet(false, true)) {
       return;
     }
-    try (arena) {
+    try (arena;
+        WaitTimes _ = context.waiter.times()) {
       if (context.board.state(context.rank) == PeerState.RUNNING) {
         context.board.publishState(PeerState.LEAVING, "");
       }

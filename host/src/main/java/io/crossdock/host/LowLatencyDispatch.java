@@ -47,6 +47,7 @@ final class LowLatencyDispatch {
 
   private void planOrRefuse(LowLatencyDispatchCall call, HostLowLatencyHandle handle) {
     try {
+      handle.startSend();
       handle.plan.plan(call.topkIdx, call.numExperts, context.rank);
     } catch (RuntimeException e) {
       context.refuse(String.valueOf(e.getMessage()));

@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Mode;
+import io.crossdock.core.format.LogFmt10;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.LowLatencyState;
 
@@ -48,7 +49,7 @@ final class LowLatencyLayout {
   private LowLatencyLayout(BufferSpec spec, int numRanks, long begin) {
     this.numRanks = numRanks;
     numSlots = spec.laneSlots(numRanks);
-    combineRowBytes = spec.hidden() * 2L + Math.ceilDiv(spec.hidden(), 128) * 4L;
+    combineRowBytes = LogFmt10.maxRowBytes(spec.hidden());
     Cursor line = new Cursor();
     line.take(NUM_TERMS * 8L, 8);
     line.take(spec.numExperts() / numRanks * 4L, 8);

@@ -13,12 +13,14 @@ import java.lang.foreign.MemorySegment;
 final class LowLatencySumTask implements ChunkTask {
   private final LowLatencyContext context;
   private final WeightedSumKernel kernel;
+  private final LogFmtKernel decoder;
   private final MemorySegment page;
   private WeightedSumKernel.Rows[] rows = new WeightedSumKernel.Rows[0];
   private LowLatencyCombineCall call;
   private ReplyPlan plan;
   private MemorySegment weights;
   private MemorySegment out;
+  private boolean encoded;
   private long stride;
   private long epoch;
   private int numTokens;
@@ -27,6 +29,7 @@ final class LowLatencySumTask implements ChunkTask {
   LowLatencySumTask(LowLatencyContext context, LowLatencyKernels kernels) {
     this.context = context;
     this.kernel = kernels.sum();
+    this.decoder = kernels.logFmt();
     this.page = context.pages[context.rank];
   }
 
@@ -35,7 +38,7 @@ final class LowLatencySumTask implements ChunkTask {
     plan = replies;
     weights = Memory.of(combine.topkWeights);
     out = Memory.of(combine.combinedX);
-    boolean encoded = LowLatencyCombine.isEncoded(combine.format);
+    encoded = LowLatencyCombine.isEncoded(combine.format);
     stride = encoded ? context.layout.combineRowBytes : context.hidden * 2L;
     epoch = combine.epoch;
     numTokens = combine.handle.numTokens;
@@ -72,7 +75,11 @@ final class LowLatencySumTask implements ChunkTask {
       }
     }
     long to = token * call.combinedX.pitchBytes();
-    kernel.sum(set, out, to);
+    if (encoded) {
+      kernel.sumEncoded(set, decoder, out, to);
+    } else {
+      kernel.sum(set, out, to);
+    }
   }
 
   /// Forgets the call, so that nothing of the caller's is kept alive.

@@ -23,6 +23,9 @@ final class LowLatencyWaiter {
   private final Flags flags = new Flags();
   private long epoch;
 
+  /// How long the wait at hand lasted when the peers were looked at last.
+  private long waitedNanos;
+
   LowLatencyWaiter(HostContext context, LowLatencyBoard board, LowLatencyState state) {
     this.context = context;
     this.board = board;
@@ -72,7 +75,26 @@ final class LowLatencyWaiter {
     epoch = call;
     flags.mine = mine;
     Arrays.fill(waits, 0);
-    await(flags);
+    try {
+      await(flags);
+    } catch (RuntimeException e) {
+      for (int source = 0; source < waits.length; source++) {
+        waits[source] = flags.awaits(source) ? waitedNanos : waits[source];
+      }
+      throw e;
+    } finally {
+      tellTimes();
+    }
+  }
+
+  private void tellTimes() {
+    WaitTimes times = context.waiter.times();
+    times.startCall();
+    for (int source = 0; source < waits.length; source++) {
+      if (source != context.rank) {
+        times.add(source, waits[source]);
+      }
+    }
   }
 
   /// Returns once every rank that takes part in a handshake knocked, but for those left out
@@ -88,6 +110,7 @@ final class LowLatencyWaiter {
   }
 
   private void await(Wanted wanted) {
+    waitedNanos = 0;
     wanted.look(0);
     for (int spin = 0; wanted.next() >= 0 && spin < Waiter.SPINS; spin++) {
       Thread.onSpinWait();
@@ -104,6 +127,7 @@ final class LowLatencyWaiter {
     for (int turn = 0; wanted.next() >= 0; turn++) {
       if (turn % Waiter.YIELDS_PER_POLL == 0) {
         long waited = System.nanoTime() - start;
+        waitedNanos = waited;
         pollPeers(wanted);
         if (waited > context.waiter.timeoutNanos()) {
           giveUpAll(wanted, waited);
@@ -293,6 +317,7 @@ final class LowLatencyWaiter {
 
     @Override
     public void giveUp(int peer) {
+      waits[peer] = waitedNanos;
       mask(peer);
     }
   }

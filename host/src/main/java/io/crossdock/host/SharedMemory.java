@@ -23,6 +23,9 @@ import java.util.UUID;
 ///
 /// Confined to the thread that opens the buffer.
 final class SharedMemory implements AutoCloseable {
+  /// Begins the names of windows.
+  static final String WINDOWS = "crossdock-";
+
   private static final int FILL_BYTES = 1 << 20;
   private static final Set<PosixFilePermission> OWNER_ONLY =
       PosixFilePermissions.fromString("rw-------");
@@ -41,10 +44,14 @@ final class SharedMemory implements AutoCloseable {
     return Path.of(System.getProperty("crossdock.shm.dir", "/dev/shm"));
   }
 
-  static SharedMemory create(long byteSize, int rank) {
+  /// Makes memory of zeros.
+  ///
+  /// @param prefix of the file's name
+  /// @param byteSize bytes
+  /// @param rank whose it is
+  static SharedMemory create(String prefix, long byteSize, int rank) {
     Path directory = directory();
-    String name =
-        "crossdock-" + ProcessHandle.current().pid() + "-" + rank + "-" + UUID.randomUUID();
+    String name = prefix + ProcessHandle.current().pid() + "-" + rank + "-" + UUID.randomUUID();
     FileChannel channel = null;
     try {
       checkSpace(directory, byteSize, rank);

@@ -36,6 +36,8 @@ record VectorFp8CastKernel(int hidden) implements Fp8CastKernel {
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, I.vectorBitSize() / 4)));
 
+  private static final int LANES = I.length();
+
   private static final short MAGNITUDE = 0x7fff;
   private static final int INFINITY = 0x7f80;
 
@@ -105,30 +107,25 @@ record VectorFp8CastKernel(int hidden) implements Fp8CastKernel {
     return largest.reduceLanes(MAX);
   }
 
+  /// In one piece: a method that takes or gives vectors allocates them unless it is inlined, which
+  /// the compiler does not promise.
   private static void castGroup(
       MemorySegment x, long group, float factor, MemorySegment page, long to) {
-    for (int i = 0; i < CHANNELS; i += I.length()) {
+    for (int i = 0; i < CHANNELS; i += LANES) {
       IntVector wide =
           (IntVector)
               ShortVector.fromMemorySegment(S, x, group + i * 2L, LE)
                   .convertShape(ZERO_EXTEND_S2I, I, 0);
       FloatVector value = wide.lanewise(LSHL, 16).reinterpretAsFloats();
       IntVector bits = value.mul(factor).reinterpretAsInts();
-      ((ByteVector) codes(bits).convertShape(I2B, B, 0)).intoMemorySegment(page, to + i, LE);
+      IntVector magnitude = bits.and(0x7fffffff);
+      IntVector even = magnitude.lanewise(LSHR, DROPPED_BITS).and(1);
+      IntVector normal = magnitude.add(even).add(ROUND_AND_REBIAS).lanewise(LSHR, DROPPED_BITS);
+      FloatVector shifted = magnitude.reinterpretAsFloats().add(DENORMAL_MAGIC);
+      IntVector denormal = shifted.reinterpretAsInts().sub(DENORMAL_MAGIC_BITS);
+      IntVector code = normal.blend(denormal, magnitude.lt(MIN_NORMAL_BITS));
+      IntVector signed = code.or(bits.lanewise(LSHR, 24).and(0x80));
+      ((ByteVector) signed.convertShape(I2B, B, 0)).intoMemorySegment(page, to + i, LE);
     }
-  }
-
-  private static IntVector codes(IntVector bits) {
-    IntVector magnitude = bits.and(0x7fffffff);
-    IntVector even = magnitude.lanewise(LSHR, DROPPED_BITS).and(1);
-    IntVector normal = magnitude.add(even).add(ROUND_AND_REBIAS).lanewise(LSHR, DROPPED_BITS);
-    IntVector denormal =
-        magnitude
-            .reinterpretAsFloats()
-            .add(DENORMAL_MAGIC)
-            .reinterpretAsInts()
-            .sub(DENORMAL_MAGIC_BITS);
-    IntVector code = normal.blend(denormal, magnitude.lt(MIN_NORMAL_BITS));
-    return code.or(bits.lanewise(LSHR, 24).and(0x80));
   }
 }

@@ -39,6 +39,31 @@ final class VectorWeightedSumKernel implements WeightedSumKernel {
     }
   }
 
+  @Override
+  public void sumEncoded(Rows rows, LogFmtKernel decoder, MemorySegment out, long to) {
+    rows.rewind();
+    for (int column = 0; column < rows.hidden; column += BLOCK) {
+      int length = Math.min(BLOCK, rows.hidden - column);
+      Arrays.fill(rows.block, 0, length, 0.0f);
+      for (int row = 0; row < rows.count; row++) {
+        rows.decode(decoder, row, column, length);
+        addValues(rows, rows.weights[row], length);
+      }
+      VectorSumKernel.round(rows.block, length, out, to + column * 2L);
+    }
+  }
+
+  private static void addValues(Rows rows, float weight, int length) {
+    float[] block = rows.block;
+    FloatVector factor = FloatVector.broadcast(F, weight);
+    int body = F.loopBound(length);
+    for (int i = 0; i < body; i += LANES) {
+      FloatVector sum = FloatVector.fromArray(F, block, i);
+      FloatVector.fromArray(F, rows.values, i).fma(factor, sum).intoArray(block, i);
+    }
+    ScalarWeightedSumKernel.addValues(rows, weight, body, length);
+  }
+
   private static void add1(Rows rows, int row, long shift, int length) {
     float[] block = rows.block;
     MemorySegment s0 = rows.segments[row];

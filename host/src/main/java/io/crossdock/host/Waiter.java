@@ -27,23 +27,43 @@ final class Waiter {
   private final int rank;
   private final long[] pids;
   private final long timeoutNanos;
+  private final WaitTimes times;
 
-  Waiter(Board board, ProtocolState protocol, int rank, long[] pids, Duration timeout) {
+  Waiter(Board board, ProtocolState protocol, long[] pids, Duration timeout, WaitTimes times) {
     this.board = board;
     this.protocol = protocol;
-    this.rank = rank;
+    this.rank = board.rank();
     this.pids = pids;
     this.timeoutNanos = timeout.toNanos();
+    this.times = times;
+  }
+
+  /// What the waits took.
+  WaitTimes times() {
+    return times;
   }
 
   /// Returns once the peer's cell holds at least the expected epoch; pairs with the board's publish
-  /// methods.
+  /// methods. The clock is read only if the first look fails.
   void awaitAtLeast(int peer, long offset, long expected, Phase phase) {
-    for (int spin = 0; spin < SPINS; spin++) {
+    if (board.load(peer, offset) >= expected) {
+      times.add(peer, 0);
+      return;
+    }
+    long start = System.nanoTime();
+    try {
+      spinOrAwait(peer, offset, expected, phase);
+    } finally {
+      times.add(peer, System.nanoTime() - start);
+    }
+  }
+
+  private void spinOrAwait(int peer, long offset, long expected, Phase phase) {
+    for (int spin = 1; spin < SPINS; spin++) {
+      Thread.onSpinWait();
       if (board.load(peer, offset) >= expected) {
         return;
       }
-      Thread.onSpinWait();
     }
     awaitSlowly(peer, offset, expected, phase);
   }

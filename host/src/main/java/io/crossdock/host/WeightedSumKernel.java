@@ -1,5 +1,6 @@
 package io.crossdock.host;
 
+import io.crossdock.core.format.LogFmt10;
 import java.lang.foreign.MemorySegment;
 
 /// Sums rows with weights: `out[c] = bf16(sum)`, where for each row in order `sum = fma(weight,
@@ -10,7 +11,8 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Safe for any thread.
 interface WeightedSumKernel {
-  /// Columns summed at a time, so that the float32 block stays in the first-level cache.
+  /// Columns summed at a time, so that the float32 block stays in the first-level cache. A whole
+  /// number of groups of an encoded row.
   int BLOCK = 1024;
 
   /// Sums BF16 rows.
@@ -19,6 +21,14 @@ interface WeightedSumKernel {
   /// @param out receives H BF16
   /// @param to byte offset of the row
   void sum(Rows rows, MemorySegment out, long to);
+
+  /// Sums LogFMT-10 rows. Decoded values are not rounded before they are added.
+  ///
+  /// @param rows what to add
+  /// @param decoder reads them
+  /// @param out receives H BF16
+  /// @param to byte offset of the row
+  void sumEncoded(Rows rows, LogFmtKernel decoder, MemorySegment out, long to);
 
   /// {@return what runs, for `doctor`}
   String describe();
@@ -39,12 +49,20 @@ interface WeightedSumKernel {
     final float[] weights;
     final int hidden;
     final float[] block = new float[BLOCK];
+
+    /// Decoded columns of one row.
+    final float[] values = new float[BLOCK];
+
+    /// Where the next payload of each encoded row begins.
+    final long[] payloads;
+
     int count;
 
     Rows(int maxRows, int hidden) {
       segments = new MemorySegment[maxRows];
       offsets = new long[maxRows];
       weights = new float[maxRows];
+      payloads = new long[maxRows];
       this.hidden = hidden;
     }
 
@@ -56,6 +74,19 @@ interface WeightedSumKernel {
       segments[count] = segment;
       offsets[count] = offset;
       weights[count++] = weight;
+    }
+
+    /// Places every encoded row before its first payload.
+    void rewind() {
+      for (int row = 0; row < count; row++) {
+        payloads[row] = offsets[row] + LogFmt10.headerBytes(hidden);
+      }
+    }
+
+    /// Decodes the next columns of an encoded row into the values.
+    void decode(LogFmtKernel decoder, int row, int column, int length) {
+      long headers = offsets[row] + column / LogFmt10.CHANNELS * LogFmt10.HEADER_BYTES;
+      payloads[row] = decoder.decode(segments[row], headers, payloads[row], values, length);
     }
   }
 }

@@ -19,18 +19,20 @@ class KernelChoiceTest {
   void theVectorKernelRunsWhereItsModuleIs() throws Exception {
     assertThat(run("--add-modules", "jdk.incubator.vector"))
         .containsPattern("kernel=vector\\d+")
-        .containsPattern("cast=(vector\\d{3}|scalar)");
+        .containsPattern("weighted=vector\\d+")
+        .containsPattern("cast=(vector\\d{3}|scalar)")
+        .containsPattern("logfmt=(vector\\d{3}|scalar)");
   }
 
   @Test
   void theScalarTwinRunsWithoutTheModule() throws Exception {
-    assertThat(run()).contains("kernel=scalar", "cast=scalar");
+    assertThat(run()).contains("kernel=scalar", "cast=scalar", "weighted=scalar", "logfmt=scalar");
   }
 
   @Test
   void theScalarTwinRunsWhereAskedFor() throws Exception {
     assertThat(run("--add-modules", "jdk.incubator.vector", "-Dcrossdock.host.kernels=scalar"))
-        .contains("kernel=scalar", "cast=scalar");
+        .contains("kernel=scalar", "cast=scalar", "weighted=scalar", "logfmt=scalar");
   }
 
   private String run(String... options) throws IOException, InterruptedException {

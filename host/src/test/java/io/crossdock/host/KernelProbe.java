@@ -14,5 +14,7 @@ final class KernelProbe {
     }
     System.out.println("kernel=" + kernel.describe());
     System.out.println("cast=" + Fp8CastKernel.pick(128).describe());
+    System.out.println("weighted=" + WeightedSumKernel.pick().describe());
+    System.out.println("logfmt=" + LogFmtKernel.pick().describe());
   }
 }

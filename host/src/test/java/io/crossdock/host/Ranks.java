@@ -37,7 +37,8 @@ final class Ranks implements AutoCloseable {
             new WindowSet(spec.numReceiveWindows()),
             new WindowSet(spec.numOutputWindows()));
     Board board = new Board(layout, pages, rank);
-    Waiter waiter = new Waiter(board, protocol, rank, pids, spec.hostTimeout());
+    Waiter waiter =
+        new Waiter(board, protocol, pids, spec.hostTimeout(), new WaitTimes(pages.length));
     HostContext.Mapping mapping = new HostContext.Mapping(rank, pages, board, 1);
     return new HostContext(spec, mapping, protocol, waiter);
   }

@@ -61,7 +61,7 @@ class SharedMemoryTest {
   void memoryIsZeroedSharedAndHasNoName() throws Exception {
     System.setProperty(DIRECTORY, folder.toString());
     long bytes = 3 * MIB + 5;
-    try (SharedMemory memory = SharedMemory.create(bytes, 3);
+    try (SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, bytes, 3);
         Arena arena = Arena.ofShared()) {
       assertThat(folder).isEmptyDirectory();
       MemorySegment one = SharedMemory.map(memory.link(), bytes, arena);
@@ -76,7 +76,7 @@ class SharedMemoryTest {
   @Test
   void aMappingOutlivesTheDescriptor() {
     try (Arena arena = Arena.ofShared()) {
-      SharedMemory memory = SharedMemory.create(4096, 0);
+      SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, 4096, 0);
       MemorySegment mapped = SharedMemory.map(memory.link(), 4096, arena);
       memory.close();
       mapped.set(JAVA_BYTE, 4095, (byte) 1);
@@ -88,7 +88,7 @@ class SharedMemoryTest {
 
   @Test
   void nothingIsLeftInTheDefaultDirectory() throws Exception {
-    try (SharedMemory memory = SharedMemory.create(MIB, 0)) {
+    try (SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, MIB, 0)) {
       assertThat(memory.link()).startsWith("/proc/" + ProcessHandle.current().pid() + "/fd/");
       try (Stream<Path> files = Files.list(Path.of("/dev/shm"))) {
         String mine = "crossdock-" + ProcessHandle.current().pid() + "-";
@@ -101,7 +101,7 @@ class SharedMemoryTest {
   /// Others on the machine have no business in it.
   @Test
   void onlyTheOwnerMayOpenIt() throws Exception {
-    try (SharedMemory memory = SharedMemory.create(4096, 0)) {
+    try (SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, 4096, 0)) {
       assertThat(Files.getPosixFilePermissions(Path.of(memory.link())))
           .containsExactlyInAnyOrderElementsOf(PosixFilePermissions.fromString("rw-------"));
     }
@@ -110,7 +110,7 @@ class SharedMemoryTest {
   @Test
   void aDirectoryThatIsTooSmallIsNamed() throws Exception {
     mount("64m");
-    assertThatThrownBy(() -> SharedMemory.create(65 * MIB, 1))
+    assertThatThrownBy(() -> SharedMemory.create(SharedMemory.WINDOWS, 65 * MIB, 1))
         .isInstanceOf(WindowAllocationException.class)
         .hasMessageStartingWith("shared memory is too small for the windows: rank=1, directory=")
         .hasMessageContaining("directory=" + folder + ", neededBytes=" + 65 * MIB)
@@ -123,7 +123,7 @@ class SharedMemoryTest {
   void aDirectoryThatIsMissingIsNamed() {
     Path missing = folder.resolve("missing");
     System.setProperty(DIRECTORY, missing.toString());
-    assertThatThrownBy(() -> SharedMemory.create(MIB, 0))
+    assertThatThrownBy(() -> SharedMemory.create(SharedMemory.WINDOWS, MIB, 0))
         .isInstanceOf(WindowAllocationException.class)
         .hasMessageContaining("directory=" + missing)
         .hasMessageContaining("cause=java.nio.file.NoSuchFileException");
@@ -132,16 +132,16 @@ class SharedMemoryTest {
   @Test
   void theLastByteOfTheDirectoryCanBeHad() throws Exception {
     mount("2m");
-    try (SharedMemory memory = SharedMemory.create(2 * MIB, 0);
+    try (SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, 2 * MIB, 0);
         Arena arena = Arena.ofShared()) {
       MemorySegment mapped = SharedMemory.map(memory.link(), 2 * MIB, arena);
       mapped.fill((byte) 1);
       assertThat(mapped.get(JAVA_BYTE, 2 * MIB - 1)).isEqualTo((byte) 1);
-      assertThatThrownBy(() -> SharedMemory.create(4096, 1))
+      assertThatThrownBy(() -> SharedMemory.create(SharedMemory.WINDOWS, 4096, 1))
           .isInstanceOf(WindowAllocationException.class);
     }
     // What was held is there again.
-    SharedMemory.create(2 * MIB, 0).close();
+    SharedMemory.create(SharedMemory.WINDOWS, 2 * MIB, 0).close();
   }
 
   /// Each rank alone would fit, all together do not: the space that was there when a rank looked is
@@ -161,7 +161,7 @@ class SharedMemoryTest {
                 .hasMessageContaining("directory=" + folder));
     assertThat(folder).isEmptyDirectory();
     // Nothing is held: the whole directory can be had again.
-    SharedMemory.create(64 * MIB, 0).close();
+    SharedMemory.create(SharedMemory.WINDOWS, 64 * MIB, 0).close();
   }
 
   @Test
@@ -180,7 +180,7 @@ class SharedMemoryTest {
   void whatFitsWorks() throws Exception {
     mount("64m");
     assertThat(Opening.onAll(spec(20 * MIB), 3)).isEmpty();
-    SharedMemory.create(64 * MIB, 0).close();
+    SharedMemory.create(SharedMemory.WINDOWS, 64 * MIB, 0).close();
   }
 
   /// A buffer that takes about so many bytes of each rank.

@@ -75,4 +75,31 @@ public final class RoutingReference {
       Topology topology) {
     return new CombineWalk(home, inputs, topology).combine(numTokens, biases);
   }
+
+  /// Dispatches in low-latency mode.
+  ///
+  /// @param inputs by rank, BF16 rows with choices; those of masked ranks are not read
+  /// @param spec shapes, format and masks
+  /// @param rank the receiver, not masked
+  /// @return what it receives
+  public static ReferenceLowLatencyDispatch lowLatencyDispatch(
+      List<RankInput> inputs, LowLatencySpec spec, int rank) {
+    return new LowLatencyDispatchWalk(inputs, spec, rank).receive();
+  }
+
+  /// Combines in low-latency mode.
+  ///
+  /// Per token: for k ascending acc = fma(weight_k, row_k, acc) in float32 from +0.0, rounded once
+  /// to BF16. Choices of -1 and those of experts on masked ranks contribute nothing and are not
+  /// asked for.
+  ///
+  /// @param home whose tokens
+  /// @param input their choices and weights; a row has as many bytes as in the dispatch
+  /// @param outputs what experts answer
+  /// @param spec where experts live and who is masked
+  /// @return the sums, without weights
+  public static ReferenceCombine lowLatencyCombine(
+      int home, RankInput input, ExpertRows outputs, LowLatencySpec spec) {
+    return new LowLatencyCombineWalk(home, input, spec).combine(outputs);
+  }
 }

@@ -17,6 +17,12 @@ import java.util.List;
 /// Confined to one call at a time, except that the next call may be reserved meanwhile, and that
 /// [#endLease], [#endOutputLease] and [#abort] are safe for any thread.
 public interface EngineSession extends AutoCloseable {
+  /// What an engine says whose waits happen elsewhere.
+  long[] NO_WAITS = {};
+
+  /// {@return the name of the engine}
+  String engine();
+
   /// {@return the memory of this rank's device; the same object each time}
   EngineMemory memory();
 
@@ -145,6 +151,12 @@ public interface EngineSession extends AutoCloseable {
 
   /// {@return what the last call did}
   CallStats lastCall();
+
+  /// {@return nanoseconds that the last call waited for each peer beyond the first look; empty if
+  /// the host does not know. The same array each time, valid until the next call begins}
+  default long[] lastWaits() {
+    return NO_WAITS;
+  }
 
   /// Tells all peers that this rank gives up.
   ///

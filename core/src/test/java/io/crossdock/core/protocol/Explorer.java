@@ -17,6 +17,9 @@ final class Explorer {
 
   private static final int MAX_STEPS = 1_000_000;
 
+  /// One in so many, of the times it is drawn, does a rare choice happen in a walk.
+  private static final int RARENESS = 24;
+
   /// What became of a scenario.
   ///
   /// @param numStates distinct states reached
@@ -39,14 +42,14 @@ final class Explorer {
     }
   }
 
-  private final Scenario scenario;
-  private final World world;
+  private final Fixed scenario;
+  private final Model world;
   private final StateCodec codec;
   private final int[] enabled;
 
-  private Explorer(Scenario scenario, Rules rules) {
+  private Explorer(Fixed scenario, Model world) {
     this.scenario = scenario;
-    this.world = new World(scenario, rules);
+    this.world = world;
     this.codec = new StateCodec(world);
     this.enabled = new int[world.maxChoices()];
   }
@@ -57,7 +60,16 @@ final class Explorer {
   /// @param rules the protocol's, or broken ones
   /// @return what became of it
   static Result explore(Scenario scenario, Rules rules) {
-    return new Explorer(scenario, rules).explore();
+    return explore(scenario, new World(scenario, rules));
+  }
+
+  /// Runs a model in every order.
+  ///
+  /// @param scenario what the model does
+  /// @param world the model, at its start
+  /// @return what became of it
+  static Result explore(Fixed scenario, Model world) {
+    return new Explorer(scenario, world).explore();
   }
 
   private Result explore() {
@@ -105,8 +117,7 @@ final class Explorer {
     StringBuilder steps = new StringBuilder("\n  scenario: " + scenario);
     codec.load(start);
     for (int i = 0; i < taken.size(); i++) {
-      Actor actor = world.actors[Choice.actor(taken.get(i))];
-      steps.append("\n  ").append(Choice.choice(taken.get(i))).append(' ').append(actor);
+      steps.append("\n  ").append(world.describe(taken.get(i)));
       if (i + 1 < taken.size()) {
         world.take(taken.get(i));
       }
@@ -121,7 +132,17 @@ final class Explorer {
   /// @param random decides whose turn it is
   /// @return what became of it
   static Result walk(Scenario scenario, Rules rules, Random random) {
-    return new Explorer(scenario, rules).walk(random);
+    return walk(scenario, new World(scenario, rules), random);
+  }
+
+  /// Runs a model once, in a random order.
+  ///
+  /// @param scenario what the model does
+  /// @param world the model, at its start
+  /// @param random decides whose turn it is
+  /// @return what became of it
+  static Result walk(Fixed scenario, Model world, Random random) {
+    return new Explorer(scenario, world).walk(random);
   }
 
   private Result walk(Random random) {
@@ -129,7 +150,7 @@ final class Explorer {
     List<Integer> taken = new ArrayList<>();
     try {
       for (int count = world.choices(enabled); count > 0; count = world.choices(enabled)) {
-        taken.add(enabled[random.nextInt(count)]);
+        taken.add(draw(count, random));
         world.take(taken.getLast());
         if (taken.size() > MAX_STEPS) {
           throw new IllegalStateException("no end: scenario=" + scenario);
@@ -140,5 +161,13 @@ final class Explorer {
     } catch (Violation e) {
       return new Result(taken.size(), e.getMessage() + retrace(start, taken));
     }
+  }
+
+  private int draw(int count, Random random) {
+    int drawn = enabled[random.nextInt(count)];
+    while (world.isRare(drawn) && random.nextInt(RARENESS) != 0) {
+      drawn = enabled[random.nextInt(count)];
+    }
+    return drawn;
   }
 }

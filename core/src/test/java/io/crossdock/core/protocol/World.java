@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /// A scenario in flight: all memory, and every thread with what it does next.
-final class World {
+final class World implements Model {
   final Scenario scenario;
   final Rules rules;
   final Oracle oracle;
@@ -38,10 +38,9 @@ final class World {
     }
   }
 
-  /// Lists what may happen next, each as an actor and a [Choice], into an array.
-  ///
-  /// @return how many there are
-  int choices(int[] into) {
+  /// Each choice is an actor and a [Choice].
+  @Override
+  public int choices(int[] into) {
     int count = 0;
     for (int actor = 0; actor < actors.length; actor++) {
       for (Choice choice : Choice.ALL) {
@@ -53,16 +52,18 @@ final class World {
     return count;
   }
 
-  int maxChoices() {
+  @Override
+  public int maxChoices() {
     return actors.length * Choice.ALL.size();
   }
 
-  void take(int choice) {
+  @Override
+  public void take(int choice) {
     actors[Choice.actor(choice)].take(Choice.choice(choice));
   }
 
-  /// Checks a state in which nothing may happen any more.
-  void checkEnd() {
+  @Override
+  public void checkEnd() {
     for (Actor actor : actors) {
       check(actor.isDone(), "deadlock: " + describe());
     }
@@ -71,6 +72,11 @@ final class World {
       boolean held = holdsCall(rank.protocol.receive()) || holdsCall(rank.protocol.output());
       check(!(usable && held), "a window leaked: " + describe());
     }
+  }
+
+  @Override
+  public String describe(int choice) {
+    return Choice.choice(choice) + " " + actors[Choice.actor(choice)];
   }
 
   private static boolean holdsCall(WindowSet windows) {

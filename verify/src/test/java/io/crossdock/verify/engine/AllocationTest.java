@@ -39,15 +39,15 @@ import org.junit.jupiter.api.Timeout;
 /// too. Rounds are over when some in a row brought nothing better.
 @Timeout(300)
 class AllocationTest {
-  private static final int NUM_RANKS = 2;
+  static final int NUM_RANKS = 2;
 
   /// Even, since on a GPU these are multiprocessors.
-  private static final int WORKERS = 4;
+  static final int WORKERS = 4;
 
   /// Rounds in a row that bring nothing better.
   static final int PATIENCE = 20;
 
-  private static final int SHORT_PATIENCE = 4;
+  static final int SHORT_PATIENCE = 4;
   private static final int CALLS = 250;
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -89,7 +89,7 @@ class AllocationTest {
     Runnable prepare(EpBuffer buffer, Batch batch, Arena arena);
   }
 
-  private static long max(AtomicLongArray values) {
+  static long max(AtomicLongArray values) {
     long max = 0;
     for (int i = 0; i < values.length(); i++) {
       max = Math.max(max, values.get(i));
@@ -97,7 +97,7 @@ class AllocationTest {
     return max;
   }
 
-  private static Cost measure(ProcessGroup group, int patience, Runnable call) {
+  static Cost measure(ProcessGroup group, int patience, Runnable call) {
     Cost least = new Cost(Long.MAX_VALUE, Long.MAX_VALUE);
     int roundsInVain = 0;
     while (!allAgree(group, roundsInVain >= patience || least.equals(NOTHING))) {

@@ -1,0 +1,52 @@
+package io.crossdock.cli;
+
+/// Arithmetic that keeps the calling thread busy for a while, as an expert would.
+///
+/// Safe for any thread.
+final class BusyWork {
+  private static final int STEPS = 2_000;
+
+  /// Where results go, so that the work is not optimised away.
+  private static volatile float sink;
+
+  private BusyWork() {}
+
+  /// Computes until the time is over.
+  ///
+  /// @param nanos at least this long
+  static void spend(long nanos) {
+    long end = System.nanoTime() + nanos;
+    float value = sink;
+    do {
+      for (int i = 0; i < STEPS; i++) {
+        value = Math.fma(value, 0.999f, 1.0f);
+      }
+    } while (System.nanoTime() < end);
+    sink = value;
+  }
+
+  /// Computes a fixed amount of work, however long it takes.
+  ///
+  /// @param steps so many thousand multiply-adds
+  static void compute(long steps) {
+    float value = sink;
+    for (long step = 0; step < steps; step++) {
+      for (int i = 0; i < 1000; i++) {
+        value = Math.fma(value, 0.999f, 1.0f);
+      }
+    }
+    sink = value;
+  }
+
+  /// {@return thousands of multiply-adds that take about so long}
+  ///
+  /// @param nanos of work
+  static long stepsOf(long nanos) {
+    long probe = 2_000;
+    compute(probe);
+    long start = System.nanoTime();
+    compute(probe);
+    double each = (System.nanoTime() - start) / (double) probe;
+    return Math.max(1, Math.round(nanos / each));
+  }
+}

@@ -1,0 +1,122 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CombineFormat;
+import io.crossdock.core.Domain;
+import io.crossdock.core.Engines;
+import io.crossdock.core.EpBuffer;
+import io.crossdock.core.LowLatencyFormat;
+import io.crossdock.core.Mode;
+import io.crossdock.core.group.ProcessGroup;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/// Measures low-latency dispatch and combine of one rank at several sizes, after checking them.
+///
+/// Safe for any thread.
+///
+/// @param base engine, shapes, routing; its tokens are the largest size
+/// @param sizes tokens of a rank, one measurement each
+/// @param logfmt whether combine travels as LogFMT-10
+/// @param hook whether the halves are timed apart, and with one rank late
+record LowLatencyBenchTask(BenchTask base, List<Integer> sizes, boolean logfmt, boolean hook)
+    implements RankTask {
+
+  /// The compiler wants many short calls rather than a few long ones.
+  private static final int WARM_UP_TOKENS = 32;
+
+  /// What a rank reports.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param transport of the engine
+  /// @param place where rows were moved
+  /// @param sizes in the order of the task
+  record Report(String transport, BenchTask.Place place, List<Size> sizes) {}
+
+  /// One size on one rank.
+  ///
+  /// Safe for any thread once filled.
+  ///
+  /// @param tokens of each rank
+  /// @param moved by a call
+  /// @param checkedBytes compared with what is expected
+  /// @param micros by phase and iteration
+  record Size(int tokens, Moved moved, long checkedBytes, Map<LowLatencyPhase, double[]> micros) {
+
+    static Map<LowLatencyPhase, double[]> times(int iterations) {
+      Map<LowLatencyPhase, double[]> micros = new EnumMap<>(LowLatencyPhase.class);
+      for (LowLatencyPhase phase : LowLatencyPhase.values()) {
+        micros.put(phase, new double[iterations]);
+      }
+      return micros;
+    }
+  }
+
+  /// What the calls of one rank move.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param selections sent by a dispatch and brought home by a combine
+  /// @param dispatchBytes of rows that a dispatch sends, local ones too
+  /// @param dispatchWire those that leave this rank
+  /// @param combineBytes of rows that a combine sends, local ones too
+  /// @param combineWire those that leave this rank
+  record Moved(
+      long selections,
+      long dispatchBytes,
+      long dispatchWire,
+      long combineBytes,
+      long combineWire) {}
+
+  LowLatencyFormat format() {
+    return base.dtype() == ReplayTask.RowType.fp8 ? LowLatencyFormat.FP8 : LowLatencyFormat.BF16;
+  }
+
+  CombineFormat combineFormat() {
+    return logfmt ? CombineFormat.LOGFMT10 : CombineFormat.BF16;
+  }
+
+  /// {@return the buffer; its windows are for normal mode and as small as they can be}
+  BufferSpec spec() {
+    return BufferSpec.builder()
+        .mode(Mode.LOW_LATENCY)
+        .numMaxTokensPerRank(base.tokens())
+        .hidden(base.hidden())
+        .topk(base.topk())
+        .numExperts(base.experts())
+        .capacityRows(1)
+        .build();
+  }
+
+  @Override
+  public Report run(ProcessGroup group, Path folder) {
+    try (Arena arena = Arena.ofShared();
+        EpBuffer buffer = EpBuffer.open(Engines.open(base.engine()), spec(), group)) {
+      buffer.setNumSms(base.sms());
+      LowLatencyBenchRun.Memory memory = LowLatencyBenchRun.allocate(this, buffer, arena);
+      try (LowLatencyBenchRun first =
+          new LowLatencyBenchRun(this, Math.min(WARM_UP_TOKENS, base.tokens()), buffer, memory)) {
+        first.warmUp();
+      }
+      List<Size> measured = new ArrayList<>();
+      for (int tokens : sizes) {
+        long checked = base.verify() ? new LowLatencyCheck(this, buffer).run(tokens) : 0;
+        try (LowLatencyBenchRun run = new LowLatencyBenchRun(this, tokens, buffer, memory)) {
+          measured.add(run.measure(checked));
+        }
+      }
+      BenchTask.Place place =
+          new BenchTask.Place(
+              buffer.memory().device().toString(),
+              null,
+              buffer.windowBytes(Domain.SCALE_UP),
+              memory.workers());
+      return new Report(buffer.transport(), place, measured);
+    }
+  }
+}

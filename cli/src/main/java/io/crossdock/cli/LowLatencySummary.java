@@ -1,0 +1,165 @@
+package io.crossdock.cli;
+
+import io.crossdock.core.format.Fp8Groups;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToLongFunction;
+
+/// What all ranks' reports of a low-latency benchmark come to. Times are the maximum over ranks,
+/// iteration by iteration; then the median and the 99th percentile over iterations are taken.
+///
+/// Safe for any thread.
+///
+/// @param task what was run
+/// @param reports by rank
+record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Report> reports) {
+  static final String DEFINITION =
+      "GB/s: bytes of a rank's selections (dispatch: FP8 H + 4H/128 + 16, BF16 2H; combine: BF16 2H,"
+          + " LogFMT 10H/8 + 4H/128), mean over ranks, per median time";
+
+  private static final int HEADER_BYTES = 16;
+
+  /// Dispatch or combine at one size.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param usMedian median of the time, microseconds
+  /// @param usP99 99th percentile
+  /// @param gbps bytes by the definition above
+  /// @param gbpsWire bytes that really left a rank, the mean over ranks, per median time
+  /// @param wireBytes of a rank, the mean over ranks
+  /// @param copyGbps bytes copied per second, as many bytes by as many threads
+  /// @param ratio bytes sent per second over all ranks, divided by `copyGbps`
+  /// @param usSend median of the send half; 0 if halves were not timed apart
+  /// @param usReceive median of the receive half
+  record Step(
+      double usMedian,
+      double usP99,
+      double gbps,
+      double gbpsWire,
+      double wireBytes,
+      double copyGbps,
+      double ratio,
+      double usSend,
+      double usReceive) {}
+
+  /// The phases of a step.
+  private record Phases(
+      LowLatencyPhase whole, LowLatencyPhase send, LowLatencyPhase receive, LowLatencyPhase copy) {}
+
+  private static final Phases DISPATCH =
+      new Phases(
+          LowLatencyPhase.DISPATCH,
+          LowLatencyPhase.DISPATCH_SEND,
+          LowLatencyPhase.DISPATCH_RECEIVE,
+          LowLatencyPhase.COPY_DISPATCH);
+
+  private static final Phases COMBINE =
+      new Phases(
+          LowLatencyPhase.COMBINE,
+          LowLatencyPhase.COMBINE_SEND,
+          LowLatencyPhase.COMBINE_RECEIVE,
+          LowLatencyPhase.COPY_COMBINE);
+
+  /// {@return bytes of a dispatched selection by the definition above}
+  long dispatchRowBytes() {
+    int hidden = task.base().hidden();
+    return task.format().isFp8()
+        ? hidden + 4L * hidden / Fp8Groups.CHANNELS + HEADER_BYTES
+        : 2L * hidden;
+  }
+
+  /// {@return bytes of a combined selection by the definition above}
+  long combineRowBytes() {
+    int hidden = task.base().hidden();
+    return task.logfmt() ? 10L * hidden / 8 + 4L * hidden / Fp8Groups.CHANNELS : 2L * hidden;
+  }
+
+  /// {@return the sizes, in the order in which they were measured}
+  List<Integer> sizes() {
+    return task.sizes();
+  }
+
+  /// {@return the index of the largest size}
+  int largest() {
+    int largest = 0;
+    for (int size = 1; size < sizes().size(); size++) {
+      largest = sizes().get(size) > sizes().get(largest) ? size : largest;
+    }
+    return largest;
+  }
+
+  Step dispatch(int size) {
+    return step(
+        size,
+        DISPATCH,
+        total(size, moved -> moved.selections() * dispatchRowBytes()),
+        total(size, LowLatencyBenchTask.Moved::dispatchBytes),
+        total(size, LowLatencyBenchTask.Moved::dispatchWire));
+  }
+
+  Step combine(int size) {
+    return step(
+        size,
+        COMBINE,
+        total(size, moved -> moved.selections() * combineRowBytes()),
+        total(size, LowLatencyBenchTask.Moved::combineBytes),
+        total(size, LowLatencyBenchTask.Moved::combineWire));
+  }
+
+  private Step step(int size, Phases phases, long defined, long sent, long wire) {
+    double[] all = slowest(size, phases.whole, reports.size());
+    double median = Summary.percentile(all, 0.5);
+    double perRank = 1e3 * median * reports.size();
+    double copyGbps = sent / median(size, phases.copy) / 1e3;
+    return new Step(
+        median,
+        Summary.percentile(all, 0.99),
+        defined / perRank,
+        wire / perRank,
+        wire / (double) reports.size(),
+        copyGbps,
+        sent / median / 1e3 / copyGbps,
+        median(size, phases.send),
+        median(size, phases.receive));
+  }
+
+  /// {@return the median send half of the ranks that came in time, microseconds}
+  ///
+  /// @param size index
+  /// @param send a send half, with the last rank late or not
+  double punctualSend(int size, LowLatencyPhase send) {
+    return Summary.percentile(slowest(size, send, reports.size() - 1), 0.5);
+  }
+
+  long checkedBytes() {
+    long bytes = 0;
+    for (LowLatencyBenchTask.Report report : reports) {
+      for (LowLatencyBenchTask.Size size : report.sizes()) {
+        bytes += size.checkedBytes();
+      }
+    }
+    return bytes;
+  }
+
+  private long total(int size, ToLongFunction<LowLatencyBenchTask.Moved> count) {
+    List<LowLatencyBenchTask.Moved> moved = new ArrayList<>();
+    reports.forEach(report -> moved.add(report.sizes().get(size).moved()));
+    return moved.stream().mapToLong(count).sum();
+  }
+
+  private double median(int size, LowLatencyPhase phase) {
+    return Summary.percentile(slowest(size, phase, reports.size()), 0.5);
+  }
+
+  private double[] slowest(int size, LowLatencyPhase phase, int numRanks) {
+    double[] slowest = new double[task.base().iterations()];
+    for (int rank = 0; rank < numRanks; rank++) {
+      double[] micros = reports.get(rank).sizes().get(size).micros().get(phase);
+      for (int i = 0; i < slowest.length; i++) {
+        slowest[i] = Math.max(slowest[i], micros[i]);
+      }
+    }
+    return slowest;
+  }
+}

@@ -1,0 +1,25 @@
+package io.crossdock.verify.contract.lowlatency;
+
+import io.crossdock.verify.harness.EngineUnderTest;
+import io.crossdock.verify.harness.RankProcesses;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The contract suite of low-latency mode with ranks as processes. A failing rank prints its case.
+class LowLatencyProcessesTest {
+  private static final int CASES = 30;
+  private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
+
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void randomCases(int numRanks) throws Exception {
+    List<String> arguments =
+        List.of(
+            EngineUnderTest.name(), Long.toString(SEED * 100 + numRanks), Integer.toString(CASES));
+    try (RankProcesses ranks = RankProcesses.start(numRanks, LowLatencyBody.class, arguments)) {
+      ranks.awaitSuccess(Duration.ofMinutes(2));
+    }
+  }
+}
