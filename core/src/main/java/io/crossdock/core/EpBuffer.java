@@ -9,7 +9,6 @@ import io.crossdock.core.spi.LowLatencyDispatchCall;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -477,20 +476,10 @@ public final class EpBuffer implements AutoCloseable {
   /// @param masked true to go on without it
   public void updateMask(int rank, boolean masked) {
     Objects.checkIndex(rank, group.size());
-    boolean[] returning = new boolean[group.size()];
-    returning[rank] = true;
-    claimed(() -> {
-      if (masked) {
-        lowLatency().session().mask(rank);
-      } else {
-        lowLatency().rejoin(returning);
-      }
-    });
+    claimed(() -> lowLatency().updateMask(rank, masked));
   }
 
   /// {@return for each rank whether it is masked here}
-  ///
-  /// @throws BufferClosedException if the buffer is closed
   public boolean[] queryMask() {
     use.claim();
     try {
@@ -503,9 +492,7 @@ public final class EpBuffer implements AutoCloseable {
   /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
   /// Collective.
   public void cleanMask() {
-    boolean[] returning = new boolean[group.size()];
-    Arrays.fill(returning, true);
-    claimed(() -> lowLatency().rejoin(returning));
+    claimed(() -> lowLatency().cleanMask());
   }
 
   /// Gathers the wait times of all ranks. Collective.
