@@ -61,11 +61,11 @@ record LowLatencyFloorTask(String engine, int hidden, int iterations) implements
       Token token = token(group, arena);
       callsNanos(buffer, token, WARM_UPS);
       check(group.rank(), token);
-      buffer.bareCosts(WARM_UPS);
+      BareCosts.measure(buffer, WARM_UPS);
       double[] calls = new double[BLOCKS];
       BareCosts[] bare = new BareCosts[BLOCKS];
       for (int block = 0; block < BLOCKS; block++) {
-        bare[block] = buffer.bareCosts(BARE_ROUNDS);
+        bare[block] = BareCosts.measure(buffer, BARE_ROUNDS);
         calls[block] = callsNanos(buffer, token, iterations);
       }
       Arrays.sort(calls);

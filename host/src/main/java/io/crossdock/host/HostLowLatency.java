@@ -155,7 +155,7 @@ final class HostLowLatency implements LowLatencySession {
   public boolean[] masks() {
     boolean[] masks = new boolean[context.numRanks];
     for (int peer = 0; peer < masks.length; peer++) {
-      masks[peer] = context.board.masks(context.rank, peer);
+      masks[peer] = peer != context.rank && context.board.masks(context.rank, peer);
     }
     return masks;
   }
@@ -181,6 +181,7 @@ final class HostLowLatency implements LowLatencySession {
 
   /// A rank that was acknowledged may send at once, and must not find that it is masked.
   private void acknowledge() {
+    context.board.publishMask(context.rank, false);
     for (int peer = 0; peer < context.numRanks; peer++) {
       long knock = rejoin.knockOf(peer);
       if (knock != 0) {
