@@ -8,7 +8,6 @@ import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
 
@@ -61,36 +60,13 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws EngineUnavailableException if the engine lacks the mode
   /// @throws WindowAllocationException if the windows do not fit into shared memory
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
-    checkSpecs(engine, spec, group);
+    SpecAgreement.check(engine, spec, group);
     spec.checkGroup(group.size());
     if (!engine.backend().supports(spec.mode())) {
       throw new EngineUnavailableException(
           engine.name(), List.of("this engine has normal mode only: mode=" + spec.mode()));
     }
     return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
-  }
-
-  /// Compares before anything else is checked: a rank with bad arguments must not leave the others
-  /// waiting.
-  private static void checkSpecs(Engine engine, BufferSpec spec, ProcessGroup group) {
-    String mine = engine == null ? "no engine" : String.valueOf(spec);
-    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
-    Objects.requireNonNull(engine, "engine");
-    Objects.requireNonNull(spec, "spec");
-    for (int peer = 0; peer < all.length; peer++) {
-      String theirs = new String(all[peer], StandardCharsets.UTF_8);
-      if (!theirs.equals(mine)) {
-        throw new InvalidInputException(
-            "buffer specs differ between ranks: rank="
-                + group.rank()
-                + ", peer="
-                + peer
-                + ", spec="
-                + spec
-                + ", peerSpec="
-                + theirs);
-      }
-    }
   }
 
   /// {@return what the buffer carries}
@@ -505,6 +481,24 @@ public final class EpBuffer implements AutoCloseable {
       Tensor mine = session.memory().toHost(waitStats);
       byte[] bytes = mine.segment().asSlice(0, group.size() * 8L).toArray(ValueLayout.JAVA_BYTE);
       return WaitMatrix.of(group.allGather(bytes));
+    } finally {
+      use.release();
+    }
+  }
+
+  /// Times the kernels, copies and flags that low-latency calls of this engine are made of, each
+  /// alone: a floor for the calls. Collective, between calls; all hooks must have run.
+  ///
+  /// @param rounds how often each is run, at least 1
+  /// @return what they cost here
+  /// @throws EngineUnavailableException if the engine cannot
+  public BareCosts bareCosts(int rounds) {
+    use.claim();
+    try {
+      group.barrier();
+      BareCosts costs = lowLatency().session().bareCosts(rounds);
+      group.barrier();
+      return costs;
     } finally {
       use.release();
     }

@@ -1,5 +1,6 @@
 package io.crossdock.host;
 
+import io.crossdock.core.BareCosts;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
@@ -23,6 +24,7 @@ final class HostLowLatency implements LowLatencySession {
   private final LowLatencyDispatch dispatches;
   private final LowLatencyCombine combines;
   private final Rejoin rejoin;
+  private final BareParts bare;
 
   HostLowLatency(HostContext host, Arena arena) {
     context = new LowLatencyContext(host);
@@ -30,6 +32,7 @@ final class HostLowLatency implements LowLatencySession {
     LowLatencyKernels kernels = LowLatencyKernels.pick(context.hidden);
     dispatches = new LowLatencyDispatch(context, kernels.cast());
     combines = new LowLatencyCombine(context, kernels);
+    bare = new BareParts(context, kernels.cast());
     rejoin = new Rejoin(context.rank, context.numRanks);
   }
 
@@ -140,6 +143,12 @@ final class HostLowLatency implements LowLatencySession {
       throw new InvalidInputException("a rank cannot mask itself: rank=" + peer);
     }
     context.waiter.mask(peer);
+  }
+
+  @Override
+  public BareCosts bareCosts(int rounds) {
+    context.host.checkUsable();
+    return bare.measure(rounds);
   }
 
   @Override
