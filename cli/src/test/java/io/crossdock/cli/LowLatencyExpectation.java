@@ -160,7 +160,7 @@ final class LowLatencyExpectation {
     int hidden = recording.hidden();
     MemorySegment row =
         Recording.bytes(ranks.get(source.rank).x())
-            .asSlice(source.token * hidden * 2L, hidden * 2L);
+            .asSlice(2L * source.token * hidden, hidden * 2L);
     float[] values = new float[hidden];
     if (!fp8) {
       Bf16.decodeRow(row, values);

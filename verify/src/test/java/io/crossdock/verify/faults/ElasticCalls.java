@@ -138,7 +138,7 @@ final class ElasticCalls {
     Sent sent = sent(seed, rank);
     Tensor x = Tensor.allocate(Arena.ofAuto(), DType.BF16, sent.tokens(), hidden);
     for (int token = 0; token < sent.tokens(); token++) {
-      fill(x.segment().asSlice(token * hidden * 2L, hidden * 2L), sent.patterns[token]);
+      fill(x.segment().asSlice(2L * token * hidden, hidden * 2L), sent.patterns[token]);
     }
     Tensor ids = ids(sent);
     return () -> buffer.lowLatencyDispatch(x, ids, maxTokens, numExperts, options);
@@ -290,7 +290,7 @@ final class ElasticCalls {
           MemorySegment.ofArray(sent.weights[token]),
           0,
           weights.segment(),
-          token * topk * 4L,
+          4L * token * topk,
           topk * 4L);
     }
     Tensor ids = ids(sent);

@@ -133,7 +133,7 @@ final class LowLatencyGuardRun {
       MemorySegment outputs = numbers(random, LOCAL_EXPERTS * rows);
       Tensor y = maker.block(DType.BF16, outputs, LOCAL_EXPERTS, rows, test.hidden);
       Tensor weights = maker.matrix(DType.F32, tokens, test.topk, weights(random));
-      Tensor out = maker.matrix(DType.BF16, tokens, test.hidden, bytes(tokens * test.hidden * 2L));
+      Tensor out = maker.matrix(DType.BF16, tokens, test.hidden, bytes(2L * tokens * test.hidden));
       LowLatencyCombineOptions combine =
           LowLatencyCombineOptions.DEFAULT
               .withFormat(test.outputs)
