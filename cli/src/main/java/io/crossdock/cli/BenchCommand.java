@@ -156,7 +156,7 @@ final class BenchCommand implements Callable<Integer> {
 
   private void lowLatency() {
     ParseResult given = spec.commandLine().getParseResult();
-    List<Integer> sizes = LowLatencyBenchChoice.sizes(given, tokens);
+    List<Integer> sizes = lowLatency.sizes(given, tokens);
     if (!given.hasMatchedOption("--dtype")) {
       dtype = ReplayTask.RowType.fp8;
     }
@@ -166,8 +166,9 @@ final class BenchCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--peer, --flush-l2 and --graph need bench intranode: bench=" + what);
     }
-    new LowLatencyBench(engine, ranks, new LowLatencyBench.Files(json, report))
-        .run(lowLatency.task(base, sizes), spec.commandLine().getOut());
+    LowLatencyBench bench =
+        new LowLatencyBench(engine, ranks, new LowLatencyBench.Files(json, report));
+    lowLatency.run(bench, base, sizes, spec.commandLine().getOut());
   }
 
   private void intranode() {

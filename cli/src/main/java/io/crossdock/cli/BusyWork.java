@@ -6,6 +6,11 @@ package io.crossdock.cli;
 final class BusyWork {
   private static final int STEPS = 2_000;
 
+  /// The first probes run before the compiler has seen the loop.
+  private static final int PROBES = 20;
+
+  private static final long PROBE_STEPS = 500;
+
   /// Where results go, so that the work is not optimised away.
   private static volatile float sink;
 
@@ -38,15 +43,17 @@ final class BusyWork {
     sink = value;
   }
 
-  /// {@return thousands of multiply-adds that take about so long}
+  /// {@return thousands of multiply-adds that take about so long; the fastest of several probes
+  /// counts}
   ///
   /// @param nanos of work
   static long stepsOf(long nanos) {
-    long probe = 2_000;
-    compute(probe);
-    long start = System.nanoTime();
-    compute(probe);
-    double each = (System.nanoTime() - start) / (double) probe;
-    return Math.max(1, Math.round(nanos / each));
+    long best = Long.MAX_VALUE;
+    for (int probe = 0; probe < PROBES; probe++) {
+      long start = System.nanoTime();
+      compute(PROBE_STEPS);
+      best = Math.min(best, System.nanoTime() - start);
+    }
+    return Math.max(1, nanos * PROBE_STEPS / best);
   }
 }

@@ -46,12 +46,38 @@ final class DemoCommand implements Callable<Integer> {
     for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
       print(out, run(name, type));
     }
-    out.println("Every byte equals the reference. Low-latency mode: not in this build.");
+    if (engine.devices().isEmpty()) {
+      print(out, runLowLatency(name));
+    }
+    out.println("Every byte equals the reference.");
     out.flush();
     return ExitCode.DONE.code;
   }
 
   private Summary run(String name, ReplayTask.RowType type) {
+    BenchTask task = task(name, type);
+    try (Job job = new Job();
+        Progress progress = Progress.start("running " + type)) {
+      List<BenchTask.Report> reports =
+          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
+      progress.finish();
+      return new Summary(task, reports);
+    }
+  }
+
+  private LowLatencySummary runLowLatency(String name) {
+    BenchTask base = task(name, ReplayTask.RowType.fp8);
+    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(TOKENS), false, false);
+    try (Job job = new Job();
+        Progress progress = Progress.start("running low latency")) {
+      List<LowLatencyBenchTask.Report> reports =
+          job.run(task, ranks, engine.launch(), engine.timeout(), LowLatencyBenchTask.Report.class);
+      progress.finish();
+      return new LowLatencySummary(task, reports);
+    }
+  }
+
+  private BenchTask task(String name, ReplayTask.RowType type) {
     BenchTask task =
         new BenchTask(
             name,
@@ -68,13 +94,7 @@ final class DemoCommand implements Callable<Integer> {
             1,
             BenchTask.GpuOptions.DEFAULT);
     task.spec().checkGroup(ranks);
-    try (Job job = new Job();
-        Progress progress = Progress.start("running " + type)) {
-      List<BenchTask.Report> reports =
-          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
-      progress.finish();
-      return new Summary(task, reports);
-    }
+    return task;
   }
 
   private static void print(PrintWriter out, Summary summary) {
@@ -83,13 +103,28 @@ final class DemoCommand implements Callable<Integer> {
     Summary.Phase dispatch = summary.phase(summary.mainDispatch());
     Summary.Phase combine = summary.phase(BenchPhase.COMBINE_ZERO_COPY);
     String type = summary.task().dtype().name();
-    line(out, type, summary.mainDispatch().label, new Line(rows, rows * rowBytes, dispatch));
-    line(out, "bf16", "combine, zero-copy", new Line(rows, rows * HIDDEN * 2L, combine));
+    line(out, type, summary.mainDispatch().label, Line.of(rows, rowBytes, dispatch));
+    line(out, "bf16", "combine, zero-copy", Line.of(rows, HIDDEN * 2L, combine));
+    out.flush();
+  }
+
+  private static void print(PrintWriter out, LowLatencySummary summary) {
+    long rows = summary.selections(0);
+    LowLatencySummary.Step there = summary.dispatch(0);
+    LowLatencySummary.Step back = summary.combine(0);
+    long sent = rows * summary.dispatchRowBytes();
+    long home = rows * summary.combineRowBytes();
+    line(out, "fp8", "dispatch, low latency", new Line(rows, sent, there.usMedian(), there.gbps()));
+    line(out, "bf16", "combine, low latency", new Line(rows, home, back.usMedian(), back.gbps()));
     out.flush();
   }
 
   /// One line of the table.
-  private record Line(long rows, long bytes, Summary.Phase phase) {}
+  private record Line(long rows, long bytes, double usMedian, double gbps) {
+    static Line of(long rows, long rowBytes, Summary.Phase phase) {
+      return new Line(rows, rows * rowBytes, phase.usMedian(), phase.gbpsNvl());
+    }
+  }
 
   private static void line(PrintWriter out, String type, String step, Line line) {
     out.printf(
@@ -99,8 +134,8 @@ final class DemoCommand implements Callable<Integer> {
         step,
         line.rows,
         line.bytes,
-        line.phase.usMedian(),
-        line.phase.gbpsNvl(),
+        line.usMedian,
+        line.gbps,
         "exact");
   }
 }

@@ -3,15 +3,20 @@ package io.crossdock.cli;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Domain;
 import io.crossdock.core.EngineUnavailableException;
+import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Mode;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// Runs a benchmark of low-latency mode and tells what came out.
 ///
 /// Confined to one thread.
 final class LowLatencyBench {
+  private static final int FLOOR_RANKS = 2;
+
   private final EngineChoice engine;
   private final int numRanks;
   private final Files files;
@@ -56,6 +61,79 @@ final class LowLatencyBench {
         BenchHtml.write(files.report, BenchHtml.page(summary, document));
       }
     }
+  }
+
+  /// One token between two ranks, beside the parts of its calls.
+  ///
+  /// @param calls whose engine, H and iterations count
+  /// @param out takes the lines
+  void runFloor(LowLatencyBenchTask calls, PrintWriter out) {
+    checkPlace(calls.base().engine(), calls.spec());
+    if (calls.base().hidden() % BufferSpec.CHANNELS_PER_SCALE != 0) {
+      throw new InvalidInputException(
+          "the floor has FP8 rows, H must be a multiple of 128: hidden=" + calls.base().hidden());
+    }
+    LowLatencyFloorTask task =
+        new LowLatencyFloorTask(
+            calls.base().engine(), calls.base().hidden(), calls.base().iterations() * 100);
+    try (Job job = new Job();
+        Progress progress = Progress.start("measuring one token and its parts")) {
+      FloorSummary summary =
+          new FloorSummary(
+              task,
+              job.run(
+                  task,
+                  FLOOR_RANKS,
+                  engine.launch(),
+                  engine.timeout(),
+                  LowLatencyFloorTask.Report.class));
+      progress.finish();
+      summary.print(out);
+      writeJson("floor", FLOOR_RANKS, job, summary.toMap());
+    }
+  }
+
+  /// Two micro-batches with hooks and without.
+  ///
+  /// @param task what to run
+  /// @param trace where trace events go, or null
+  /// @param out takes the lines
+  void runOverlap(LowLatencyOverlapTask task, Path trace, PrintWriter out) {
+    checkPlace(task.calls().base().engine(), task.calls().spec());
+    try (Job job = new Job();
+        Progress progress = Progress.start("measuring overlap")) {
+      OverlapSummary summary =
+          new OverlapSummary(
+              task,
+              job.run(
+                  task,
+                  numRanks,
+                  engine.launch(),
+                  engine.timeout(),
+                  LowLatencyOverlapTask.Report.class));
+      progress.finish();
+      summary.print(out);
+      if (trace != null) {
+        Json.write(trace, OverlapTrace.of(summary.reports()));
+      }
+      writeJson("overlap", numRanks, job, summary.toMap());
+    }
+  }
+
+  private void writeJson(String what, int ranks, Job job, Map<String, Object> figures) {
+    if (files.json == null) {
+      return;
+    }
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("schema", "crossdock.bench/1");
+    map.put("mode", "low-latency");
+    map.put("launch", engine.launch().name());
+    map.put("ranks", ranks);
+    map.put("nodes", 1);
+    map.put("pids", job.pids());
+    map.put(what, figures);
+    map.put("host", SystemFacts.host(null));
+    Json.write(files.json, map);
   }
 
   /// What would only fail after every rank was started.

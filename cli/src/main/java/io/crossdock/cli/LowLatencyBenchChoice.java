@@ -1,6 +1,8 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.InvalidInputException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
@@ -9,10 +11,14 @@ import picocli.CommandLine.ParseResult;
 ///
 /// Confined to one thread.
 final class LowLatencyBenchChoice {
-  private static final List<String> NAMES = List.of("--logfmt", "--hook");
+  private static final List<String> NAMES =
+      List.of("--logfmt", "--hook", "--floor", "--overlap", "--compute", "--trace");
 
   /// What is measured unless `--tokens` says otherwise.
   private static final List<Integer> SIZES = List.of(1, 8, 32, 64, 128, 256);
+
+  /// Of a micro-batch, unless `--tokens` says otherwise.
+  private static final int OVERLAP_TOKENS = 64;
 
   @Option(names = "--logfmt", description = "Low latency: combine in LogFMT-10.")
   private boolean logfmt;
@@ -25,12 +31,42 @@ final class LowLatencyBenchChoice {
       })
   private boolean hook;
 
+  @Option(
+      names = "--floor",
+      description = {
+        "Low latency: instead of the table, one token between two ranks beside a bare cast, two row"
+            + " copies and three flag round trips of the same engine."
+      })
+  private boolean floor;
+
+  @Option(
+      names = "--overlap",
+      description = {
+        "Low latency: instead of the table, two micro-batches whose computing covers the"
+            + " communication of the other, with hooks and without."
+      })
+  private boolean overlap;
+
+  @Option(
+      names = "--compute",
+      defaultValue = "1000",
+      description = "--overlap: microseconds a stage computes (default: ${DEFAULT-VALUE}).")
+  private long computeMicros;
+
+  @Option(
+      names = "--trace",
+      description = "--overlap: where trace events for Chrome or Perfetto are written.")
+  private Path trace;
+
   /// {@return tokens of a rank to measure at}
   ///
   /// @param given the command line
   /// @param tokens of `--tokens`
-  static List<Integer> sizes(ParseResult given, int tokens) {
-    return given.hasMatchedOption("--tokens") ? List.of(tokens) : SIZES;
+  List<Integer> sizes(ParseResult given, int tokens) {
+    if (given.hasMatchedOption("--tokens")) {
+      return List.of(tokens);
+    }
+    return overlap ? List.of(OVERLAP_TOKENS) : SIZES;
   }
 
   /// {@return the largest of the sizes}
@@ -47,7 +83,30 @@ final class LowLatencyBenchChoice {
     }
   }
 
-  LowLatencyBenchTask task(BenchTask base, List<Integer> sizes) {
-    return new LowLatencyBenchTask(base, sizes, logfmt, hook);
+  /// Measures what was asked for.
+  ///
+  /// @param bench where
+  /// @param base shapes; its tokens are the largest size
+  /// @param sizes of the table
+  /// @param out takes it
+  void run(LowLatencyBench bench, BenchTask base, List<Integer> sizes, PrintWriter out) {
+    if (floor && overlap) {
+      throw new InvalidInputException("--floor does not go with --overlap: floor=true");
+    }
+    if (computeMicros < 0 || (trace != null && !overlap)) {
+      throw new InvalidInputException(
+          "--compute must not be negative and --trace needs --overlap: compute="
+              + computeMicros
+              + ", overlap="
+              + overlap);
+    }
+    LowLatencyBenchTask calls = new LowLatencyBenchTask(base, sizes, logfmt, hook);
+    if (floor) {
+      bench.runFloor(calls, out);
+    } else if (overlap) {
+      bench.runOverlap(new LowLatencyOverlapTask(calls, computeMicros), trace, out);
+    } else {
+      bench.run(calls, out);
+    }
   }
 }

@@ -27,7 +27,6 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private final LowLatencyBenchTask task;
   private final int tokens;
   private final EpBuffer buffer;
-  private final Memory memory;
   private final Arena arena = Arena.ofShared();
   private final BenchInputs inputs;
   private final Tensor y;
@@ -62,7 +61,6 @@ final class LowLatencyBenchRun implements AutoCloseable {
     this.task = task;
     this.tokens = tokens;
     this.buffer = buffer;
-    this.memory = memory;
     this.inputs = BenchInputs.make(task.base(), buffer.group().rank(), tokens, arena);
     long local = task.base().experts() / buffer.group().size();
     long rows = (long) tokens * buffer.group().size();

@@ -85,17 +85,28 @@ final class LowLatencyCheck {
     for (int expert = 0; expert < local; expert++) {
       int row = 0;
       for (BenchInputs input : inputs) {
-        for (int token = 0; token < input.x().size(0); token++) {
-          if (chooses(input, token, rank * local + expert)) {
-            if (row < rows.count(expert)) {
-              checkRow(rows, sources, new Place(expert, row), input, token);
-            }
-            row++;
-          }
-        }
+        row = checkRowsOf(rows, sources, new Place(expert, row), input);
       }
       require(row == rows.count(expert), "recv_count", expert, row);
     }
+  }
+
+  /// Checks the rows of a source, which begin at a place.
+  ///
+  /// @return where those of the next begin
+  private int checkRowsOf(LowLatencyRows rows, Tensor sources, Place first, BenchInputs input) {
+    int row = first.row;
+    long expert = (long) rank * rows.numLocalExperts() + first.expert;
+    for (int token = 0; token < input.x().size(0); token++) {
+      if (!chooses(input, token, expert)) {
+        continue;
+      }
+      if (row < rows.count(first.expert)) {
+        checkRow(rows, sources, new Place(first.expert, row), input, token);
+      }
+      row++;
+    }
+    return row;
   }
 
   /// A received row.

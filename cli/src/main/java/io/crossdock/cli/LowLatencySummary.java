@@ -132,6 +132,11 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
     return Summary.percentile(slowest(size, send, reports.size() - 1), 0.5);
   }
 
+  /// {@return rows that all ranks together send at a size}
+  long selections(int size) {
+    return total(size, LowLatencyBenchTask.Moved::selections);
+  }
+
   long checkedBytes() {
     long bytes = 0;
     for (LowLatencyBenchTask.Report report : reports) {

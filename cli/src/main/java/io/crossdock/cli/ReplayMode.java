@@ -17,6 +17,7 @@ enum ReplayMode {
   /// As it is written on the command line.
   final String key;
 
+  @SuppressWarnings("ImmutableEnumChecker") // Lists that cannot be changed.
   private final List<String> options;
 
   ReplayMode(String key, List<String> options) {

@@ -13,7 +13,12 @@ import java.util.List;
 record TaskEnvelope(String type, JsonNode task) {
   private static final List<Class<? extends RankTask>> KNOWN =
       List.of(
-          ReplayTask.class, LowLatencyReplayTask.class, BenchTask.class, LowLatencyBenchTask.class);
+          ReplayTask.class,
+          LowLatencyReplayTask.class,
+          BenchTask.class,
+          LowLatencyBenchTask.class,
+          LowLatencyFloorTask.class,
+          LowLatencyOverlapTask.class);
 
   RankTask open() {
     for (Class<? extends RankTask> known : KNOWN) {

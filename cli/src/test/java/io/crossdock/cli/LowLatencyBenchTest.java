@@ -1,10 +1,14 @@
 package io.crossdock.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,5 +50,70 @@ class LowLatencyBenchTest {
         .contains("dispatch BF16, combine LOGFMT10")
         .contains("not checked")
         .doesNotContain("undisturbed");
+  }
+
+  @Test
+  void theFloorIsMadeOfTheEnginesOwnParts() {
+    Path json = folder.resolve("json");
+    CommandRun run = CommandRun.of(CommandRun.split(SMALL + "--floor --json " + json));
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(run.out()).contains("bare parts: cast").contains("(goal: at most 3)");
+    JsonNode floor = Json.read(json, JsonNode.class).get("floor");
+    double parts =
+        floor.get("cast_us").doubleValue()
+            + floor.get("row_copy_us").doubleValue()
+            + floor.get("reply_copy_us").doubleValue()
+            + 3 * floor.get("ping_pong_us").doubleValue();
+    assertThat(floor.get("floor_us").doubleValue()).isCloseTo(parts, within(1e-9));
+    assertThat(floor.get("cast_us").doubleValue()).isPositive();
+    assertThat(floor.get("ping_pong_us").doubleValue()).isPositive();
+    assertThat(floor.get("ratio").doubleValue())
+        .isCloseTo(floor.get("calls_us").doubleValue() / parts, within(1e-9));
+  }
+
+  @Test
+  void overlapLeavesTracesOfAllStages() {
+    Path json = folder.resolve("json");
+    Path trace = folder.resolve("trace");
+    CommandRun run =
+        CommandRun.of(
+            CommandRun.split(
+                SMALL + "--tokens 2 --overlap --compute 50 --trace " + trace + " --json " + json));
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(run.out()).contains("without hooks").contains("with hooks").contains("exposed");
+    JsonNode overlap = Json.read(json, JsonNode.class).get("overlap");
+    assertThat(overlap.get("plain_exposed_us").doubleValue())
+        .isPositive()
+        .isLessThan(overlap.get("plain_us").doubleValue());
+    assertThat(overlap.get("compute_us").longValue()).isEqualTo(50);
+    assertTrack(trace, 1, "attention", "dispatch", "experts", "combine");
+    assertTrack(
+        trace,
+        2,
+        "attention",
+        "dispatch send",
+        "dispatch receive",
+        "experts",
+        "combine send",
+        "combine receive");
+  }
+
+  /// Each rank has a track with both batches of every stage, one after the other.
+  private static void assertTrack(Path trace, int variant, String... stages) {
+    for (int rank = 0; rank < 2; rank++) {
+      List<String> seen = new ArrayList<>();
+      double end = 0;
+      for (JsonNode event : Json.read(trace, JsonNode.class).get("traceEvents")) {
+        boolean mine =
+            event.get("pid").intValue() == variant && event.get("tid").intValue() == rank;
+        if (mine && event.get("ph").textValue().equals("X")) {
+          seen.add(event.get("name").textValue());
+          assertThat(event.get("ts").doubleValue()).isGreaterThanOrEqualTo(end - 0.001);
+          end = event.get("ts").doubleValue() + event.get("dur").doubleValue();
+        }
+      }
+      assertThat(seen).hasSize(2 * stages.length);
+      assertThat(Set.copyOf(seen)).containsExactlyInAnyOrder(stages);
+    }
   }
 }

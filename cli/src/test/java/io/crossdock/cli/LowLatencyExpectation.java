@@ -142,21 +142,25 @@ final class LowLatencyExpectation {
     List<Source> sources = new ArrayList<>();
     for (int rank = 0; rank < recording.numRanks(); rank++) {
       for (int token = 0; token < recording.tokens().get(rank); token++) {
-        for (int k = 0; k < recording.topk(); k++) {
-          if (ranks.get(rank).ids()[token * recording.topk() + k] == expert) {
-            sources.add(new Source(rank, token));
-          }
+        if (chooses(rank, token, expert)) {
+          sources.add(new Source(rank, token));
         }
       }
     }
     return sources;
   }
 
+  private boolean chooses(int rank, int token, int expert) {
+    int first = token * recording.topk();
+    long[] ids = ranks.get(rank).ids();
+    return Arrays.stream(ids, first, first + recording.topk()).anyMatch(id -> id == expert);
+  }
+
   private Row travelling(Source source) {
     int hidden = recording.hidden();
     MemorySegment row =
         Recording.bytes(ranks.get(source.rank).x())
-            .asSlice(source.token * hidden * 2L, hidden * 2L);
+            .asSlice(2L * source.token * hidden, hidden * 2L);
     float[] values = new float[hidden];
     if (!fp8) {
       Bf16.decodeRow(row, values);

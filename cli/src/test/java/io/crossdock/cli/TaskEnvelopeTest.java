@@ -41,6 +41,11 @@ class TaskEnvelopeTest {
             new ReplayTask.Options(ReplayTask.Place.owned, true, 16, 3_000_000_000L, true, 2, 9)),
         new LowLatencyBenchTask(
             LowLatencySummaryTest.summary(false).task().base(), List.of(1, 8), true, false),
+        new LowLatencyOverlapTask(
+            new LowLatencyBenchTask(
+                LowLatencySummaryTest.summary(false).task().base(), List.of(1), false, true),
+            250),
+        new LowLatencyFloorTask("host", 7168, 10),
         new LowLatencyReplayTask(
             "/a b/ü.safetensors",
             "host",

@@ -8,8 +8,6 @@ import io.crossdock.core.spi.LowLatencyCombineCall;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -62,36 +60,13 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws EngineUnavailableException if the engine lacks the mode
   /// @throws WindowAllocationException if the windows do not fit into shared memory
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
-    checkSpecs(engine, spec, group);
+    SpecAgreement.check(engine, spec, group);
     spec.checkGroup(group.size());
     if (!engine.backend().supports(spec.mode())) {
       throw new EngineUnavailableException(
           engine.name(), List.of("this engine has normal mode only: mode=" + spec.mode()));
     }
     return new EpBuffer(spec, group, engine.backend().openSession(spec, group));
-  }
-
-  /// Compares before anything else is checked: a rank with bad arguments must not leave the others
-  /// waiting.
-  private static void checkSpecs(Engine engine, BufferSpec spec, ProcessGroup group) {
-    String mine = engine == null ? "no engine" : String.valueOf(spec);
-    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
-    Objects.requireNonNull(engine, "engine");
-    Objects.requireNonNull(spec, "spec");
-    for (int peer = 0; peer < all.length; peer++) {
-      String theirs = new String(all[peer], StandardCharsets.UTF_8);
-      if (!theirs.equals(mine)) {
-        throw new InvalidInputException(
-            "buffer specs differ between ranks: rank="
-                + group.rank()
-                + ", peer="
-                + peer
-                + ", spec="
-                + spec
-                + ", peerSpec="
-                + theirs);
-      }
-    }
   }
 
   /// {@return what the buffer carries}
@@ -471,34 +446,29 @@ public final class EpBuffer implements AutoCloseable {
   /// Masks or unmasks a rank in low-latency mode. Masking is a decision of this rank alone.
   /// Unmasking is a handshake: every living rank and the one that returns call it, or
   /// [#cleanMask()], at the same place in their sequence of calls; hooks that did not run are
-  /// abandoned.
+  /// abandoned, and dispatches from before cannot be combined any more: ranks may have missed them.
   ///
   /// @param rank which
   /// @param masked true to go on without it
   public void updateMask(int rank, boolean masked) {
     Objects.checkIndex(rank, group.size());
-    boolean[] returning = new boolean[group.size()];
-    returning[rank] = true;
-    claimed(() -> {
-      if (masked) {
-        lowLatency().session().mask(rank);
-      } else {
-        lowLatency().session().rejoin(returning);
-      }
-    });
+    claimed(() -> lowLatency().updateMask(rank, masked));
   }
 
   /// {@return for each rank whether it is masked here}
   public boolean[] queryMask() {
-    return lowLatency().session().masks();
+    use.claim();
+    try {
+      return lowLatency().session().masks();
+    } finally {
+      use.release();
+    }
   }
 
   /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
   /// Collective.
   public void cleanMask() {
-    boolean[] returning = new boolean[group.size()];
-    Arrays.fill(returning, true);
-    claimed(() -> lowLatency().session().rejoin(returning));
+    claimed(() -> lowLatency().cleanMask());
   }
 
   /// Gathers the wait times of all ranks. Collective.

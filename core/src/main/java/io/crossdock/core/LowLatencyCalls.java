@@ -6,6 +6,7 @@ import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
@@ -174,6 +175,28 @@ final class LowLatencyCalls {
   void clean() {
     stream.follow();
     stream.execute(session::clean);
+  }
+
+  void updateMask(int rank, boolean masked) {
+    if (masked) {
+      session.mask(rank);
+    } else {
+      boolean[] returning = new boolean[numRanks];
+      returning[rank] = true;
+      rejoin(returning);
+    }
+  }
+
+  void cleanMask() {
+    boolean[] returning = new boolean[numRanks];
+    Arrays.fill(returning, true);
+    rejoin(returning);
+  }
+
+  /// Brings ranks back once the calls made before are over: their writes must be.
+  private void rejoin(boolean[] returning) {
+    stream.awaitSubmitted();
+    session.rejoin(returning);
   }
 
   private LowLatencyDispatchResult.Completing start(

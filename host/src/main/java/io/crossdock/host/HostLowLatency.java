@@ -1,5 +1,6 @@
 package io.crossdock.host;
 
+import io.crossdock.core.BareCosts;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
@@ -23,6 +24,7 @@ final class HostLowLatency implements LowLatencySession {
   private final LowLatencyDispatch dispatches;
   private final LowLatencyCombine combines;
   private final Rejoin rejoin;
+  private final BareParts bare;
 
   HostLowLatency(HostContext host, Arena arena) {
     context = new LowLatencyContext(host);
@@ -30,6 +32,7 @@ final class HostLowLatency implements LowLatencySession {
     LowLatencyKernels kernels = LowLatencyKernels.pick(context.hidden);
     dispatches = new LowLatencyDispatch(context, kernels.cast());
     combines = new LowLatencyCombine(context, kernels);
+    bare = new BareParts(context, kernels.cast());
     rejoin = new Rejoin(context.rank, context.numRanks);
   }
 
@@ -143,10 +146,16 @@ final class HostLowLatency implements LowLatencySession {
   }
 
   @Override
+  public BareCosts bareCosts(int rounds) {
+    context.host.checkUsable();
+    return bare.measure(rounds);
+  }
+
+  @Override
   public boolean[] masks() {
     boolean[] masks = new boolean[context.numRanks];
     for (int peer = 0; peer < masks.length; peer++) {
-      masks[peer] = context.board.masks(context.rank, peer);
+      masks[peer] = peer != context.rank && context.board.masks(context.rank, peer);
     }
     return masks;
   }
@@ -172,6 +181,7 @@ final class HostLowLatency implements LowLatencySession {
 
   /// A rank that was acknowledged may send at once, and must not find that it is masked.
   private void acknowledge() {
+    context.board.publishMask(context.rank, false);
     for (int peer = 0; peer < context.numRanks; peer++) {
       long knock = rejoin.knockOf(peer);
       if (knock != 0) {

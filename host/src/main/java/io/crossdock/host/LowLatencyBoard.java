@@ -63,7 +63,9 @@ final class LowLatencyBoard {
     return Board.getText(pages[peer], layout.refusal(epoch) + 8);
   }
 
-  /// Publishes that this rank masked a peer, or takes it back; pairs with [#masks].
+  /// Publishes that this rank masked a peer, or takes it back; pairs with [#masks]. A rank that was
+  /// told that it is masked shows itself as masked, so that those who did not give it up yet do not
+  /// wait for it: by then, others would give them up.
   void publishMask(int peer, boolean masked) {
     store(rank, layout.masks + peer * 8L, masked ? 1 : 0);
   }

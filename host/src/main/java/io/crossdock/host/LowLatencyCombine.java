@@ -61,10 +61,27 @@ final class LowLatencyCombine {
             "the dispatch is not complete, its hook did not run or it failed: epoch="
                 + handle.epoch);
       }
+      checkGeneration(handle);
       plan(context.state.epoch() + 1).plan(call.topkIdx, handle);
     } catch (RuntimeException e) {
       context.refuse(String.valueOf(e.getMessage()));
       throw e;
+    }
+  }
+
+  /// Ranks that came back since may not have taken part in the dispatch here, or everywhere: nobody
+  /// could tell which rows are not sent.
+  private void checkGeneration(HostLowLatencyHandle handle) {
+    long epoch = context.state.epoch();
+    if (LowLatencyState.generation(handle.epoch) != LowLatencyState.generation(epoch)) {
+      throw new InvalidInputException(
+          "the dispatch was made before ranks came back: rank="
+              + context.rank
+              + ", dispatchEpoch="
+              + handle.epoch
+              + ", epoch="
+              + epoch
+              + ", remedy=dispatch again");
     }
   }
 

@@ -147,7 +147,11 @@ final class LowLatencyWaiter {
     boolean calls = wanted.phase() != Phase.REJOIN;
     for (int peer = 0; peer < context.numRanks; peer++) {
       if (calls && !state.isMasked(peer) && board.masks(peer, context.rank)) {
+        board.publishMask(context.rank, true);
         throw new MaskedException(context.rank, peer);
+      }
+      if (calls && context.spec.enableShrink() && board.masks(peer, peer)) {
+        lose(wanted, peer, "peer was masked");
       }
       if (context.protocol.isGone(peer)) {
         lose(wanted, peer, "peer left during a call");
@@ -170,7 +174,14 @@ final class LowLatencyWaiter {
       return;
     }
     if (!mayShrink(wanted)) {
-      throw context.waiter.lost(peer, what, wanted.phase());
+      String wait =
+          "phase="
+              + wanted.phase()
+              + ", expected="
+              + wanted.expected()
+              + ", seen="
+              + wanted.seen(peer);
+      throw context.waiter.lost(peer, what, wait);
     }
     wanted.giveUp(peer);
   }

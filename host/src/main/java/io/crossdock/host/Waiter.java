@@ -126,9 +126,11 @@ final class Waiter {
   }
 
   /// Gives the buffer up because of a peer that went for good.
-  PeerLeftException lost(int peer, String what, Phase phase) {
-    String facts =
-        what + ": rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer] + ", phase=" + phase;
+  ///
+  /// @param what happened
+  /// @param wait what it was waited for, as facts
+  PeerLeftException lost(int peer, String what, String wait) {
+    String facts = what + ": rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer] + ", " + wait;
     abort(facts);
     return new PeerLeftException(facts);
   }

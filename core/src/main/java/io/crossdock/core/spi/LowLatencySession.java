@@ -1,7 +1,10 @@
 package io.crossdock.core.spi;
 
+import io.crossdock.core.BareCosts;
+import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.protocol.LowLatencyHandleData;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /// One rank's side of low-latency mode in an engine. The caller has validated shapes and dtypes.
 ///
@@ -75,4 +78,15 @@ public interface LowLatencySession {
   ///
   /// @param returning ranks to be unmasked
   void rejoin(boolean[] returning);
+
+  /// Times the parts of a call alone, on memory of the next one. No call is in flight on any rank;
+  /// all ranks call it.
+  ///
+  /// @param rounds how often each is run
+  /// @return what they cost
+  /// @throws EngineUnavailableException if the engine cannot
+  default BareCosts bareCosts(int rounds) {
+    throw new EngineUnavailableException(
+        "bare costs", List.of("this engine does not time its parts alone"));
+  }
 }

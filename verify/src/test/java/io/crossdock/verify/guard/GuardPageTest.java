@@ -24,6 +24,19 @@ class GuardPageTest {
         .map(test -> DynamicTest.dynamicTest(test.toString(), () -> run(test)));
   }
 
+  @TestFactory
+  Stream<DynamicTest> nothingBeyondATensorIsTouchedInLowLatencyMode() {
+    return Arrays.stream(Edge.values())
+        .flatMap(edge ->
+            IntStream.range(0, CASES_PER_EDGE / 2)
+                .mapToObj(i -> LowLatencyGuardRun.Case.random(SEED * 1000 + i, edge)))
+        .map(test -> DynamicTest.dynamicTest(test.toString(), () -> run(test)));
+  }
+
+  private static void run(LowLatencyGuardRun.Case test) throws Exception {
+    RankThreads.run(3, group -> LowLatencyGuardRun.run(test, group));
+  }
+
   private static void run(GuardCase test) throws Exception {
     RankThreads.run(test.numRanks(), group -> GuardRun.run(test, group));
   }

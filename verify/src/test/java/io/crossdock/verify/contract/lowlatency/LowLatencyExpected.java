@@ -1,5 +1,6 @@
 package io.crossdock.verify.contract.lowlatency;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,8 +8,15 @@ import io.crossdock.core.CombineFormat;
 import io.crossdock.core.LowLatencyFormat;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.format.Bf16;
+import io.crossdock.core.format.Fp8Groups;
 import io.crossdock.core.format.LogFmt10;
+import io.crossdock.core.format.Ue8m0;
 import io.crossdock.core.routing.CalcDiff;
+import io.crossdock.core.routing.LowLatencySpec;
+import io.crossdock.core.routing.RankInput;
+import io.crossdock.core.routing.ReferenceLowLatencyDispatch;
+import io.crossdock.core.routing.RoutingReference;
+import io.crossdock.core.routing.Topology;
 import io.crossdock.verify.contract.lowlatency.LowLatencyCase.Sizes;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -16,7 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// What a case must bring, computed one number at a time, and the comparison with it.
+/// What the routing reference says of a case, and the comparison with it.
 ///
 /// Safe for any thread.
 final class LowLatencyExpected {
@@ -26,50 +34,32 @@ final class LowLatencyExpected {
 
   private final LowLatencyCase test;
   private final Sizes sizes;
+  private final LowLatencySpec spec;
   private final List<LowLatencyData> data = new ArrayList<>();
-
-  /// Rows of each rank's tokens, cast.
-  private final List<List<LowLatencyRow>> rows = new ArrayList<>();
-
-  /// What each expert of the group receives, in order.
-  private final List<List<Selection>> packed = new ArrayList<>();
-
-  private final Map<Integer, float[]> sums = new ConcurrentHashMap<>();
-
-  /// A token that chose an expert.
-  private record Selection(int source, int token) {}
+  private final List<RankInput> inputs = new ArrayList<>();
+  private final Map<Integer, ReferenceLowLatencyDispatch> received = new ConcurrentHashMap<>();
+  private final Map<Integer, MemorySegment> sums = new ConcurrentHashMap<>();
 
   private LowLatencyExpected(LowLatencyCase test) {
     this.test = test;
     this.sizes = test.sizes();
-    for (int expert = 0; expert < sizes.experts(); expert++) {
-      packed.add(new ArrayList<>());
-    }
+    Topology topology = Topology.oneNode(test.numRanks(), sizes.experts());
+    this.spec = LowLatencySpec.of(topology, sizes.maxTokens(), test.dispatch().format());
     for (int source = 0; source < test.numRanks(); source++) {
       LowLatencyData sent = new LowLatencyData(test, source);
       data.add(sent);
-      rows.add(cast(sent));
-      for (int i = 0; i < sent.ids.length; i++) {
-        if (sent.ids[i] >= 0) {
-          packed.get((int) sent.ids[i]).add(new Selection(source, i / sizes.topk()));
-        }
-      }
+      inputs.add(input(sent, sent.ids));
     }
   }
 
-  /// Computes what every rank receives.
+  private RankInput input(LowLatencyData sent, long[] ids) {
+    return RankInput.of(sent.tokens, sizes.hidden() * 2L, sent.rows)
+        .withTopk(sizes.topk(), ids, sent.weights);
+  }
+
+  /// Makes the data of all ranks; what each must get is computed when it is asked for.
   static LowLatencyExpected of(LowLatencyCase test) {
     return new LowLatencyExpected(test);
-  }
-
-  private List<LowLatencyRow> cast(LowLatencyData sent) {
-    long rowBytes = sizes.hidden() * 2L;
-    List<LowLatencyRow> cast = new ArrayList<>();
-    for (int token = 0; token < sent.tokens; token++) {
-      MemorySegment row = sent.rows.asSlice(token * rowBytes, rowBytes);
-      cast.add(LowLatencyRow.of(row, test.dispatch().format()));
-    }
-    return cast;
   }
 
   LowLatencyCase test() {
@@ -80,31 +70,31 @@ final class LowLatencyExpected {
     return data.get(rank);
   }
 
-  private List<Selection> packed(int rank, int localExpert) {
-    return packed.get(rank * sizes.localExperts() + localExpert);
+  private ReferenceLowLatencyDispatch received(int rank) {
+    return received.computeIfAbsent(
+        rank, receiver -> RoutingReference.lowLatencyDispatch(inputs, spec, receiver));
   }
 
   /// {@return rows that each expert of a rank receives}
   int[] recvCount(int rank) {
-    int[] counts = new int[sizes.localExperts()];
-    for (int expert = 0; expert < counts.length; expert++) {
-      counts[expert] = packed(rank, expert).size();
-    }
-    return counts;
+    return received(rank).recvCount();
   }
 
   void checkDispatch(int rank, LowLatencyReceived got) {
+    ReferenceLowLatencyDispatch wanted = received(rank);
     checkShapes(got);
-    assertThat(got.count()).as("recvCount").isEqualTo(recvCount(rank));
-    int[] ranges = new int[sizes.localExperts() * sizes.numRanks() * 2];
-    for (int expert = 0; expert < sizes.localExperts(); expert++) {
-      List<Selection> wanted = packed(rank, expert);
-      for (int row = 0; row < wanted.size(); row++) {
-        checkRow(got, expert, row, wanted.get(row));
-      }
-      fillRanges(wanted, ranges, expert * sizes.numRanks());
+    assertThat(got.count()).as("recvCount").isEqualTo(wanted.recvCount());
+    int[] ranges = new int[wanted.layoutBegin().length * 2];
+    for (int i = 0; i < wanted.layoutBegin().length; i++) {
+      ranges[i * 2] = wanted.layoutBegin()[i];
+      ranges[i * 2 + 1] = wanted.layoutCount()[i];
     }
     assertThat(got.layoutRange()).as("layoutRange").isEqualTo(ranges);
+    for (int expert = 0; expert < sizes.localExperts(); expert++) {
+      for (int row = 0; row < wanted.recvCount()[expert]; row++) {
+        checkRow(got, wanted, expert, row);
+      }
+    }
   }
 
   private void checkShapes(LowLatencyReceived got) {
@@ -126,46 +116,47 @@ final class LowLatencyExpected {
         });
   }
 
-  private void checkRow(LowLatencyReceived got, int expert, int row, Selection wanted) {
-    String where = "expert=" + expert + ", row=" + row + ", " + wanted;
+  private void checkRow(
+      LowLatencyReceived got, ReferenceLowLatencyDispatch wanted, int expert, int row) {
     int source = got.srcInfo()[expert * sizes.rowsPerExpert() + row];
-    assertThat(source).as("srcInfo: %s", where).isEqualTo(wanted.token);
-    LowLatencyRow sent = rows.get(wanted.source).get(wanted.token);
-    if (got.row(expert, row).mismatch(sent.bytes()) >= 0) {
-      throw new AssertionError("row differs: " + where);
+    if (source != wanted.srcInfo().get(expert)[row]) {
+      throw new AssertionError("srcInfo differs: expert=" + expert + ", row=" + row);
     }
-    for (int column = 0; column < sent.scales().length; column++) {
-      if (got.scaleBits(expert, row, column) != sent.scales()[column]) {
-        throw new AssertionError("scale differs: column=" + column + ", " + where);
+    if (got.row(expert, row).mismatch(row(wanted.recvRows().get(expert), wanted, expert, row))
+        >= 0) {
+      throw new AssertionError("row differs: expert=" + expert + ", row=" + row);
+    }
+    MemorySegment scales = row(wanted.recvScales().get(expert), wanted, expert, row);
+    for (int column = 0; column < scales.byteSize() / Integer.BYTES; column++) {
+      int bits = scales.get(JAVA_INT_UNALIGNED, column * 4L);
+      if (got.scaleBits(expert, row, column) != bits) {
+        throw new AssertionError(
+            "scale differs: expert=" + expert + ", row=" + row + ", column=" + column);
       }
     }
   }
 
-  /// Begin and count of each source among the rows of an expert.
-  private void fillRanges(List<Selection> wanted, int[] ranges, int first) {
-    for (Selection selection : wanted) {
-      ranges[(first + selection.source) * 2 + 1]++;
-    }
-    int begin = 0;
-    for (int source = first; source < first + sizes.numRanks(); source++) {
-      ranges[source * 2] = begin;
-      begin += ranges[source * 2 + 1];
-    }
+  /// {@return the bytes of a row among those of an expert}
+  private static MemorySegment row(
+      MemorySegment all, ReferenceLowLatencyDispatch of, int expert, int row) {
+    long bytes = all.byteSize() / of.recvCount()[expert];
+    return all.asSlice(row * bytes, bytes);
   }
 
   void checkCombine(int rank, Tensor got) {
-    float[] wanted = sums.computeIfAbsent(rank, this::sum);
-    float[] values = new float[wanted.length];
+    MemorySegment wanted = sums.computeIfAbsent(rank, this::sums);
     int hidden = sizes.hidden();
-    for (int i = 0; i < wanted.length; i++) {
+    float[] values = new float[data.get(rank).tokens * hidden];
+    for (int i = 0; i < values.length; i++) {
       long at = i / hidden * got.pitchBytes() + i % hidden * 2L;
       short bits = got.segment().get(JAVA_SHORT_UNALIGNED, at);
       values[i] = Bf16.toFloat(bits);
-      boolean bothNaN = Float.isNaN(values[i]) && Float.isNaN(wanted[i]);
-      if (bits != Bf16.fromFloat(wanted[i]) && !bothNaN) {
+      float sum = Bf16.toFloat(wanted.get(JAVA_SHORT_UNALIGNED, i * 2L));
+      boolean bothNaN = Float.isNaN(values[i]) && Float.isNaN(sum);
+      if (bits != wanted.get(JAVA_SHORT_UNALIGNED, i * 2L) && !bothNaN) {
         throw new AssertionError(
             "sum differs: token=%d, channel=%d, value=%s, expected=%s"
-                .formatted(i / hidden, i % hidden, values[i], wanted[i]));
+                .formatted(i / hidden, i % hidden, values[i], sum));
       }
     }
     if (test.values() == LowLatencyCase.Values.NORMAL) {
@@ -181,33 +172,39 @@ final class LowLatencyExpected {
     };
   }
 
-  /// Sums of a rank's tokens before they are rounded.
-  private float[] sum(int rank) {
-    LowLatencyData mine = data.get(rank);
-    int hidden = sizes.hidden();
-    float[] all = new float[mine.tokens * hidden];
-    float[] output = new float[hidden];
-    for (int i = 0; i < mine.combineIds.length; i++) {
-      if (mine.combineIds[i] >= 0) {
-        int token = i / sizes.topk();
-        expertOutput(rows.get(rank).get(token), mine.combineIds[i], output);
-        for (int channel = 0; channel < hidden; channel++) {
-          int at = token * hidden + channel;
-          all[at] = Math.fma(mine.weights[i], output[channel], all[at]);
-        }
-      }
-    }
-    return all;
+  private MemorySegment sums(int home) {
+    LowLatencyData mine = data.get(home);
+    return RoutingReference.lowLatencyCombine(
+            home, input(mine, mine.combineIds), this::expertOutput, spec)
+        .combinedX();
   }
 
-  /// What an expert's output for a row is when it is home.
-  private void expertOutput(LowLatencyRow row, long expert, float[] output) {
+  /// What an expert's output for a received row is when it is home.
+  private void expertOutput(int home, int token, int expert, float[] output) {
+    int local = expert % sizes.localExperts();
+    ReferenceLowLatencyDispatch there = received(expert / sizes.localExperts());
+    int row = there.rowOf(local, home, token);
+    MemorySegment bytes = row(there.recvRows().get(local), there, local, row);
+    decode(bytes, row(there.recvScales().get(local), there, local, row), output);
     float factor = LowLatencyData.factor(test, expert);
     for (int channel = 0; channel < output.length; channel++) {
-      output[channel] = Bf16.toFloat(Bf16.fromFloat(factor * row.values()[channel]));
+      output[channel] = Bf16.toFloat(Bf16.fromFloat(factor * output[channel]));
     }
     if (test.combine().format() == CombineFormat.LOGFMT10) {
       throughLogFmt(output);
+    }
+  }
+
+  private void decode(MemorySegment row, MemorySegment scales, float[] values) {
+    switch (test.dispatch().format()) {
+      case BF16 -> Bf16.decodeRow(row, values);
+      case FP8, FP8_POWER_OF_TWO -> Fp8Groups.dequantiseRow(row, scales, values);
+      case FP8_UE8M0 -> {
+        int groups = values.length / Fp8Groups.CHANNELS;
+        MemorySegment unpacked = MemorySegment.ofArray(new float[groups]);
+        Ue8m0.unpackRow(scales, unpacked);
+        Fp8Groups.dequantiseRow(row, unpacked, values);
+      }
     }
   }
 

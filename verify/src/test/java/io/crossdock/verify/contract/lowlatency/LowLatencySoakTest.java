@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 /// iterations on a loaded machine whose ranks pause at random.
 class LowLatencySoakTest {
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
-  private static final int MANY = 10_000;
+  private static final int MANY = Integer.getInteger("crossdock.soak.iterations", 10_000);
   private static final int PROCESSES = 3;
   private static final Duration LONGEST = Duration.ofMinutes(90);
 
