@@ -112,6 +112,7 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void receive(LowLatencyDispatchCall call) {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    handle.received = true;
     areas.awaitRelease(handle.area);
     clearWaits(call.waitStats);
     Launcher launcher =
@@ -132,6 +133,7 @@ final class CudaLowLatency implements LowLatencySession {
   public void send(LowLatencyCombineCall call) {
     context.health.checkUsable();
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    requireComplete(handle);
     call.epoch = handle.nextCombineEpoch();
     Launcher launcher =
         begin(Kernel.LL_REPLY, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
@@ -139,6 +141,28 @@ final class CudaLowLatency implements LowLatencySession {
     putChoices(launcher, call.topkIdx);
     launcher.putMemory(Y, call.y.segment());
     context.run(Kernel.LL_REPLY, sms(call.config == null ? 0 : call.config.numSms()), 0);
+  }
+
+  /// Ranks that came back since may not have taken part in the dispatch.
+  private void requireComplete(CudaLowLatencyHandle handle) {
+    if (!handle.received) {
+      throw refused("the dispatch is not complete, its hook did not run: rank=" + context.rank);
+    }
+    if (handle.generation != rejoin.generation()) {
+      throw refused(
+          "the dispatch was made before ranks came back: rank="
+              + context.rank
+              + ", generation="
+              + handle.generation
+              + ", now="
+              + rejoin.generation()
+              + ", remedy=dispatch again");
+    }
+  }
+
+  private InvalidInputException refused(String message) {
+    refuse(message);
+    return new InvalidInputException(message);
   }
 
   @Override

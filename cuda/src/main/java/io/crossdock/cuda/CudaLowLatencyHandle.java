@@ -17,6 +17,12 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
   private final Blocks blocks;
   private int combines;
 
+  /// In which the dispatch was made.
+  long generation;
+
+  /// True once the receive half of the dispatch was enqueued.
+  boolean received;
+
   CudaLowLatencyHandle(Blocks blocks, Control control) {
     this.blocks = blocks;
     this.control = control;

@@ -19,12 +19,18 @@ final class CudaRejoin {
   private final LowLatencyGeometry geometry;
   private final Rejoin rejoin;
   private final Pacer pacer = new Pacer();
+  private long generation;
 
   CudaRejoin(CudaContext context, LowLatencyMemory memory) {
     this.context = context;
     this.memory = memory;
     this.geometry = context.geometry.lowLatency;
     this.rejoin = new Rejoin(context.rank, context.numRanks);
+  }
+
+  /// The generation of calls made now.
+  long generation() {
+    return generation;
   }
 
   void mask(int peer) {
@@ -129,8 +135,9 @@ final class CudaRejoin {
   }
 
   /// Starts a generation.
-  void restart(long generation, boolean[] absent) {
-    long epoch = LowLatencyState.first(generation);
+  void restart(long next, boolean[] absent) {
+    generation = next;
+    long epoch = LowLatencyState.first(next);
     memory.restart(context.control, epoch, absent);
     for (int peer = 0; peer < context.numRanks; peer++) {
       long to = context.links.address(peer);
