@@ -101,6 +101,8 @@ final class CudaLowLatency implements LowLatencySession {
   public void send(LowLatencyDispatchCall call) {
     context.health.checkUsable();
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    handle.generation = rejoin.generation();
+    handle.received = false;
     Launcher launcher =
         begin(Kernel.LL_SEND, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
     launcher.put(CALL_EPOCH, handle.epochAddress());
