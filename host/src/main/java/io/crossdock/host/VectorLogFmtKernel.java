@@ -111,10 +111,14 @@ final class VectorLogFmtKernel implements LogFmtKernel {
       FloatVector position = octave.sub(lowest).mul(codesPerOctave);
       IntVector near = position.add(Log2.ROUND).reinterpretAsInts().sub(ROUND_BITS - 1);
       IntVector code = near.blend(0, magnitude.eq(0));
-      store(code, page, to + i);
+      ((ByteVector) code.convertShape(I2B, B, 0)).intoMemorySegment(page, to + i, LE);
       IntVector pair = code.lanewise(LSHR, 8).or(bits.lanewise(LSHR, 30).and(2));
       long pairs = to + CHANNELS + i % QUARTER;
-      store(pair.lanewise(LSHL, 2 * (i / QUARTER)).or(bytes(page, pairs)), page, pairs);
+      IntVector others =
+          (IntVector)
+              ByteVector.fromMemorySegment(B, page, pairs, LE).convertShape(ZERO_EXTEND_B2I, I, 0);
+      IntVector all = pair.mul(1 << (2 * (i / QUARTER))).or(others);
+      ((ByteVector) all.convertShape(I2B, B, 0)).intoMemorySegment(page, pairs, LE);
     }
   }
 
@@ -179,9 +183,5 @@ final class VectorLogFmtKernel implements LogFmtKernel {
   private static IntVector bytes(MemorySegment page, long offset) {
     return (IntVector)
         ByteVector.fromMemorySegment(B, page, offset, LE).convertShape(ZERO_EXTEND_B2I, I, 0);
-  }
-
-  private static void store(IntVector bytes, MemorySegment page, long offset) {
-    ((ByteVector) bytes.convertShape(I2B, B, 0)).intoMemorySegment(page, offset, LE);
   }
 }

@@ -31,7 +31,8 @@ final class SharedPages {
   private static final AtomicLong NEXT = new AtomicLong();
 
   static {
-    try (SharedMemory memory = SharedMemory.create(SharedMemory.WINDOWS, NUM_PAGES * LAYOUT.receive(0), 0)) {
+    try (SharedMemory memory =
+        SharedMemory.create(SharedMemory.WINDOWS, NUM_PAGES * LAYOUT.receive(0), 0)) {
       WRITERS = map(memory);
       READERS = map(memory);
     }

@@ -1,11 +1,15 @@
 package io.crossdock.verify.watch;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.DType;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
+import io.crossdock.core.LowLatencyDispatchOptions;
+import io.crossdock.core.Mode;
+import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
-import io.crossdock.verify.harness.ExactCalls;
 import io.crossdock.verify.harness.RankBody;
+import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
@@ -27,15 +31,26 @@ public final class SlowRankBody implements RankBody {
   @Override
   public void run(ProcessGroup group) {
     BufferSpec spec =
-        BufferSpec.builder().numMaxTokensPerRank(8).hidden(256).topk(3).numExperts(12).build();
-    try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group)) {
-      ExactCalls calls = new ExactCalls(buffer);
-      for (long seed = 0; seed < Long.MAX_VALUE; seed++) {
+        BufferSpec.builder()
+            .mode(Mode.LOW_LATENCY)
+            .numMaxTokensPerRank(1)
+            .hidden(256)
+            .topk(1)
+            .numExperts(group.size())
+            .build();
+    try (EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group);
+        Arena arena = Arena.ofShared()) {
+      Tensor x = Tensor.allocate(arena, DType.BF16, 1, 256);
+      Tensor topkIdx = Tensor.allocate(arena, DType.I64, 1, 1);
+      for (long call = 0; call < Long.MAX_VALUE; call++) {
         if (group.rank() == slow) {
           LockSupport.parkNanos(LATE_NANOS);
         }
-        calls.dispatch(seed % 16).close();
-        if (seed == WARM) {
+        // One wait for each peer in a call, so that each is a late one.
+        buffer
+            .lowLatencyDispatch(x, topkIdx, 1, group.size(), LowLatencyDispatchOptions.DEFAULT)
+            .close();
+        if (call == WARM) {
           System.out.println(RUNNING);
         }
       }
