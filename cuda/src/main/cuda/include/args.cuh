@@ -49,7 +49,7 @@ enum Phase : u64 {
   kBarrierPhase = 3,
   kGrantPhase = 4,
   kReceivePhase = 5,
-  kAnnouncePhase = 6,  // words of this phase carry an epoch in their upper half
+  kAnnouncePhase = 6,  // words of this phase carry an epoch in their upper bits
 };
 
 // Why a device refused a call; 0 stands for text from the host.

@@ -11,9 +11,9 @@ namespace crossdock {
 
 constexpr u32 kPlanWords = 8192;  // of shared memory
 constexpr u64 kOfferBit = 1;
-constexpr u32 kAreaShift = 1;
-constexpr u32 kTermsShift = 9;
-constexpr u32 kTagShift = 32;
+constexpr u32 kAreaShift = 1;  // one bit: there are two areas
+constexpr u32 kTermsShift = 2;
+constexpr u32 kTagShift = 18;  // more than any count has bits
 
 // How the rows of a dispatch travel.
 enum LlPath : u32 { kLlFailed = 0, kLlThroughLanes = 1, kLlDirect = 2 };
@@ -28,9 +28,13 @@ __device__ __forceinline__ u64 ll_result_rows(const LlCall& call) {
   return call.terms.num_max_tokens * call.geometry.num_ranks;
 }
 
-// The upper half of a word that was announced in an epoch. Later words are greater.
+// The upper bits of a word that was announced in an epoch.
 __device__ __forceinline__ u64 ll_tag(u64 epoch) {
-  return static_cast<u64>(static_cast<u32>(epoch)) << kTagShift;
+  return epoch << kTagShift;
+}
+
+__device__ __forceinline__ u64 ll_payload(u64 word) {
+  return word & ((1ull << kTagShift) - 1);
 }
 
 __device__ __forceinline__ u64* ll_announcement(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
@@ -43,13 +47,14 @@ __device__ __forceinline__ u64* ll_announced_counts(const LlCall& call, u64 rece
                       ll_lane(call, epoch, source) * call.ll.counts_pitch);
 }
 
-// The lower half of an announcement. Terms that differ show in some bits of it; the flags tell them apart.
+// The lower bits of an announcement. Terms that differ show in some bits of it; the flags tell them apart.
 __device__ inline u64 ll_offer(const LlCall& call, bool direct) {
   constexpr u32 kPrime = 0x01000193;
   u32 mixed = static_cast<u32>(call.terms.format) + 1;
   mixed = (mixed * kPrime) ^ static_cast<u32>(call.terms.num_experts);
   mixed = (mixed * kPrime) ^ static_cast<u32>(call.terms.num_max_tokens);
-  return static_cast<u32>(mixed << kTermsShift) | call.area << kAreaShift | (direct ? kOfferBit : 0);
+  mixed = (mixed ^ mixed >> 16) & 0xffff;
+  return mixed << kTermsShift | call.area << kAreaShift | (direct ? kOfferBit : 0);
 }
 
 // By the first lanes of a block: announces the call to the peers that this block looks after.
@@ -61,12 +66,12 @@ __device__ inline void ll_announce(const LlCall& call, u64 epoch, bool direct) {
   }
 }
 
-// By one warp, a word a lane, null for none: waits, bounded, until each word reached a value.
+// By one warp, a word a lane, null for none: waits, bounded, until each word has the tag of `expected`.
 __device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 expected, u64 peer, u64* seen) {
   const u64 start = global_timer();
   for (u32 turn = 1;; turn++) {
     *seen = word == nullptr ? expected : ld_acquire_sys(word);
-    const u32 late = __ballot_sync(kAllLanes, *seen < expected);
+    const u32 late = __ballot_sync(kAllLanes, *seen >> kTagShift != expected >> kTagShift);
     if (late == 0) {
       return true;
     }
@@ -93,12 +98,12 @@ __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* ar
   __shared__ LlPath path;
   if (warp_idx() == 0) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
-    const bool came = ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase}, call.waits);
+    const bool came = ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift}, call.waits);
     const u64 terms = ll_offer(call, true) >> kTermsShift;
     bool direct = true;
     for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {
-      const u64 offer = static_cast<u32>(*ll_announcement(call, call.geometry.rank, peer, epoch));
-      const u64 area = offer >> kAreaShift & ((1u << (kTermsShift - kAreaShift)) - 1);
+      const u64 offer = ll_payload(*ll_announcement(call, call.geometry.rank, peer, epoch));
+      const u64 area = offer >> kAreaShift & 1;
       direct = direct && (offer & kOfferBit) != 0 && offer >> kTermsShift == terms;
       areas[peer] = peer_memory(call.geometry, peer) + call.ll.areas + area * call.ll.area_pitch;
     }

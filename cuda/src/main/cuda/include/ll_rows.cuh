@@ -248,7 +248,7 @@ __device__ inline bool ll_add_counts_before(const LlCall& call, u64 epoch, i64 e
     if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
       return false;
     }
-    *sum += static_cast<u32>(seen);
+    *sum += ll_payload(seen);
   }
 #pragma unroll
   for (u32 step = kSumLanes / 2; step > 0; step /= 2) {

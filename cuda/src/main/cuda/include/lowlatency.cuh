@@ -65,7 +65,14 @@ struct LlWait {
   u64 expected;
   u64 epoch;  // of the call
   u64 phase;
+  u32 payload_bits = 0;  // of words that carry a value below their tag
 };
+
+// Marks only grow. A tag is met when it is there, since words without a later call keep theirs.
+__device__ __forceinline__ bool ll_has_come(const LlWait& wait, u64 seen) {
+  return wait.payload_bits == 0 ? seen >= wait.expected
+                                : seen >> wait.payload_bits == wait.expected >> wait.payload_bits;
+}
 
 // Of every two ways that a wait near its end can go, one is taken by all blocks: the first that any of
 // them found.
@@ -95,7 +102,7 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   if (is_masked(call, peer)) {
     return true;
   }
-  if (*seen >= wait.expected) {
+  if (ll_has_come(wait, *seen)) {
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
@@ -106,7 +113,7 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   const bool gone = ld_acquire_sys(state) == kLeaving;
   const bool expired = waited_nanos > call.geometry.timeout_nanos;
   // A peer stores its last words before it says that it leaves.
-  if ((gone && ld_acquire_sys(word) < wait.expected) ||
+  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
       (expired && ll_decide(call, peer, wait.epoch, true))) {
     ll_mask(call, peer);
     return true;

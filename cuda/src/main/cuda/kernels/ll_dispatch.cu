@@ -195,7 +195,7 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
       if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
         return;
       }
-      const u32 count = valid ? static_cast<u32>(seen) : 0;
+      const u32 count = static_cast<u32>(ll_payload(seen));
       u32 through = count;
 #pragma unroll
       for (u32 step = 1; step < kWarpThreads; step *= 2) {

@@ -366,8 +366,6 @@ final class CudaLowLatency implements LowLatencySession {
   /// @param generation above all used, equal on all ranks
   void reset(long generation) {
     areas.clear();
-    long own = context.links.address(context.rank) + context.geometry.lowLatency.announcements;
-    context.gpu.memory().zero(own, context.geometry.lowLatency.announcedBytes);
     rejoin.restart(generation, new boolean[context.numRanks]);
   }
 }

@@ -37,8 +37,6 @@ final class LowLatencyGeometry {
   final long maskedBy;
   final long knocks;
   final long acks;
-  final long announcements;
-  final long announcedBytes;
   final long areas;
   final long areaPitch;
   final long areaScales;
@@ -60,6 +58,7 @@ final class LowLatencyGeometry {
   private final long laneSources;
   private final long combine;
   private final long combinePitch;
+  private final long announcements;
   private final long counts;
   private final long countsPitch;
 
@@ -106,7 +105,6 @@ final class LowLatencyGeometry {
     announcements = memory.take(lanes, Long.BYTES);
     counts = memory.take(lanes, countsPitch);
     dispatch = memory.end(LANE_ALIGNMENT);
-    announcedBytes = dispatch - announcements;
     combine = Math.addExact(dispatch, Math.multiplyExact(lanes, dispatchPitch));
     areas = Math.addExact(combine, Math.multiplyExact(lanes, combinePitch));
     long areasBytes = Math.multiplyExact(LowLatencyState.MAX_LIVE_RESULTS, areaPitch);

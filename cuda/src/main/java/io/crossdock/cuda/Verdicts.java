@@ -43,8 +43,10 @@ final class Verdicts {
     "ENTER", "FINISH", "PULL", "BARRIER", "GRANT", "RECEIVE", "ANNOUNCE"
   };
 
-  /// Its words carry an epoch in their upper half.
+  /// Its words carry an epoch in their upper bits: `kTagShift` of ll_plan.cuh.
   private static final long ANNOUNCE_PHASE = 6;
+
+  private static final int TAG_SHIFT = 18;
 
   /// From here on phases are those of low-latency mode.
   private static final long GRANT_PHASE = 4;
@@ -160,7 +162,7 @@ final class Verdicts {
 
   private static long epoch(MemorySegment report, long field) {
     long word = report.get(JAVA_LONG, field);
-    return report.get(JAVA_LONG, PHASE) == ANNOUNCE_PHASE ? word >>> Integer.SIZE : word;
+    return report.get(JAVA_LONG, PHASE) == ANNOUNCE_PHASE ? word >>> TAG_SHIFT : word;
   }
 
   private static WaitTimeoutException.Facts facts(MemorySegment report, int rank) {
