@@ -112,7 +112,9 @@ final class CudaContext {
 
   /// @param state device address of a LocalState
   void writeGeometry(Launcher launcher, long state) {
-    geometry.write(launcher.args(), rank, local.peers, links.address(rank), state);
+    long own = links.address(rank);
+    CudaGeometry.Place place = new CudaGeometry.Place(rank, local.peers, own, links.areOnOneGpu());
+    geometry.write(launcher.args(), place, state);
   }
 
   /// Makes the launcher of a kernel that not every buffer needs.

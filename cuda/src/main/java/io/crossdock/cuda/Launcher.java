@@ -27,8 +27,7 @@ final class Launcher {
   Launcher(SegmentAllocator allocator, CudaGpu gpu, Kernel kernel) {
     this.launch = new Launch(allocator, gpu.function(kernel), kernel.args.byteSize());
     this.numThreads = launch.function().maxThreads();
-    boolean lowLatency = kernel.args.fields().contains("call");
-    this.reporting = (lowLatency ? Structs.LL_CALL : kernel.args).offset("reporting");
+    this.reporting = (kernel.isLowLatency() ? Structs.LL_CALL : kernel.args).offset("reporting");
     this.shape = new LaunchShape(1, numThreads, 0);
   }
 
