@@ -120,8 +120,7 @@ __device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 fi
   const u64 peer = first + lane_idx();
   const bool valid = peer < call.geometry.num_ranks && !is_masked(call, peer);
   const bool refused =
-      valid &&
-      ld_acquire_sys(&ll_refusal(call, call.geometry.rank, peer, wait.epoch)->epoch) == wait.epoch;
+      valid && ld_acquire_sys(&ll_refusal(call, call.geometry.rank, peer, wait.epoch)->epoch) == wait.epoch;
   const bool out =
       valid && ld_acquire_sys(flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer)) != 0;
   const u32 refusals = __ballot_sync(kAllLanes, refused);
@@ -131,8 +130,7 @@ __device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 fi
   }
   const u32 culprit = __ffs(refusals != 0 ? refusals : maskers) - 1;
   const u64 code = refusals != 0 ? kRefusedCall : kMaskedOut;
-  record_failure(call.geometry,
-                 {code, first + culprit, wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0});
+  record_failure(call.geometry, {code, first + culprit, wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0});
   return true;
 }
 
@@ -187,8 +185,8 @@ __device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
     return false;
   }
   const u64 needed = epoch < kSlotSets ? 0 : epoch - kSlotSets;
-  return ll_await(call, {own_memory(call.geometry) + call.ll.completed, sizeof(u64), needed, epoch, kGrantPhase},
-                  0);
+  return ll_await(
+      call, {own_memory(call.geometry) + call.ll.completed, sizeof(u64), needed, epoch, kGrantPhase}, 0);
 }
 
 __device__ inline bool ll_agrees(const LlTerms& a, const LlTerms& b) {
@@ -312,9 +310,9 @@ __device__ inline void ll_publish_completed(const LlCall& call) {
 
 // How a grid of low-latency mode ends.
 enum LlEnding : u64 {
-  kLlSent = 0,        // the receive half is to come
-  kLlComplete = 1,    // the slots are free again
-  kLlNotBegun = 2,    // as if it had not been called
+  kLlSent = 0,      // the receive half is to come
+  kLlComplete = 1,  // the slots are free again
+  kLlNotBegun = 2,  // as if it had not been called
 };
 
 // By one warp: writes the report to the host.

@@ -13,11 +13,11 @@
 
 namespace crossdock {
 
-constexpr u32 kSumChannels = 8;    // of a lane at a time
-constexpr u32 kSumWords = 2;       // 16-byte words of a lane
-constexpr u32 kReplyParts = 4;     // warps that share a run of rows
+constexpr u32 kSumChannels = 8;  // of a lane at a time
+constexpr u32 kSumWords = 2;     // 16-byte words of a lane
+constexpr u32 kReplyParts = 4;   // warps that share a run of rows
 constexpr u64 kNowhere = 0;
-constexpr u64 kLlLogFmt = 1;  // ordinal of the Java enum CombineFormat
+constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
 constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
 
 __device__ __forceinline__ bool is_encoded(const LlCall& call) {
@@ -84,8 +84,8 @@ __device__ inline void ll_reply_part(const LlReplyArgs& args, u64 epoch, u64 sou
   const u64 first = expert * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 from = args.y + (first + __reduce_add_sync(kAllLanes, rows)) * row_bytes;
   const u64 pitch = ll_reply_pitch(call);
-  const u64 to = ll_combine_lane(call, source, call.geometry.rank, epoch) +
-                 __reduce_add_sync(kAllLanes, slots) * pitch;
+  const u64 to =
+      ll_combine_lane(call, source, call.geometry.rank, epoch) + __reduce_add_sync(kAllLanes, slots) * pitch;
   if (is_encoded(call)) {
     for (u64 i = part; i < num_rows; i += kReplyParts) {
       log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
@@ -111,8 +111,7 @@ __device__ inline void ll_finish_reply(const LlCall& call, u64 epoch) {
     const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
     const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
     ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
-    record_failure(call.geometry,
-                   {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
   }
   __syncthreads();
   if (warp_idx() == 0) {
@@ -132,7 +131,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   __syncthreads();
   const u64 num_parts = ll_num_local(call) * call.geometry.num_ranks * kReplyParts;
   const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
-  for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); ready != 0 && i < num_parts; i += stride) {
+  for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); ready != 0 && i < num_parts;
+       i += stride) {
     const u64 run = i / kReplyParts;
     const u64 expert = run / call.geometry.num_ranks;
     ll_reply_part(args, epoch, run - expert * call.geometry.num_ranks, expert, i % kReplyParts);
@@ -153,8 +153,7 @@ __device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, u64 token,
     return kNowhere;
   }
   const u64 slot = ll_slot_of(call, token, k, expert);
-  return ll_combine_lane(call, call.geometry.rank, owner, epoch) +
-         slot * ll_reply_pitch(call);
+  return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
 }
 
 __device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
@@ -238,7 +237,8 @@ __device__ inline void ll_sum_encoded_part(const LlSumArgs& args, u64 epoch, u64
 #pragma unroll
   for (u32 slot = 0; slot < kLogSumGroups; slot++) {
     const u64 group = first_group + slot;
-    const u32 quarter = group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
+    const u32 quarter =
+        group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
 #pragma unroll
     for (u32 channel = 0; channel < 4; channel++) {
       if (lane_idx() < quarter) {
@@ -250,7 +250,8 @@ __device__ inline void ll_sum_encoded_part(const LlSumArgs& args, u64 epoch, u64
 }
 
 // By one warp: the sums of some channels of a token.
-__device__ inline void ll_sum_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part, const u32* counted) {
+__device__ inline void ll_sum_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part,
+                                   const u32* counted) {
   const LlCall& call = args.call;
   const Reply mine = ll_reply_of(args, epoch, token, counted);
   const u64 num_words = call.ll.hidden / kSumChannels;
@@ -289,10 +290,12 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   }
   if (ll_await_flags(call, epoch, args.waits, counted)) {
     const bool encoded = is_encoded(call);
-    const u64 part_channels = encoded ? kLogSumGroups * kLogChannels : kSumWords * kWarpThreads * kSumChannels;
+    const u64 part_channels =
+        encoded ? kLogSumGroups * kLogChannels : kSumWords * kWarpThreads * kSumChannels;
     const u64 parts = (call.ll.hidden + part_channels - 1) / part_channels;
     const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
-    for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < call.num_tokens * parts; i += stride) {
+    for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < call.num_tokens * parts;
+         i += stride) {
       const u64 token = i / parts;
       if (encoded) {
         ll_sum_encoded_part(args, epoch, token, i - token * parts, counted);

@@ -125,7 +125,8 @@ __device__ inline void ll_send_group(const LlCall& call, const Selections& chose
     amax = fmaxf(amax, __shfl_xor_sync(half, amax, step));
   }
   const bool exact = call.terms.format == kLlFp8;
-  const float scale = exact ? __fdiv_rn(amax, kLargestCode) : power_of_two_above(__fdiv_rn(amax, kLargestCode));
+  const float scale =
+      exact ? __fdiv_rn(amax, kLargestCode) : power_of_two_above(__fdiv_rn(amax, kLargestCode));
   const float factor = __fdiv_rn(kLargestCode, amax);
   uint2 codes;
   unsigned char* bytes = reinterpret_cast<unsigned char*>(&codes);
@@ -146,7 +147,8 @@ __device__ inline void ll_send_group(const LlCall& call, const Selections& chose
 }
 
 // By a whole block: one row to all its destinations.
-__device__ inline void ll_send_row(const LlSendArgs& args, const Selections& chosen, u64 token, bool aligned) {
+__device__ inline void ll_send_row(const LlSendArgs& args, const Selections& chosen, u64 token,
+                                   bool aligned) {
   const u64 row = args.x + token * args.x_pitch;
   if (is_fp8(args.call.terms)) {
     const u64 num_groups = args.call.ll.hidden / kGroupChannels;
@@ -191,8 +193,7 @@ __device__ inline void ll_finish_send(const LlCall& call, u64 epoch) {
     const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
     const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
     ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
-    record_failure(call.geometry,
-                   {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
   }
   for (u64 i = threadIdx.x; i < call.terms.num_experts; i += kLlThreads) {
     pointer<i32>(call.ll.expert_counts)[i] = 0;
@@ -335,7 +336,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
   const u64 num_runs = ll_num_local(call) * call.geometry.num_ranks;
   if (ll_await_flags(call, epoch, args.waits, counted)) {
     const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
-    for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < num_runs * kPackParts; i += stride) {
+    for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < num_runs * kPackParts;
+         i += stride) {
       const u64 run_idx = i / kPackParts;
       const u64 expert = run_idx / call.geometry.num_ranks;
       const u64 source = run_idx - expert * call.geometry.num_ranks;
