@@ -309,6 +309,17 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   }
 }
 
+// By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it
+// takes.
+__device__ inline bool ll_can_clean(const LlCall& call, u64 epoch) {
+  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch + 1));
+  if (in_use != 0) {
+    record_failure(call.geometry, {kHookPending, call.geometry.rank, kGrantPhase, epoch, in_use, 0, 0, 0, 0});
+    return false;
+  }
+  return ll_can_begin(call, epoch);
+}
+
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_clean(const __grid_constant__ LlCleanArgs args) {
   __shared__ u32 counted[kMaxLowLatencyRanks];
@@ -316,7 +327,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   if (warp_idx() == 0) {
-    store_by_warp(&ready, ll_can_begin(call, epoch));
+    store_by_warp(&ready, ll_can_clean(call, epoch));
   }
   __syncthreads();
   if (ready != 0) {
