@@ -2,6 +2,7 @@ package io.crossdock.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.LowLatencyHandleData;
@@ -114,6 +115,7 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void receive(LowLatencyDispatchCall call) {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    requireOpen(handle);
     handle.received = true;
     areas.awaitRelease(handle.area);
     clearWaits(call.waitStats);
@@ -162,6 +164,20 @@ final class CudaLowLatency implements LowLatencySession {
     }
   }
 
+  /// A call and its handle are of one generation; a handshake ends what was pending before it.
+  private void requireOpen(CudaLowLatencyHandle handle) {
+    context.health.checkUsable();
+    if (handle.generation != rejoin.generation()) {
+      throw new CrossdockException(
+          "call was abandoned: rank="
+              + context.rank
+              + ", generation="
+              + handle.generation
+              + ", now="
+              + rejoin.generation());
+    }
+  }
+
   private InvalidInputException refused(String message) {
     refuse(message);
     return new InvalidInputException(message);
@@ -170,6 +186,7 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void receive(LowLatencyCombineCall call) {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+    requireOpen(handle);
     clearWaits(call.waitStats);
     Launcher launcher = begin(Kernel.LL_SUM, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
     launcher.put(CALL_EPOCH, call.epoch);
