@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks and measures the CUDA engine on a GPU machine that has neither JDK nor Maven: docs/gpu.md.
-#   tools/gpu.sh [STEP...]    steps: doctor suite suite-debug memcheck racecheck bench (default: all)
+#   tools/gpu.sh [STEP...]    steps: doctor suite suite-debug memcheck racecheck bench (default: these), soak soak-debug
 #   OUT                       where logs, bench.json and table.txt go (default: a new folder)
 #   CROSSDOCK_BUNDLE          archive made by tools/bundle.sh --tests (default: the one in .bundle)
 #   CROSSDOCK_TESTS           regular expression of the full names of test classes, for quick runs
 #   CROSSDOCK_GPU_SECONDS     time for everything (default: 570); what no longer fits is left out
+#   CROSSDOCK_SOAK_CALLS      low-latency calls of a soak (default: 100000)
 #   CROSSDOCK_BENCHES         regular expression of the benches to run, for example '4x24-.*'
 set -uo pipefail
 
@@ -13,9 +14,11 @@ readonly root
 readonly kill_after_seconds=10 shown_lines=30 sanitizer_error=86 sanitizer_launch_seconds=120
 readonly steps=(doctor suite suite-debug memcheck racecheck bench)
 readonly debug_kernels=-Dcrossdock.cuda.debug=true
+readonly soak_class=io.crossdock.verify.contract.lowlatency.GpuLowLatencySoakTest
 
 # At most so long for each step; a bench has its own.
-declare -A limits=([doctor]=60 [suite]=240 [suite-debug]=240 [memcheck]=200 [racecheck]=200 [bench]=90)
+declare -A limits=([doctor]=60 [suite]=240 [suite-debug]=240 [memcheck]=200 [racecheck]=200 [bench]=90
+  [soak]=560 [soak-debug]=560)
 
 # NAME=OPTIONS of `bench intranode`. Ranks are threads: processes would take turns on one GPU.
 common='--engine cuda --launch threads --tokens 4096 --hidden 7168 --experts 256 --topk 8 --iterations 50'
@@ -121,11 +124,18 @@ run_doctor() {
   fi
 }
 
-# run_suite NAME
+# run_suite NAME [OPTION...]: with options of gpu-suite
 run_suite() {
   local begin=$SECONDS code=0
-  bounded "$1" "$home/bin/gpu-suite" >"$OUT/$1.log" 2>&1 || code=$?
+  bounded "$1" "$home/bin/gpu-suite" "${@:2}" >"$OUT/$1.log" 2>&1 || code=$?
   judge "$1" "$code" "$begin"
+}
+
+# run_soak NAME
+run_soak() {
+  CROSSDOCK_JAVA_OPTS="${CROSSDOCK_JAVA_OPTS:-} -Dcrossdock.soak.calls=${CROSSDOCK_SOAK_CALLS:-100000}" \
+    run_suite "$1" --select-class "$soak_class"
+  grep '^low-latency soak' "$OUT/$1.log"
 }
 
 # Calls that fail by intent, such as asking for an extension that a driver lacks, are no errors.
@@ -189,6 +199,8 @@ run_step() {
     suite-debug) JDK_JAVA_OPTIONS=$debug_kernels run_suite suite-debug ;;
     memcheck | racecheck) sanitize "$1" ;;
     bench) run_benches ;;
+    soak) run_soak soak ;;
+    soak-debug) JDK_JAVA_OPTIONS=$debug_kernels run_soak soak-debug ;;
   esac
 }
 
