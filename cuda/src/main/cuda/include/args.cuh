@@ -302,6 +302,11 @@ struct CopyArgs {
   u64 num_bytes;
 };
 
+struct BusyArgs {
+  u64 num_steps;
+  u64 sink;
+};
+
 constexpr u64 kSlotSets = 2;
 constexpr u64 kMaxLowLatencyRanks = 1024;
 
