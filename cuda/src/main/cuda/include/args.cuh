@@ -49,6 +49,7 @@ enum Phase : u64 {
   kBarrierPhase = 3,
   kGrantPhase = 4,
   kReceivePhase = 5,
+  kAnnouncePhase = 6,  // words of this phase carry an epoch in their upper bits
 };
 
 // Why a device refused a call; 0 stands for text from the host.
@@ -319,8 +320,8 @@ enum LlFormat : u64 { kLlBf16 = 0, kLlFp8 = 1, kLlFp8PowerOfTwo = 2, kLlFp8Ue8m0
 // Where low-latency mode lies in the memory of every rank, behind the windows; and this rank's own state
 // of it, by address. The Geometry beside it has a LocalState of its own.
 //
-// | completed [R] | masked by [R] | refusals [2][R] | flag lines [2][R] |
-// | dispatch lanes [2][R] | combine lanes [2][R] |
+// | completed [R] | masked by [R] | refusals [2][R] | flag lines [2][R] | announcements [2][R] |
+// | announced counts [2][R][E] | dispatch lanes [2][R] | combine lanes [2][R] | result areas [2] |
 struct LlGeometry {
   u64 hidden;
   u64 num_slots;   // of a lane
@@ -337,6 +338,15 @@ struct LlGeometry {
   u64 lane_sources;
   u64 combine;
   u64 combine_pitch;
+  u64 announcements;  // u64: what a source enters a dispatch with
+  u64 counts;         // u64[E]: rows for each expert
+  u64 counts_pitch;
+  u64 areas;  // where results lie, rows first; the next three are offsets inside an area
+  u64 area_pitch;
+  u64 area_scales;
+  u64 area_sources;
+  u64 area_outputs;
+  u64 pulled;         // u64[2]: the last combine that let its peers read the outputs of an area
   u64 masks;          // u64[R]: 1 if this rank gave a rank up
   u64 decisions;      // u64[R]: how a wait that was nearly over ended, tagged with the epoch
   u64 open;           // u64[2]: the call that uses a slot set and is not complete, or 0
@@ -352,10 +362,14 @@ struct LlTerms {
   u64 handle_epoch;
 };
 
+// Where the rows of a source lie once its flag is there.
+constexpr u64 kInLanes = 0;  // and of an area, its number + 1
+
 // Head of a flag line; rows for each expert of the receiver (i32) follow. The epoch is the flag.
 struct LlFlag {
   u64 epoch;
   LlTerms terms;
+  u64 place;  // kInLanes, or the area of the source that a combine reads from
 };
 
 // Why a rank's call is invalid; text follows. The epoch is the flag.
@@ -372,7 +386,10 @@ struct LlHandle {
   u64 epoch;    // u64: of the dispatch; 0 if it was not sent
   u64 choices;  // i32[tokens][K]
   u64 slots;    // i32[tokens][K]: in this rank's lane at the expert's rank
+  u64 ranks;    // i32[tokens][K]: among this rank's rows for the expert
+  u64 rows;     // i32[tokens][K]: among all rows for the expert; known if the dispatch was direct
   u64 counts;   // i32[R][E/R]: rows from each source
+  u64 direct;   // u64: 1 if rows went straight to where they are packed
   u64 topk;
 };
 
@@ -384,6 +401,8 @@ struct LlCall {
   LlTerms terms;
   LlHandle handle;
   u64 call_epoch;  // u64: the epoch of this call, from its send half to its receive half
+  u64 area;        // of the result
+  u64 waits;       // i64[R] for how long each rank was waited for, zeroed before; or 0
   u64 num_tokens;
   u64 topk_idx;
   u64 topk_idx_pitch;
@@ -391,21 +410,47 @@ struct LlCall {
   u64 topk;
 };
 
-struct LlSendArgs {
-  LlCall call;
+// What a dispatch sends. A row travels in pieces of some channels, a whole number of scales.
+struct LlRows {
   u64 x;
   u64 x_pitch;
+  u64 piece_channels;
+  u64 num_pieces;  // of a row
+  u64 num_stages;  // pieces that a block casts at a time
 };
 
-struct LlPackArgs {
-  LlCall call;
+// Where a dispatch packs what arrives.
+struct LlPacked {
   u64 rows;
   u64 scales;
   u64 recv_count;
   u64 src_info;
   u64 layout_range;
   u64 recv_stats;  // i32[E/R] to be added to, or 0
-  u64 waits;       // i64[R], or 0; zeroed before
+};
+
+// Where a combine leaves its sums.
+struct LlSums {
+  u64 weights;
+  u64 weights_pitch;
+  u64 combined_x;
+  u64 combined_x_pitch;
+};
+
+struct LlSendArgs {
+  LlCall call;
+  LlRows rows;
+};
+
+struct LlPackArgs {
+  LlCall call;
+  LlPacked packed;
+};
+
+struct LlDispatchArgs {
+  LlCall call;
+  LlRows rows;
+  LlPacked packed;
 };
 
 struct LlReplyArgs {
@@ -415,11 +460,18 @@ struct LlReplyArgs {
 
 struct LlSumArgs {
   LlCall call;
-  u64 weights;
-  u64 weights_pitch;
-  u64 combined_x;
-  u64 combined_x_pitch;
-  u64 waits;
+  LlSums sums;
+};
+
+struct LlCombineArgs {
+  LlCall call;
+  u64 y;
+  u64 zero_copy;  // 1: the rows lie in the area
+  LlSums sums;
+};
+
+struct LlAwaitPulledArgs {
+  LlCall call;
 };
 
 struct LlCleanArgs {

@@ -267,6 +267,15 @@ extern "C" __constant__ const u32 layout_LlGeometry[] = {
     CROSSDOCK_OFFSET(LlGeometry, lane_sources),
     CROSSDOCK_OFFSET(LlGeometry, combine),
     CROSSDOCK_OFFSET(LlGeometry, combine_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, announcements),
+    CROSSDOCK_OFFSET(LlGeometry, counts),
+    CROSSDOCK_OFFSET(LlGeometry, counts_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, areas),
+    CROSSDOCK_OFFSET(LlGeometry, area_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, area_scales),
+    CROSSDOCK_OFFSET(LlGeometry, area_sources),
+    CROSSDOCK_OFFSET(LlGeometry, area_outputs),
+    CROSSDOCK_OFFSET(LlGeometry, pulled),
     CROSSDOCK_OFFSET(LlGeometry, masks),
     CROSSDOCK_OFFSET(LlGeometry, decisions),
     CROSSDOCK_OFFSET(LlGeometry, open),
@@ -286,6 +295,7 @@ extern "C" __constant__ const u32 layout_LlFlag[] = {
     sizeof(LlFlag),
     CROSSDOCK_OFFSET(LlFlag, epoch),
     CROSSDOCK_OFFSET(LlFlag, terms),
+    CROSSDOCK_OFFSET(LlFlag, place),
 };
 
 extern "C" __constant__ const u32 layout_LlRefusal[] = {
@@ -302,7 +312,10 @@ extern "C" __constant__ const u32 layout_LlHandle[] = {
     CROSSDOCK_OFFSET(LlHandle, epoch),
     CROSSDOCK_OFFSET(LlHandle, choices),
     CROSSDOCK_OFFSET(LlHandle, slots),
+    CROSSDOCK_OFFSET(LlHandle, ranks),
+    CROSSDOCK_OFFSET(LlHandle, rows),
     CROSSDOCK_OFFSET(LlHandle, counts),
+    CROSSDOCK_OFFSET(LlHandle, direct),
     CROSSDOCK_OFFSET(LlHandle, topk),
 };
 
@@ -314,6 +327,8 @@ extern "C" __constant__ const u32 layout_LlCall[] = {
     CROSSDOCK_OFFSET(LlCall, terms),
     CROSSDOCK_OFFSET(LlCall, handle),
     CROSSDOCK_OFFSET(LlCall, call_epoch),
+    CROSSDOCK_OFFSET(LlCall, area),
+    CROSSDOCK_OFFSET(LlCall, waits),
     CROSSDOCK_OFFSET(LlCall, num_tokens),
     CROSSDOCK_OFFSET(LlCall, topk_idx),
     CROSSDOCK_OFFSET(LlCall, topk_idx_pitch),
@@ -321,23 +336,50 @@ extern "C" __constant__ const u32 layout_LlCall[] = {
     CROSSDOCK_OFFSET(LlCall, topk),
 };
 
+extern "C" __constant__ const u32 layout_LlRows[] = {
+    sizeof(LlRows),
+    CROSSDOCK_OFFSET(LlRows, x),
+    CROSSDOCK_OFFSET(LlRows, x_pitch),
+    CROSSDOCK_OFFSET(LlRows, piece_channels),
+    CROSSDOCK_OFFSET(LlRows, num_pieces),
+    CROSSDOCK_OFFSET(LlRows, num_stages),
+};
+
+extern "C" __constant__ const u32 layout_LlPacked[] = {
+    sizeof(LlPacked),
+    CROSSDOCK_OFFSET(LlPacked, rows),
+    CROSSDOCK_OFFSET(LlPacked, scales),
+    CROSSDOCK_OFFSET(LlPacked, recv_count),
+    CROSSDOCK_OFFSET(LlPacked, src_info),
+    CROSSDOCK_OFFSET(LlPacked, layout_range),
+    CROSSDOCK_OFFSET(LlPacked, recv_stats),
+};
+
+extern "C" __constant__ const u32 layout_LlSums[] = {
+    sizeof(LlSums),
+    CROSSDOCK_OFFSET(LlSums, weights),
+    CROSSDOCK_OFFSET(LlSums, weights_pitch),
+    CROSSDOCK_OFFSET(LlSums, combined_x),
+    CROSSDOCK_OFFSET(LlSums, combined_x_pitch),
+};
+
 extern "C" __constant__ const u32 layout_LlSendArgs[] = {
     sizeof(LlSendArgs),
     CROSSDOCK_OFFSET(LlSendArgs, call),
-    CROSSDOCK_OFFSET(LlSendArgs, x),
-    CROSSDOCK_OFFSET(LlSendArgs, x_pitch),
+    CROSSDOCK_OFFSET(LlSendArgs, rows),
 };
 
 extern "C" __constant__ const u32 layout_LlPackArgs[] = {
     sizeof(LlPackArgs),
     CROSSDOCK_OFFSET(LlPackArgs, call),
-    CROSSDOCK_OFFSET(LlPackArgs, rows),
-    CROSSDOCK_OFFSET(LlPackArgs, scales),
-    CROSSDOCK_OFFSET(LlPackArgs, recv_count),
-    CROSSDOCK_OFFSET(LlPackArgs, src_info),
-    CROSSDOCK_OFFSET(LlPackArgs, layout_range),
-    CROSSDOCK_OFFSET(LlPackArgs, recv_stats),
-    CROSSDOCK_OFFSET(LlPackArgs, waits),
+    CROSSDOCK_OFFSET(LlPackArgs, packed),
+};
+
+extern "C" __constant__ const u32 layout_LlDispatchArgs[] = {
+    sizeof(LlDispatchArgs),
+    CROSSDOCK_OFFSET(LlDispatchArgs, call),
+    CROSSDOCK_OFFSET(LlDispatchArgs, rows),
+    CROSSDOCK_OFFSET(LlDispatchArgs, packed),
 };
 
 extern "C" __constant__ const u32 layout_LlReplyArgs[] = {
@@ -349,11 +391,20 @@ extern "C" __constant__ const u32 layout_LlReplyArgs[] = {
 extern "C" __constant__ const u32 layout_LlSumArgs[] = {
     sizeof(LlSumArgs),
     CROSSDOCK_OFFSET(LlSumArgs, call),
-    CROSSDOCK_OFFSET(LlSumArgs, weights),
-    CROSSDOCK_OFFSET(LlSumArgs, weights_pitch),
-    CROSSDOCK_OFFSET(LlSumArgs, combined_x),
-    CROSSDOCK_OFFSET(LlSumArgs, combined_x_pitch),
-    CROSSDOCK_OFFSET(LlSumArgs, waits),
+    CROSSDOCK_OFFSET(LlSumArgs, sums),
+};
+
+extern "C" __constant__ const u32 layout_LlCombineArgs[] = {
+    sizeof(LlCombineArgs),
+    CROSSDOCK_OFFSET(LlCombineArgs, call),
+    CROSSDOCK_OFFSET(LlCombineArgs, y),
+    CROSSDOCK_OFFSET(LlCombineArgs, zero_copy),
+    CROSSDOCK_OFFSET(LlCombineArgs, sums),
+};
+
+extern "C" __constant__ const u32 layout_LlAwaitPulledArgs[] = {
+    sizeof(LlAwaitPulledArgs),
+    CROSSDOCK_OFFSET(LlAwaitPulledArgs, call),
 };
 
 extern "C" __constant__ const u32 layout_LlCleanArgs[] = {

@@ -69,7 +69,14 @@ struct LlWait {
   u64 expected;
   u64 epoch;  // of the call
   u64 phase;
+  u32 payload_bits = 0;  // of words that carry a value below their tag
 };
+
+// Marks only grow. A tag is met when it is there, since words without a later call keep theirs.
+__device__ __forceinline__ bool ll_has_come(const LlWait& wait, u64 seen) {
+  return wait.payload_bits == 0 ? seen >= wait.expected
+                                : seen >> wait.payload_bits == wait.expected >> wait.payload_bits;
+}
 
 // Of every two ways that a wait near its end can go, one is taken by all blocks: the first that any of
 // them found.
@@ -99,7 +106,7 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   if (is_masked(call, peer)) {
     return true;
   }
-  if (*seen >= wait.expected) {
+  if (ll_has_come(wait, *seen)) {
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
@@ -111,7 +118,7 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
   const bool expired = waited_nanos > call.geometry.timeout_nanos;
   // A peer stores its last words before it says that it leaves or is out.
-  if ((gone && ld_acquire_sys(word) < wait.expected) ||
+  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
       (expired && ll_decide(call, peer, wait.epoch, true))) {
     ll_mask(call, peer);
     return true;
@@ -189,9 +196,29 @@ __device__ inline bool ll_await(const LlCall& call, const LlWait& wait, u64 wait
   return true;
 }
 
+// The mark of a rank that freed the slots that a call is to use.
+__device__ __forceinline__ u64 ll_granting_mark(u64 epoch) {
+  return epoch < kSlotSets ? 0 : epoch - kSlotSets;
+}
+
+// By one warp: true if nothing is in the way of a call, seen in one round trip.
+__device__ __forceinline__ bool ll_can_begin_at_once(const LlCall& call, u64 epoch) {
+  bool ready = ld_relaxed_gpu(ll_open(call, epoch)) == 0;
+  for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
+    const u64 state = ld_acquire_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
+    const u64 mark = ld_acquire_sys(flag_of(call.geometry, call.ll.completed, call.geometry.rank, peer));
+    const bool granted = mark >= ll_granting_mark(epoch) || is_masked(call, peer);
+    ready = ready && state != kAborted && granted;
+  }
+  return __all_sync(kAllLanes, ready);
+}
+
 // By one warp: refuses to begin on a buffer that was aborted or whose slots are in use here, and waits
 // until every living peer freed its slots.
 __device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
+  if (ll_can_begin_at_once(call, epoch)) {
+    return true;
+  }
   const i32 origin = find_state(call.geometry, kAborted);
   if (origin >= 0) {
     record_failure(call.geometry, {kUnusable, static_cast<u64>(origin), kGrantPhase, epoch, 0, 0, 0, 0, 0});
@@ -202,9 +229,8 @@ __device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
     record_failure(call.geometry, {kHookPending, call.geometry.rank, kGrantPhase, epoch, in_use, 0, 0, 0, 0});
     return false;
   }
-  const u64 needed = epoch < kSlotSets ? 0 : epoch - kSlotSets;
-  return ll_await(
-      call, {own_memory(call.geometry) + call.ll.completed, sizeof(u64), needed, epoch, kGrantPhase}, 0);
+  const u64 words = own_memory(call.geometry) + call.ll.completed;
+  return ll_await(call, {words, sizeof(u64), ll_granting_mark(epoch), epoch, kGrantPhase}, 0);
 }
 
 __device__ inline bool ll_agrees(const LlTerms& a, const LlTerms& b) {
@@ -242,36 +268,44 @@ __device__ __forceinline__ LlTerms ll_terms(const LlCall& call) {
   return terms;
 }
 
-// By a whole block: waits for the flags of all living sources. `counted`[R] tells whose rows count.
-__device__ inline bool ll_await_flags(const LlCall& call, u64 epoch, u64 waits, u32* counted) {
+// By a whole block: waits for the flags of all living sources. `places`[R] tells where their rows lie:
+// 0 if they do not count, else the place of the flag + 1.
+__device__ inline bool ll_await_flags(const LlCall& call, u64 epoch, u32* places) {
   __shared__ u32 complete;
   if (warp_idx() == 0) {
     const LlTerms mine = ll_terms(call);
     const u64 words = reinterpret_cast<u64>(ll_flag(call, call.geometry.rank, 0, epoch));
-    const bool came = ll_await(call, {words, call.ll.flag_pitch, epoch, epoch, kReceivePhase}, waits) &&
+    const bool came = ll_await(call, {words, call.ll.flag_pitch, epoch, epoch, kReceivePhase}, call.waits) &&
                       ll_check_terms(call, mine, epoch);
     store_by_warp(&complete, came);
   }
   __syncthreads();
   for (u64 peer = threadIdx.x; peer < call.geometry.num_ranks; peer += blockDim.x) {
-    counted[peer] = is_masked(call, peer) ? 0 : 1;
+    const LlFlag* flag = ll_flag(call, call.geometry.rank, peer, epoch);
+    places[peer] = is_masked(call, peer) ? 0 : static_cast<u32>(flag->place) + 1;
   }
   __syncthreads();
   return complete != 0;
 }
 
+// What a flag line says besides the epoch.
+struct LlFlagBody {
+  LlTerms terms;
+  u64 place;
+  bool counted;  // with the rows for each expert
+};
+
 // By one warp: writes this rank's flag line at one receiver.
-__device__ inline void ll_publish_flag(const LlCall& call, const LlTerms& terms, u64 peer, u64 epoch) {
+__device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& body, u64 peer, u64 epoch) {
   LlFlag* flag = ll_flag(call, peer, call.geometry.rank, epoch);
-  if (terms.kind == kLlDispatch) {
-    const u64 num_local = ll_num_local(call);
-    const i32* counts = pointer<const i32>(call.ll.expert_counts) + peer * num_local;
-    for (u64 i = lane_idx(); i < num_local; i += kWarpThreads) {
-      ll_flag_counts(flag)[i] = __ldcg(counts + i);
-    }
+  const u64 num_local = ll_num_local(call);
+  const i32* counts = pointer<const i32>(call.ll.expert_counts) + peer * num_local;
+  for (u64 i = lane_idx(); body.counted && i < num_local; i += kWarpThreads) {
+    ll_flag_counts(flag)[i] = __ldcg(counts + i);
   }
   if (lane_idx() == 0) {
-    flag->terms = terms;
+    flag->terms = body.terms;
+    flag->place = body.place;
   }
   __syncwarp();
   if (lane_idx() == 0) {
@@ -280,13 +314,13 @@ __device__ inline void ll_publish_flag(const LlCall& call, const LlTerms& terms,
   __syncwarp();
 }
 
-// By the last block: tells all living ranks that everything of this call was sent to them.
-__device__ inline void ll_publish_flags(const LlCall& call, u64 epoch) {
-  const LlTerms terms = ll_terms(call);
+// By a block: tells all living ranks that everything of this call was sent to them.
+__device__ inline void ll_publish_flags(const LlCall& call, u64 epoch, u64 place, bool counted) {
+  const LlFlagBody body = {ll_terms(call), place, counted};
   const u32 num_warps = blockDim.x / kWarpThreads;
   for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += num_warps) {
     if (!is_masked(call, peer)) {
-      ll_publish_flag(call, terms, peer, epoch);
+      ll_publish_flag(call, body, peer, epoch);
     }
   }
   __syncthreads();
@@ -326,11 +360,20 @@ __device__ inline void ll_publish_completed(const LlCall& call) {
   publish_to_all(call.geometry, call.ll.completed, mark);
 }
 
+// By one warp: waits until all ranks have read the outputs of the result that was in this area before.
+__device__ inline void ll_await_readers(const LlCall& call, u64 epoch) {
+  const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
+  if (pulled != 0) {
+    const u64 words = own_memory(call.geometry) + call.ll.completed;
+    ll_await(call, {words, sizeof(u64), pulled, epoch, kPullPhase}, 0);
+  }
+}
+
 // How a grid of low-latency mode ends.
 enum LlEnding : u64 {
   kLlSent = 0,      // the receive half is to come
   kLlComplete = 1,  // the slots are free again
-  kLlNotBegun = 2,  // as if it had not been called
+  kLlWhole = 2,     // both halves in one grid
 };
 
 // By one warp: writes the report to the host.
@@ -377,10 +420,11 @@ __device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
   if (has_failed(call.geometry)) {
     outcome = local->outcome;
   }
-  const bool over = outcome.code != kHookPending && outcome.code != kUnusable && ending != kLlNotBegun;
+  const bool over = outcome.code != kHookPending && outcome.code != kUnusable;
   __syncwarp();
   if (lane_idx() == 0) {
     local->arrivals = 0;
+    local->departures = 0;
     local->failed = 0;
     local->refusal_key = kNoRefusal;
     if (over) {
@@ -388,11 +432,11 @@ __device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
       *ll_open(call, epoch) = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
     }
     if (ending != kLlComplete) {
-      *pointer<u64>(call.call_epoch) = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
+      *pointer<u64>(call.call_epoch) = outcome.code == kProceed ? epoch : 0;
     }
   }
   __syncwarp();
-  if (over && (ending == kLlComplete || outcome.code != kProceed)) {
+  if (over && (ending != kLlSent || outcome.code != kProceed)) {
     ll_publish_completed(call);
   }
   ll_write_report(call, epoch, outcome);

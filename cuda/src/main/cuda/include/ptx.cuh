@@ -25,6 +25,11 @@ __device__ __forceinline__ void st_release_sys(u64* flag, u64 value) {
   asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(flag), "l"(value) : "memory");
 }
 
+// For a word that says everything itself.
+__device__ __forceinline__ void st_relaxed_sys(u64* word, u64 value) {
+  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+}
+
 // For two words that say everything themselves: they arrive together.
 __device__ __forceinline__ void st_relaxed_sys_v2(u64* words, u64 first, u64 second) {
   asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(words), "l"(first), "l"(second)

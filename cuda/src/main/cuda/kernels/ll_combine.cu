@@ -1,21 +1,24 @@
-// Low-latency combine in two halves, a kernel each, and the small calls.
+// Low-latency combine: in two halves, a kernel each, or as a whole; and the small calls.
 //
-//   ll_reply    all blocks   expert outputs into the lanes of their homes
-//               last block   flags
-//   ll_sum      all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
-//               last block   completed
-//   ll_clean    flags, await them
-//   ll_refuse   this rank's call is invalid
+//   ll_reply     all blocks   expert outputs into the lanes of their homes
+//                last block   flags
+//   ll_sum       all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
+//                last block   completed
+//   ll_combine   the same in one kernel. Outputs that lie in the area of a direct dispatch do not move:
+//                the flags come first, and the homes read the rows where they are.
+//   ll_clean     flags, await them
+//   ll_refuse    this rank's call is invalid
+//   ll_await_pulled   until all ranks have read the outputs of an area
 #include <cuda_bf16.h>
 
+#include "../include/ll_runs.cuh"
 #include "../include/logfmt.cuh"
-#include "../include/lowlatency.cuh"
 
 namespace crossdock {
 
 constexpr u32 kSumChannels = 8;  // of a lane at a time
-constexpr u32 kSumWords = 2;     // 16-byte words of a lane
-constexpr u32 kReplyParts = 4;   // warps that share a run of rows
+constexpr u32 kSumAhead = 8;     // rows that a lane loads at a time
+constexpr u32 kMaxSummands = 1024;
 constexpr u64 kNowhere = 0;
 constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
 constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
@@ -29,16 +32,16 @@ __device__ __forceinline__ u64 ll_reply_pitch(const LlCall& call) {
   return is_encoded(call) ? log_max_row_bytes(call.ll.hidden) : call.ll.hidden * sizeof(__nv_bfloat16);
 }
 
-// The slot of an expert that a token was dispatched to, or -1; the choice is looked for at k first.
-__device__ inline i32 ll_slot_of(const LlCall& call, u64 token, u64 k, i64 expert) {
-  const i32* choices = pointer<const i32>(call.handle.choices) + token * call.handle.topk;
-  const i32* slots = pointer<const i32>(call.handle.slots) + token * call.handle.topk;
+// Which choice of the dispatch an expert of a token was, or -1; it is looked for at k first.
+__device__ inline i64 ll_choice_of(const LlCall& call, u64 token, u64 k, i64 expert) {
+  const u64 first = token * call.handle.topk;
+  const i32* choices = pointer<const i32>(call.handle.choices) + first;
   if (k < call.handle.topk && choices[k] == expert) {
-    return slots[k];
+    return static_cast<i64>(first + k);
   }
   for (u64 other = 0; other < call.handle.topk; other++) {
     if (choices[other] == expert) {
-      return slots[other];
+      return static_cast<i64>(first + other);
     }
   }
   return -1;
@@ -49,62 +52,56 @@ __device__ __forceinline__ i64 ll_combine_choice(const LlCall& call, u64 token, 
   return call.index_bytes == sizeof(i64) ? pointer<const i64>(row)[k] : pointer<const i32>(row)[k];
 }
 
-// By the whole grid: notes the first choice that is wrong.
-__device__ inline void ll_check_choices(const LlCall& call) {
+// By some threads together: notes the first choice that is wrong.
+__device__ inline void ll_check_choices(const LlCall& call, u64 first, u64 stride) {
   const u64 num_choices = call.num_tokens * call.topk;
-  for (u64 i = grid_thread_idx(); i < num_choices; i += grid_threads()) {
+  for (u64 i = first; i < num_choices; i += stride) {
     const u64 token = i / call.topk;
     const u64 k = i - token * call.topk;
     const i64 expert = ll_combine_choice(call, token, k);
     const bool outside = expert < -1 || expert >= static_cast<i64>(call.terms.num_experts);
-    if (outside || (expert >= 0 && ll_slot_of(call, token, k, expert) < 0)) {
+    if (outside || (expert >= 0 && ll_choice_of(call, token, k, expert) < 0)) {
       atomicMin(atomic_word(&local_state(call.geometry)->refusal_key), i * 2 + (outside ? 0 : 1));
     }
   }
 }
 
-// By one warp: its part of the outputs for the rows that a source sent to a local expert.
-__device__ inline void ll_reply_part(const LlReplyArgs& args, u64 epoch, u64 source, u64 expert, u64 part) {
-  const LlCall& call = args.call;
-  const u64 num_local = ll_num_local(call);
-  const i32* counts = pointer<const i32>(call.handle.counts);
-  const u64 num_rows = counts[source * num_local + expert];
-  if (num_rows == 0 || is_masked(call, source)) {
-    return;
-  }
-  u32 rows = 0;
-  for (u64 before = lane_idx(); before < source; before += kWarpThreads) {
-    rows += counts[before * num_local + expert];
-  }
-  u32 slots = 0;
-  for (u64 before = lane_idx(); before < expert; before += kWarpThreads) {
-    slots += counts[source * num_local + before];
-  }
+// By one warp: a part of a run from the outputs to the lane of its home.
+__device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y, u64 epoch, u32 part) {
   const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
-  const u64 first = expert * call.terms.num_max_tokens * call.geometry.num_ranks;
-  const u64 from = args.y + (first + __reduce_add_sync(kAllLanes, rows)) * row_bytes;
+  const u64 first = run.expert * call.terms.num_max_tokens * call.geometry.num_ranks + run.row;
+  const u64 from = y + first * row_bytes;
   const u64 pitch = ll_reply_pitch(call);
-  const u64 to =
-      ll_combine_lane(call, source, call.geometry.rank, epoch) + __reduce_add_sync(kAllLanes, slots) * pitch;
-  if (is_encoded(call)) {
-    for (u64 i = part; i < num_rows; i += kReplyParts) {
-      log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
-    }
+  const u64 to = ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * pitch;
+  if (!is_encoded(call)) {
+    ll_copy_part(to, from, run.num_rows * row_bytes, part);
     return;
   }
-  const u64 words = num_rows * row_bytes / sizeof(uint4);
-  const u64 begin = part * words / kReplyParts;
-  const u64 end = (part + 1) * words / kReplyParts;
-  const u64 shift = begin * sizeof(uint4);
-  copy_bytes_by(to + shift, from + shift, (end - begin) * sizeof(uint4), lane_idx(), kWarpThreads);
+  for (u64 i = part; i < run.num_rows; i += kRunParts) {
+    log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
+  }
 }
 
-// By the last block: flags, or a refusal if a choice was wrong.
-__device__ inline void ll_finish_reply(const LlCall& call, u64 epoch) {
+// By a whole block: its part of the outputs into the lanes.
+__device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
+  const i32* counts = pointer<const i32>(call.handle.counts);
+  const auto count = [&](u64 source, u64 expert) -> u32 {
+    return static_cast<u32>(counts[source * ll_num_local(call) + expert]);
+  };
+  const auto find = [&](u64 source, u64 expert) {
+    LlRun run = ll_run_from(source, expert, count);
+    run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
+    return run;
+  };
+  ll_move_runs(call, find, [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
+}
+
+// By one block, once the choices were checked: flags, or a refusal if a choice was wrong.
+__device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 place) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
   const bool begun = !has_failed(call.geometry);
   if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, epoch);
+    ll_publish_flags(call, epoch, place, false);
   } else if (begun && warp_idx() == 0) {
     const u64 token = key / 2 / call.topk;
     const u64 k = key / 2 - token * call.topk;
@@ -114,46 +111,62 @@ __device__ inline void ll_finish_reply(const LlCall& call, u64 epoch) {
     record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
   }
   __syncthreads();
+}
+
+// By a whole block: begins a combine and sends the outputs.
+__device__ inline void ll_reply_through_lanes(const LlCall& call, u64 y, u64 epoch) {
+  __shared__ u32 ready;
   if (warp_idx() == 0) {
-    ll_end(call, epoch, kLlSent);
+    store_by_warp(&ready, ll_can_begin(call, epoch));
+  }
+  ll_check_choices(call, grid_thread_idx(), grid_threads());
+  __syncthreads();
+  if (ready != 0) {
+    ll_reply_rows(call, y, epoch);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_reply(const __grid_constant__ LlReplyArgs args) {
-  __shared__ u32 ready;
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  if (warp_idx() == 0) {
-    store_by_warp(&ready, ll_can_begin(call, epoch));
-  }
-  ll_check_choices(call);
-  __syncthreads();
-  const u64 num_parts = ll_num_local(call) * call.geometry.num_ranks * kReplyParts;
-  const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
-  for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); ready != 0 && i < num_parts;
-       i += stride) {
-    const u64 run = i / kReplyParts;
-    const u64 expert = run / call.geometry.num_ranks;
-    ll_reply_part(args, epoch, run - expert * call.geometry.num_ranks, expert, i % kReplyParts);
-  }
+  ll_reply_through_lanes(call, args.y, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_finish_reply(call, epoch);
+    ll_publish_replied(call, epoch, kInLanes);
+    if (warp_idx() == 0) {
+      ll_end(call, epoch, kLlSent);
+    }
   }
 }
 
-// By one lane: where the row of a choice lies, or nowhere.
-__device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, u64 token, u64 k, const u32* counted) {
+// What a choice of a token adds to its sum.
+struct LlSummand {
+  u64 row;
+  float weight;
+};
+
+// By one thread: where the row of a choice lies.
+__device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, u64 token, u64 k, const u32* places) {
   const i64 expert = ll_combine_choice(call, token, k);
   if (expert < 0) {
     return kNowhere;
   }
-  const u64 owner = expert / static_cast<i64>(ll_num_local(call));
-  if (counted[owner] == 0) {
+  const u64 num_local = ll_num_local(call);
+  const u64 owner = expert / static_cast<i64>(num_local);
+  const i64 at = ll_choice_of(call, token, k, expert);
+  if (places[owner] == 0 || at < 0) {
     return kNowhere;
   }
-  const u64 slot = ll_slot_of(call, token, k, expert);
-  return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
+  const u32 place = places[owner] - 1;
+  if (place == kInLanes) {
+    const u64 slot = pointer<const i32>(call.handle.slots)[at];
+    return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
+  }
+  const u64 outputs = peer_memory(call.geometry, owner) + call.ll.areas + (place - 1) * call.ll.area_pitch +
+                      call.ll.area_outputs;
+  const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
+  return outputs +
+         (first + pointer<const i32>(call.handle.rows)[at]) * call.ll.hidden * sizeof(__nv_bfloat16);
 }
 
 __device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
@@ -186,27 +199,13 @@ __device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool alig
   }
 }
 
-// What a lane knows of a choice of a token: where its row lies, and its weight.
-struct Reply {
-  u64 row;
-  float weight;
-};
-
-__device__ inline Reply ll_reply_of(const LlSumArgs& args, u64 epoch, u64 token, const u32* counted) {
-  if (lane_idx() >= args.call.topk) {
-    return {kNowhere, 0.0f};
-  }
-  return {ll_reply_address(args.call, epoch, token, lane_idx(), counted),
-          pointer<const float>(args.weights + token * args.weights_pitch)[lane_idx()]};
-}
-
 // By one warp: adds some groups of an encoded row to the sums.
-__device__ inline void ll_add_encoded(const LlCall& call, const Reply& reply, u64 first_group,
+__device__ inline void ll_add_encoded(const LlCall& call, const LlSummand& summand, u64 first_group,
                                       float sums[kLogSumGroups][4]) {
   const u64 end = min(first_group + kLogSumGroups, log_num_groups(call.ll.hidden));
-  u64 payload = log_payload(reply.row, call.ll.hidden, first_group);
+  u64 payload = log_payload(summand.row, call.ll.hidden, first_group);
   for (u64 i = first_group; i < end; i++) {
-    const LogGroup group = {pointer<const u32>(reply.row)[i], log_channels_of(call.ll.hidden, i)};
+    const LogGroup group = {pointer<const u32>(summand.row)[i], log_channels_of(call.ll.hidden, i)};
     float values[4];
     log_decode_group(group, payload, values);
     payload += group.payload_bytes();
@@ -214,26 +213,21 @@ __device__ inline void ll_add_encoded(const LlCall& call, const Reply& reply, u6
     for (u32 slot = 0; slot < kLogSumGroups; slot++) {
 #pragma unroll
       for (u32 part = 0; part < 4 && slot == i - first_group; part++) {
-        sums[slot][part] = __fmaf_rn(reply.weight, values[part], sums[slot][part]);
+        sums[slot][part] = __fmaf_rn(summand.weight, values[part], sums[slot][part]);
       }
     }
   }
 }
 
 // By one warp: the sums of some groups of a token from encoded rows.
-__device__ inline void ll_sum_encoded_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part,
-                                           const u32* counted) {
-  const LlCall& call = args.call;
-  const Reply mine = ll_reply_of(args, epoch, token, counted);
+__device__ inline void ll_sum_encoded(const LlCall& call, const LlSummand* summands, u64 part, u64 to) {
   const u64 first_group = part * kLogSumGroups;
   float sums[kLogSumGroups][4] = {};
   for (u32 k = 0; k < call.topk; k++) {
-    const Reply reply = {__shfl_sync(kAllLanes, mine.row, k), __shfl_sync(kAllLanes, mine.weight, k)};
-    if (reply.row != kNowhere) {
-      ll_add_encoded(call, reply, first_group, sums);
+    if (summands[k].row != kNowhere) {
+      ll_add_encoded(call, summands[k], first_group, sums);
     }
   }
-  const u64 to = args.combined_x + token * args.combined_x_pitch;
 #pragma unroll
   for (u32 slot = 0; slot < kLogSumGroups; slot++) {
     const u64 group = first_group + slot;
@@ -250,63 +244,127 @@ __device__ inline void ll_sum_encoded_part(const LlSumArgs& args, u64 epoch, u64
 }
 
 // By one warp: the sums of some channels of a token.
-__device__ inline void ll_sum_part(const LlSumArgs& args, u64 epoch, u64 token, u64 part,
-                                   const u32* counted) {
-  const LlCall& call = args.call;
-  const Reply mine = ll_reply_of(args, epoch, token, counted);
-  const u64 num_words = call.ll.hidden / kSumChannels;
-  const u64 first = part * kSumWords * kWarpThreads + lane_idx();
-  float sums[kSumWords][kSumChannels] = {};
-#pragma unroll 4
-  for (u32 k = 0; k < call.topk; k++) {
-    const u64 row = __shfl_sync(kAllLanes, mine.row, k);
-    const float factor = __shfl_sync(kAllLanes, mine.weight, k);
+__device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summands, u64 part, u64 to,
+                                    bool aligned) {
+  const u64 word = part * kWarpThreads + lane_idx();
+  if (word >= call.ll.hidden / kSumChannels) {
+    return;
+  }
+  float sums[kSumChannels] = {};
+  for (u32 first = 0; first < call.topk; first += kSumAhead) {
+    uint4 words[kSumAhead];
 #pragma unroll
-    for (u32 step = 0; step < kSumWords; step++) {
-      const u64 word = first + step * kWarpThreads;
-      if (row != kNowhere && word < num_words) {
-        ll_add(sums[step], ld_no_allocate(pointer<const uint4>(row) + word), factor);
+    for (u32 i = 0; i < kSumAhead; i++) {
+      const u64 row = first + i < call.topk ? summands[first + i].row : kNowhere;
+      if (row != kNowhere) {
+        words[i] = ld_no_allocate(pointer<const uint4>(row) + word);
+      }
+    }
+#pragma unroll
+    for (u32 i = 0; i < kSumAhead; i++) {
+      if (first + i < call.topk && summands[first + i].row != kNowhere) {
+        ll_add(sums, words[i], summands[first + i].weight);
       }
     }
   }
-  const u64 to = args.combined_x + token * args.combined_x_pitch;
-  const bool aligned = is_aligned(args.combined_x | args.combined_x_pitch, sizeof(uint4));
-#pragma unroll
-  for (u32 step = 0; step < kSumWords; step++) {
-    const u64 word = first + step * kWarpThreads;
-    if (word < num_words) {
-      ll_store_word(to + word * sizeof(uint4), ll_round(sums[step]), aligned);
+  ll_store_word(to + word * sizeof(uint4), ll_round(sums), aligned);
+}
+
+// By a whole block: finds the summands of some tokens.
+__device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, u64 epoch, u64 first_token,
+                                        u64 num_tokens, const u32* places, LlSummand* summands) {
+  for (u64 i = threadIdx.x; i < num_tokens * call.topk; i += kLlThreads) {
+    const u64 token = first_token + i / call.topk;
+    const u64 k = i % call.topk;
+    summands[i] = {ll_reply_address(call, epoch, token, k, places),
+                   pointer<const float>(sums.weights + token * sums.weights_pitch)[k]};
+  }
+}
+
+// By a whole block: its part of the sums.
+__device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places) {
+  __shared__ LlSummand summands[kMaxSummands];
+  const bool encoded = is_encoded(call);
+  const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
+  const u64 part_channels = encoded ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
+  const u64 parts_per_token = (call.ll.hidden + part_channels - 1) / part_channels;
+  const u64 tokens_at_once = kMaxSummands / call.topk;
+  const LlParts parts = ll_parts_of(call.num_tokens * parts_per_token);
+  for (u64 begin = parts.begin; begin < parts.end;) {
+    const u64 first_token = begin / parts_per_token;
+    const u64 end = min(parts.end, (first_token + tokens_at_once) * parts_per_token);
+    const u64 last_token = (end - 1) / parts_per_token;
+    ll_find_summands(call, sums, epoch, first_token, last_token - first_token + 1, places, summands);
+    __syncthreads();
+    for (u64 i = begin + warp_idx(); i < end; i += kLlWarps) {
+      const u64 token = i / parts_per_token;
+      const LlSummand* own = summands + (token - first_token) * call.topk;
+      const u64 to = sums.combined_x + token * sums.combined_x_pitch;
+      if (encoded) {
+        ll_sum_encoded(call, own, i - token * parts_per_token, to);
+      } else {
+        ll_sum_plain(call, own, i - token * parts_per_token, to, aligned);
+      }
     }
+    __syncthreads();
+    begin = end;
   }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
-  __shared__ u32 counted[kMaxLowLatencyRanks];
+  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
     ll_skip(call);
     return;
   }
-  if (ll_await_flags(call, epoch, args.waits, counted)) {
-    const bool encoded = is_encoded(call);
-    const u64 part_channels =
-        encoded ? kLogSumGroups * kLogChannels : kSumWords * kWarpThreads * kSumChannels;
-    const u64 parts = (call.ll.hidden + part_channels - 1) / part_channels;
-    const u64 stride = static_cast<u64>(gridDim.x) * kLlWarps;
-    for (u64 i = static_cast<u64>(blockIdx.x) * kLlWarps + warp_idx(); i < call.num_tokens * parts;
-         i += stride) {
-      const u64 token = i / parts;
-      if (encoded) {
-        ll_sum_encoded_part(args, epoch, token, i - token * parts, counted);
-      } else {
-        ll_sum_part(args, epoch, token, i - token * parts, counted);
-      }
-    }
+  if (ll_await_flags(call, epoch, places)) {
+    ll_sum_rows(call, args.sums, epoch, places);
   }
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
+}
+
+// By the first block: lets the homes read the outputs where they are.
+__device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch) {
+  __shared__ u32 ready;
+  if (warp_idx() == 0) {
+    store_by_warp(&ready, ll_can_begin(call, epoch));
+  }
+  ll_check_choices(call, threadIdx.x, kLlThreads);
+  __syncthreads();
+  ll_publish_replied(call, epoch, call.area + 1);
+}
+
+extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
+    ll_combine(const __grid_constant__ LlCombineArgs args) {
+  __shared__ u32 places[kMaxLowLatencyRanks];
+  const LlCall& call = args.call;
+  LocalState* local = local_state(call.geometry);
+  const u64 epoch = current_epoch(call.geometry);
+  const bool in_place =
+      args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
+  if (!in_place) {
+    ll_reply_through_lanes(call, args.y, epoch);
+    if (is_last_arrival(&local->arrivals)) {
+      ll_publish_replied(call, epoch, kInLanes);
+    }
+  } else if (blockIdx.x == 0) {
+    ll_reply_in_place(call, epoch);
+  }
+  if (ll_await_flags(call, epoch, places)) {
+    ll_sum_rows(call, args.sums, epoch, places);
+  }
+  if (!is_last_arrival(&local->departures) || warp_idx() != 0) {
+    return;
+  }
+  if (lane_idx() == 0 && in_place && !has_failed(call.geometry)) {
+    pointer<u64>(call.ll.pulled)[call.area] = epoch;
+  }
+  __syncwarp();
+  ll_end(call, epoch, kLlWhole);
 }
 
 // By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it
@@ -322,7 +380,7 @@ __device__ inline bool ll_can_clean(const LlCall& call, u64 epoch) {
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_clean(const __grid_constant__ LlCleanArgs args) {
-  __shared__ u32 counted[kMaxLowLatencyRanks];
+  __shared__ u32 places[kMaxLowLatencyRanks];
   __shared__ u32 ready;
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
@@ -331,8 +389,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
   __syncthreads();
   if (ready != 0) {
-    ll_publish_flags(call, epoch);
-    ll_await_flags(call, epoch, 0, counted);
+    ll_publish_flags(call, epoch, kInLanes, false);
+    ll_await_flags(call, epoch, places);
   }
   if (warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
@@ -348,6 +406,25 @@ extern "C" __global__ void __launch_bounds__(kWarpThreads, 1)
     ll_publish_refusal(call, epoch, {epoch, kTextRefusal, 0, 0, 0}, args.reason);
   }
   ll_end(call, epoch, kLlComplete);
+}
+
+// Waits until all ranks have read the outputs of an area.
+extern "C" __global__ void __launch_bounds__(kWarpThreads, 1)
+    ll_await_pulled(const __grid_constant__ LlAwaitPulledArgs args) {
+  const LlCall& call = args.call;
+  LocalState* local = local_state(call.geometry);
+  const u64 epoch = ld_relaxed_gpu(&local->epoch);
+  ll_await_readers(call, epoch);
+  Outcome outcome = {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0};
+  if (has_failed(call.geometry)) {
+    outcome = local->outcome;
+  }
+  __syncwarp();
+  if (lane_idx() == 0) {
+    local->failed = 0;
+  }
+  __syncwarp();
+  ll_write_report(call, epoch, outcome);
 }
 
 }  // namespace crossdock

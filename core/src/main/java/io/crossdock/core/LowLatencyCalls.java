@@ -82,6 +82,7 @@ final class LowLatencyCalls {
     call.format = options.format();
     call.cumulativeRecvStats = options.cumulativeRecvStats().orElse(null);
     call.waitStats = options.waitStats().orElse(null);
+    call.hooked = options.completion() == LowLatencyCompletion.RECV_HOOK;
     call.config = options.config().orElse(null);
   }
 
@@ -161,6 +162,7 @@ final class LowLatencyCalls {
     call.zeroCopy = options.source() == LowLatencyCombineOptions.Source.COMBINE_BUFFER;
     call.combinedX = options.out().orElse(null);
     call.waitStats = options.waitStats().orElse(null);
+    call.hooked = options.completion() == LowLatencyCompletion.RECV_HOOK;
     call.config = options.config().orElse(null);
   }
 

@@ -258,7 +258,9 @@ final class CudaDispatch {
     long rowBytes = call.x.rowBytes();
     int stages = call.config.stages();
     if (rowBytes != plannedBytes || stages != plannedStages) {
-      plan = StagePlan.of(rowBytes, context.numRanks, context.gpu.maxSharedBytes(), stages);
+      plan =
+          StagePlan.of(
+              rowBytes, context.numRanks, context.gpu.maxSharedBytes(Kernel.PLACE_ROWS), stages);
       plannedBytes = rowBytes;
       plannedStages = stages;
     }

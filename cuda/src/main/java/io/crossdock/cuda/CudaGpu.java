@@ -24,10 +24,12 @@ final class CudaGpu {
 
   private static final Map<Integer, CudaGpu> OPEN = new HashMap<>();
 
+  /// Kernels whose rows travel through shared memory.
+  private static final Kernel[] STAGING = {Kernel.PLACE_ROWS, Kernel.LL_SEND, Kernel.LL_DISPATCH};
+
   private final Gpu gpu;
   private final Context context;
   private final Map<Kernel, KernelFunction> functions = new EnumMap<>(Kernel.class);
-  private final int maxSharedBytes;
   private final int numSms;
   private final GpuMemory memory;
   private final Stream service;
@@ -41,9 +43,9 @@ final class CudaGpu {
       functions.put(kernel, module.function(kernel.entryPoint));
     }
     numSms = gpu.numSms();
-    KernelFunction place = functions.get(Kernel.PLACE_ROWS);
-    maxSharedBytes = gpu.maxSharedBytesPerBlock() - place.staticSharedBytes();
-    place.setMaxDynamicSharedBytes(maxSharedBytes);
+    for (Kernel kernel : STAGING) {
+      functions.get(kernel).setMaxDynamicSharedBytes(maxSharedBytes(kernel));
+    }
     memory = new GpuMemory(context);
     service = Stream.create(context, Stream.Use.SERVICE);
     rates = CudaRates.measure(this);
@@ -90,9 +92,9 @@ final class CudaGpu {
     return functions.get(kernel);
   }
 
-  /// Most dynamic shared memory of a block that places rows.
-  int maxSharedBytes() {
-    return maxSharedBytes;
+  /// Most dynamic shared memory of a block.
+  int maxSharedBytes(Kernel kernel) {
+    return gpu.maxSharedBytesPerBlock() - functions.get(kernel).staticSharedBytes();
   }
 
   int numSms() {

@@ -2,7 +2,9 @@ package io.crossdock.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.CombineConfig;
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.LowLatencyHandleData;
@@ -14,11 +16,13 @@ import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Low-latency mode of one rank on a GPU: each half of a call is one kernel.
+/// Low-latency mode of one rank on a GPU. With a hook each half of a call is one kernel, without it
+/// the whole call is.
 ///
 /// ```
-/// dispatch   ll_send    ll_pack
-/// combine    ll_reply   ll_sum
+///            with a hook            without
+/// dispatch   ll_send    ll_pack     ll_dispatch
+/// combine    ll_reply   ll_sum      ll_combine
 /// ```
 ///
 /// Confined to one call at a time, as [LowLatencySession] says.
@@ -26,15 +30,12 @@ final class CudaLowLatency implements LowLatencySession {
   private static final long TERMS = Structs.LL_CALL.offset("terms");
   private static final long HANDLE = Structs.LL_CALL.offset("handle");
   private static final long CALL_EPOCH = Structs.LL_CALL.offset("call_epoch");
+  private static final long AREA = Structs.LL_CALL.offset("area");
+  private static final long WAITS = Structs.LL_CALL.offset("waits");
   private static final long NUM_TOKENS = Structs.LL_CALL.offset("num_tokens");
-  private static final long X = Structs.LL_SEND.offset("x");
-  private static final long ROWS = Structs.LL_PACK.offset("rows");
-  private static final long PACK_WAITS = Structs.LL_PACK.offset("waits");
-  private static final long RECV_STATS = Structs.LL_PACK.offset("recv_stats");
+  private static final long SENT_ROWS = Structs.LL_SEND.offset("rows");
   private static final long Y = Structs.LL_REPLY.offset("y");
-  private static final long WEIGHTS = Structs.LL_SUM.offset("weights");
-  private static final long COMBINED_X = Structs.LL_SUM.offset("combined_x");
-  private static final long SUM_WAITS = Structs.LL_SUM.offset("waits");
+  private static final long ZERO_COPY = Structs.LL_COMBINE.offset("zero_copy");
   private static final long REASON = Structs.LL_REFUSE.offset("reason");
 
   /// Multiprocessors beyond these gain little for the few rows of a decode step.
@@ -43,8 +44,11 @@ final class CudaLowLatency implements LowLatencySession {
   private static final Kernel[] KERNELS = {
     Kernel.LL_SEND,
     Kernel.LL_PACK,
+    Kernel.LL_DISPATCH,
     Kernel.LL_REPLY,
     Kernel.LL_SUM,
+    Kernel.LL_COMBINE,
+    Kernel.LL_AWAIT_PULLED,
     Kernel.LL_CLEAN,
     Kernel.LL_REFUSE
   };
@@ -66,7 +70,7 @@ final class CudaLowLatency implements LowLatencySession {
             new CudaLowLatencyHandle.Blocks(context.gpu.memory(), selections, numExperts));
     WindowEvents released =
         resources.add(new WindowEvents(context.comm, LowLatencyState.MAX_LIVE_RESULTS));
-    areas = resources.add(new CudaResultAreas(context, released));
+    areas = new CudaResultAreas(context, released);
     rejoin = new CudaRejoin(context, memory);
     Arena arena = Arena.ofShared();
     resources.add(arena);
@@ -94,6 +98,14 @@ final class CudaLowLatency implements LowLatencySession {
     }
   }
 
+  private int sms(DispatchConfig config) {
+    return sms(config == null ? 0 : config.numSms());
+  }
+
+  private int sms(CombineConfig config) {
+    return sms(config == null ? 0 : config.numSms());
+  }
+
   private int sms(int asked) {
     return asked > 0 ? asked : Math.min(MOST_SMS, context.share());
   }
@@ -104,33 +116,54 @@ final class CudaLowLatency implements LowLatencySession {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
     handle.generation = rejoin.generation();
     handle.received = false;
-    Launcher launcher =
-        begin(Kernel.LL_SEND, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
-    launcher.put(CALL_EPOCH, handle.epochAddress());
-    putChoices(launcher, call.topkIdx);
-    launcher.putRows(X, call.x);
-    context.run(Kernel.LL_SEND, sms(call.config == null ? 0 : call.config.numSms()), 0);
+    handle.read = false;
+    Kernel kernel = call.hooked ? Kernel.LL_SEND : Kernel.LL_DISPATCH;
+    Launcher launcher = begin(kernel, call, handle);
+    RowPlan.Rows rows =
+        new RowPlan.Rows(context.spec.hidden(), call.format.isFp8(), handle.numTokens, handle.topk);
+    int numBlocks = sms(call.config);
+    RowPlan plan = RowPlan.of(rows, numBlocks, context.gpu.maxSharedBytes(kernel));
+    launcher.putRows(SENT_ROWS, call.x);
+    launcher.put(SENT_ROWS + 16, plan.pieceChannels());
+    launcher.put(SENT_ROWS + 24, plan.numPieces());
+    launcher.put(SENT_ROWS + 32, plan.numStages());
+    if (!call.hooked) {
+      handle.received = true;
+      putReceive(kernel, launcher, call);
+    }
+    context.run(kernel, numBlocks, plan.sharedBytes());
   }
 
+  /// A call without a hook is over when its send half is.
   @Override
   public void receive(LowLatencyDispatchCall call) {
-    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
-    requireOpen(handle);
-    handle.received = true;
-    areas.awaitRelease(handle.area);
-    clearWaits(call.waitStats);
-    Launcher launcher =
-        begin(Kernel.LL_PACK, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
+    if (call.hooked) {
+      CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+      requireOpen(handle);
+      handle.received = true;
+      putReceive(Kernel.LL_PACK, begin(Kernel.LL_PACK, call, handle), call);
+      context.run(Kernel.LL_PACK, sms(call.config), 0);
+    }
+  }
+
+  private Launcher begin(Kernel kernel, LowLatencyDispatchCall call, CudaLowLatencyHandle handle) {
+    Launcher launcher = begin(kernel, LowLatencyKind.DISPATCH, call.format.ordinal(), handle);
     launcher.put(CALL_EPOCH, handle.epochAddress());
+    launcher.put(WAITS, 0);
     putChoices(launcher, call.topkIdx);
-    launcher.putMemory(ROWS, call.result.rows());
-    launcher.putMemory(ROWS + 8, call.result.scales());
-    launcher.putMemory(ROWS + 16, call.result.count());
-    launcher.putMemory(ROWS + 24, call.result.srcInfo());
-    launcher.putMemory(ROWS + 32, call.result.layoutRange());
-    launcher.putMemory(RECV_STATS, memoryOf(call.cumulativeRecvStats));
-    launcher.putMemory(PACK_WAITS, memoryOf(call.waitStats));
-    context.run(Kernel.LL_PACK, sms(call.config == null ? 0 : call.config.numSms()), 0);
+    return launcher;
+  }
+
+  private void putReceive(Kernel kernel, Launcher launcher, LowLatencyDispatchCall call) {
+    areas.awaitRelease(call.handle.area);
+    putWaits(launcher, call.waitStats);
+    long packed = kernel.args.offset("packed");
+    launcher.putMemory(packed, call.result.rows());
+    launcher.putMemory(packed + 8, call.result.scales());
+    launcher.putMemory(packed + 16, call.result.count());
+    launcher.putMemory(packed + 24, call.result.srcInfo());
+    launcher.putMemory(packed + 32, call.result.layoutRange());
+    launcher.putMemory(packed + 40, memoryOf(call.cumulativeRecvStats));
   }
 
   @Override
@@ -139,12 +172,42 @@ final class CudaLowLatency implements LowLatencySession {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
     requireComplete(handle);
     call.epoch = handle.nextCombineEpoch();
-    Launcher launcher =
-        begin(Kernel.LL_REPLY, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
-    launcher.put(CALL_EPOCH, call.epoch);
-    putChoices(launcher, call.topkIdx);
+    Kernel kernel = call.hooked ? Kernel.LL_REPLY : Kernel.LL_COMBINE;
+    Launcher launcher = begin(kernel, call, handle);
     launcher.putMemory(Y, call.y.segment());
-    context.run(Kernel.LL_REPLY, sms(call.config == null ? 0 : call.config.numSms()), 0);
+    if (!call.hooked) {
+      handle.read |= call.zeroCopy;
+      launcher.put(ZERO_COPY, call.zeroCopy ? 1 : 0);
+      putSums(kernel, launcher, call);
+    }
+    context.run(kernel, sms(call.config), 0);
+  }
+
+  /// A call without a hook is over when its send half is.
+  @Override
+  public void receive(LowLatencyCombineCall call) {
+    if (call.hooked) {
+      CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+      requireOpen(handle);
+      Launcher launcher = begin(Kernel.LL_SUM, call, handle);
+      putSums(Kernel.LL_SUM, launcher, call);
+      context.run(Kernel.LL_SUM, sms(call.config), 0);
+    }
+  }
+
+  private Launcher begin(Kernel kernel, LowLatencyCombineCall call, CudaLowLatencyHandle handle) {
+    Launcher launcher = begin(kernel, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
+    launcher.put(CALL_EPOCH, call.epoch);
+    launcher.put(WAITS, 0);
+    putChoices(launcher, call.topkIdx);
+    return launcher;
+  }
+
+  private void putSums(Kernel kernel, Launcher launcher, LowLatencyCombineCall call) {
+    putWaits(launcher, call.waitStats);
+    long sums = kernel.args.offset("sums");
+    launcher.putRows(sums, call.topkWeights);
+    launcher.putRows(sums + 16, call.combinedX);
   }
 
   /// Ranks that came back since may not have taken part in the dispatch.
@@ -183,20 +246,6 @@ final class CudaLowLatency implements LowLatencySession {
     return new InvalidInputException(message);
   }
 
-  @Override
-  public void receive(LowLatencyCombineCall call) {
-    CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
-    requireOpen(handle);
-    clearWaits(call.waitStats);
-    Launcher launcher = begin(Kernel.LL_SUM, LowLatencyKind.COMBINE, call.format.ordinal(), handle);
-    launcher.put(CALL_EPOCH, call.epoch);
-    putChoices(launcher, call.topkIdx);
-    launcher.putRows(WEIGHTS, call.topkWeights);
-    launcher.putRows(COMBINED_X, call.combinedX);
-    launcher.putMemory(SUM_WAITS, memoryOf(call.waitStats));
-    context.run(Kernel.LL_SUM, sms(call.config == null ? 0 : call.config.numSms()), 0);
-  }
-
   private Launcher begin(
       Kernel kernel, LowLatencyKind kind, int format, CudaLowLatencyHandle handle) {
     Launcher launcher = context.launcher(kernel);
@@ -208,8 +257,12 @@ final class CudaLowLatency implements LowLatencySession {
     launcher.put(HANDLE, handle.epochAddress());
     launcher.put(HANDLE + 8, handle.choices());
     launcher.put(HANDLE + 16, handle.slots());
-    launcher.put(HANDLE + 24, handle.counts());
-    launcher.put(HANDLE + 32, handle.topk);
+    launcher.put(HANDLE + 24, handle.ranks());
+    launcher.put(HANDLE + 32, handle.rows());
+    launcher.put(HANDLE + 40, handle.counts());
+    launcher.put(HANDLE + 48, handle.direct());
+    launcher.put(HANDLE + 56, handle.topk);
+    launcher.put(AREA, handle.area);
     launcher.put(NUM_TOKENS, handle.numTokens);
     return launcher;
   }
@@ -220,7 +273,8 @@ final class CudaLowLatency implements LowLatencySession {
     launcher.put(NUM_TOKENS + 32, topkIdx.size(1));
   }
 
-  private void clearWaits(Tensor stats) {
+  private void putWaits(Launcher launcher, Tensor stats) {
+    launcher.putMemory(WAITS, memoryOf(stats));
     if (stats != null) {
       long bytes = (long) context.numRanks * Long.BYTES;
       context.comm.driver().memset8(stats.segment().address(), (byte) 0, bytes);
@@ -247,10 +301,24 @@ final class CudaLowLatency implements LowLatencySession {
     context.wait.await(begun.number());
   }
 
+  /// Peers may still read what an earlier combine of this handle left there.
   @Override
   public MemorySegment combineBuffer(LowLatencyHandleData handle) {
     context.health.checkUsable();
-    return areas.outputs(handle);
+    MemorySegment outputs = areas.outputs(handle);
+    if (((CudaLowLatencyHandle) handle).read) {
+      context.comm.follow();
+      context.comm.execute(() -> awaitPulled(handle.area));
+    }
+    return outputs;
+  }
+
+  private void awaitPulled(int area) {
+    Launcher launcher = context.launcher(Kernel.LL_AWAIT_PULLED);
+    launcher.putReporting(context.begin());
+    launcher.put(AREA, area);
+    launcher.put(WAITS, 0);
+    context.run(Kernel.LL_AWAIT_PULLED, 1, 0);
   }
 
   @Override
@@ -269,6 +337,7 @@ final class CudaLowLatency implements LowLatencySession {
     Launcher launcher = context.launcher(Kernel.LL_CLEAN);
     launcher.putReporting(context.begin());
     launcher.put(CALL_EPOCH, memory.scratch);
+    launcher.put(WAITS, 0);
     launcher.put(TERMS, LowLatencyKind.CLEAN.ordinal());
     context.run(Kernel.LL_CLEAN, 1, 0);
   }

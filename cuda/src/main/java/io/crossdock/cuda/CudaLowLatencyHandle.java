@@ -23,6 +23,9 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
   /// True once the receive half of the dispatch was enqueued.
   boolean received;
 
+  /// True once a combine may have let its peers read the outputs where they lie.
+  boolean read;
+
   CudaLowLatencyHandle(Blocks blocks, Control control) {
     this.blocks = blocks;
     this.control = control;
@@ -40,12 +43,25 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
     return block + (1L + combines++ % 2) * Long.BYTES;
   }
 
+  /// A word for how the rows of the dispatch travelled.
+  long direct() {
+    return block + 3L * Long.BYTES;
+  }
+
   long choices() {
     return block + blocks.choicesAt;
   }
 
   long slots() {
     return block + blocks.slotsAt;
+  }
+
+  long ranks() {
+    return block + blocks.ranksAt;
+  }
+
+  long rows() {
+    return block + blocks.rowsAt;
   }
 
   long counts() {
@@ -57,8 +73,8 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
     return control.readLong(block);
   }
 
-  /// Device memory of handles: | epochs [3] | choices i32[tokens][K] | slots i32[tokens][K] |
-  /// counts i32[R][E/R] |
+  /// Device memory of handles: | epochs [3] | direct | choices i32[tokens][K] | slots | ranks |
+  /// rows, each like choices | counts i32[R][E/R] |
   ///
   /// Safe for any thread.
   static final class Blocks implements AutoCloseable {
@@ -67,6 +83,8 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
     private final GpuMemory memory;
     private final long choicesAt;
     private final long slotsAt;
+    private final long ranksAt;
+    private final long rowsAt;
     private final long countsAt;
     private final long byteSize;
     private final Deque<Long> free = new ArrayDeque<>();
@@ -75,9 +93,11 @@ final class CudaLowLatencyHandle extends LowLatencyHandleData {
     Blocks(GpuMemory memory, long maxSelections, int numExperts) {
       this.memory = memory;
       Cursor cursor = new Cursor();
-      cursor.take(3, Long.BYTES);
+      cursor.take(4, Long.BYTES);
       choicesAt = cursor.take(maxSelections, Integer.BYTES);
       slotsAt = cursor.take(maxSelections, Integer.BYTES);
+      ranksAt = cursor.take(maxSelections, Integer.BYTES);
+      rowsAt = cursor.take(maxSelections, Integer.BYTES);
       countsAt = cursor.take(numExperts, Integer.BYTES);
       byteSize = cursor.end(Cursor.LINE_BYTES);
       for (int i = 0; i < PREPARED; i++) {

@@ -7,49 +7,33 @@ import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.LowLatencyDispatchCall;
 import java.lang.foreign.MemorySegment;
 
-/// Device memory of low-latency results, and who holds it: rows and scales of both, and a place for
-/// the expert outputs of each.
+/// The areas of low-latency results in this rank's memory, and who holds them. Peers write rows
+/// into them and read expert outputs there.
 ///
 /// Safe for any thread, but that an area belongs to the lease that it was claimed for.
-final class CudaResultAreas implements AutoCloseable {
+final class CudaResultAreas {
   private final WindowSet areas = new WindowSet(LowLatencyState.MAX_LIVE_RESULTS);
   private final LowLatencyDispatchCall.Result[] results;
   private final MemorySegment[] outputs;
-  private final long[] blocks;
-  private final GpuMemory memory;
   private final WindowEvents released;
   private final int rank;
 
   CudaResultAreas(CudaContext context, WindowEvents released) {
     this.rank = context.rank;
-    this.memory = context.gpu.memory();
     this.released = released;
-    int numAreas = areas.size();
-    results = new LowLatencyDispatchCall.Result[numAreas];
-    outputs = new MemorySegment[numAreas];
-    blocks = new long[numAreas];
-    long local = context.spec.numExperts() / context.numRanks;
-    long rows =
-        Math.multiplyExact(context.spec.numExperts(), (long) context.spec.numMaxTokensPerRank());
-    Cursor cursor = new Cursor();
-    long rowsAt = cursor.take(rows, context.spec.hidden() * 2L);
-    long scalesAt = cursor.take(rows, context.spec.maxScaleBytes());
-    long countAt = cursor.take(local, Integer.BYTES);
-    long sourceAt = cursor.take(rows, Integer.BYTES);
-    long rangeAt = cursor.take(local * context.numRanks, 2L * Integer.BYTES);
-    long outputsAt = cursor.take(rows, context.spec.hidden() * 2L);
-    long byteSize = cursor.end(Cursor.LINE_BYTES);
-    for (int area = 0; area < numAreas; area++) {
-      long at = memory.take(byteSize);
-      blocks[area] = at;
+    results = new LowLatencyDispatchCall.Result[areas.size()];
+    outputs = new MemorySegment[areas.size()];
+    LowLatencyGeometry geometry = context.geometry.lowLatency;
+    for (int area = 0; area < results.length; area++) {
+      long at = context.links.address(rank) + geometry.areas + area * geometry.areaPitch;
       results[area] =
           new LowLatencyDispatchCall.Result(
-              MemorySegment.ofAddress(at + rowsAt),
-              MemorySegment.ofAddress(at + scalesAt),
-              MemorySegment.ofAddress(at + countAt),
-              MemorySegment.ofAddress(at + sourceAt),
-              MemorySegment.ofAddress(at + rangeAt));
-      outputs[area] = MemorySegment.ofAddress(at + outputsAt);
+              MemorySegment.ofAddress(at),
+              MemorySegment.ofAddress(at + geometry.areaScales),
+              MemorySegment.ofAddress(at + geometry.areaCounts),
+              MemorySegment.ofAddress(at + geometry.areaSources),
+              MemorySegment.ofAddress(at + geometry.areaRanges));
+      outputs[area] = MemorySegment.ofAddress(at + geometry.areaOutputs);
     }
   }
 
@@ -94,14 +78,5 @@ final class CudaResultAreas implements AutoCloseable {
 
   void clear() {
     areas.clear();
-  }
-
-  @Override
-  public void close() {
-    for (long block : blocks) {
-      if (block != 0) {
-        memory.giveBack(block);
-      }
-    }
   }
 }

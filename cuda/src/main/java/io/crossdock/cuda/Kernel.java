@@ -16,8 +16,11 @@ enum Kernel {
   BUSY_WORK("busy_work", Structs.BUSY),
   LL_SEND("ll_send", Structs.LL_SEND),
   LL_PACK("ll_pack", Structs.LL_PACK),
+  LL_DISPATCH("ll_dispatch", Structs.LL_DISPATCH),
   LL_REPLY("ll_reply", Structs.LL_REPLY),
   LL_SUM("ll_sum", Structs.LL_SUM),
+  LL_COMBINE("ll_combine", Structs.LL_COMBINE),
+  LL_AWAIT_PULLED("ll_await_pulled", Structs.LL_AWAIT_PULLED),
   LL_CLEAN("ll_clean", Structs.LL_CLEAN),
   LL_REFUSE("ll_refuse", Structs.LL_REFUSE);
 

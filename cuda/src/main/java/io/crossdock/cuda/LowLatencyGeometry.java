@@ -14,12 +14,14 @@ import java.lang.foreign.MemorySegment;
 ///
 /// ```
 /// | completed [R] | masked by [R] | knocks [R] | acks [R] | refusals [2][R] | flag lines [2][R] |
-/// | dispatch lanes [2][R] | combine lanes [2][R] |
+/// | announcements [2][R] | announced counts [2][R][E] |
+/// | dispatch lanes [2][R] | combine lanes [2][R] | result areas [2] |
 ///
 /// knock, ack      | generation | knock |                      the host alone reads them
 /// refusal         | header | reason |
 /// flag line       | header | rows for each expert of the owner i32 |
 /// dispatch lane   | rows | scales | source token idx |
+/// result area     | rows | scales | source token idx | counts | ranges | outputs |
 /// ```
 ///
 /// Peers write all of it, each its own part, into the memory of the rank that looks at it.
@@ -35,6 +37,13 @@ final class LowLatencyGeometry {
   final long maskedBy;
   final long knocks;
   final long acks;
+  final long areas;
+  final long areaPitch;
+  final long areaScales;
+  final long areaSources;
+  final long areaCounts;
+  final long areaRanges;
+  final long areaOutputs;
   final long end;
   private final int hidden;
   private final long numSlots;
@@ -49,6 +58,9 @@ final class LowLatencyGeometry {
   private final long laneSources;
   private final long combine;
   private final long combinePitch;
+  private final long announcements;
+  private final long counts;
+  private final long countsPitch;
 
   private LowLatencyGeometry(BufferSpec spec, int numRanks, long begin) {
     hidden = spec.hidden();
@@ -70,6 +82,17 @@ final class LowLatencyGeometry {
     reply.take(numSlots, LogFmt10.maxRowBytes(hidden));
     combinePitch = reply.end(LANE_ALIGNMENT);
 
+    long rows = Math.multiplyExact(spec.numExperts(), (long) spec.numMaxTokensPerRank());
+    Cursor area = new Cursor();
+    area.take(rows, hidden * 2L);
+    areaScales = area.take(rows, spec.maxScaleBytes());
+    areaSources = area.take(rows, Integer.BYTES);
+    areaCounts = area.take(spec.numExperts() / numRanks, Integer.BYTES);
+    areaRanges = area.take(spec.numExperts(), 2L * Integer.BYTES);
+    areaOutputs = area.take(rows, hidden * 2L);
+    areaPitch = area.end(LANE_ALIGNMENT);
+
+    countsPitch = spec.numExperts() * (long) Long.BYTES;
     long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
     Cursor memory = new Cursor();
     memory.take(1, begin);
@@ -79,10 +102,13 @@ final class LowLatencyGeometry {
     acks = memory.take(numRanks, 2L * Long.BYTES);
     refusals = memory.take(lanes, refusalPitch);
     flags = memory.take(lanes, flagPitch);
-    long lanesBegin = memory.end(LANE_ALIGNMENT);
-    dispatch = lanesBegin;
+    announcements = memory.take(lanes, Long.BYTES);
+    counts = memory.take(lanes, countsPitch);
+    dispatch = memory.end(LANE_ALIGNMENT);
     combine = Math.addExact(dispatch, Math.multiplyExact(lanes, dispatchPitch));
-    end = Math.addExact(combine, Math.multiplyExact(lanes, combinePitch));
+    areas = Math.addExact(combine, Math.multiplyExact(lanes, combinePitch));
+    long areasBytes = Math.multiplyExact(LowLatencyState.MAX_LIVE_RESULTS, areaPitch);
+    end = Math.addExact(areas, areasBytes);
   }
 
   /// {@return the geometry, or null if the buffer is for normal mode alone}
@@ -96,6 +122,13 @@ final class LowLatencyGeometry {
               + numRanks
               + ", max="
               + MAX_RANKS);
+    }
+    if (spec.numMaxTokensPerRank() > RowPlan.MAX_TOKENS) {
+      throw new InvalidInputException(
+          "too many tokens for low-latency mode on a GPU: numMaxTokensPerRank="
+              + spec.numMaxTokensPerRank()
+              + ", max="
+              + RowPlan.MAX_TOKENS);
     }
     return new LowLatencyGeometry(spec, numRanks, begin);
   }
@@ -118,6 +151,15 @@ final class LowLatencyGeometry {
       laneSources,
       combine,
       combinePitch,
+      announcements,
+      counts,
+      countsPitch,
+      areas,
+      areaPitch,
+      areaScales,
+      areaSources,
+      areaOutputs,
+      memory.pulled,
       memory.masks,
       memory.decisions,
       memory.open,

@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 /// Device memory of a rank's low-latency mode that no peer sees:
 ///
 /// ```
-/// | LocalState | open [2] | masks [R] | decisions [R] | expert counts i32[E] | scratch |
+/// | LocalState | open [2] | pulled [2] | masks [R] | decisions [R] | expert counts i32[E] | scratch |
 /// ```
 ///
 /// Safe for any thread.
@@ -22,6 +22,7 @@ final class LowLatencyMemory implements AutoCloseable {
   private final int numRanks;
   final long state;
   final long open;
+  final long pulled;
   final long masks;
   final long decisions;
   final long expertCounts;
@@ -35,6 +36,7 @@ final class LowLatencyMemory implements AutoCloseable {
     Cursor cursor = new Cursor();
     long stateAt = cursor.take(1, Structs.LOCAL.byteSize());
     long openAt = cursor.take(LowLatencyState.SLOT_SETS, Long.BYTES);
+    long pulledAt = cursor.take(LowLatencyState.MAX_LIVE_RESULTS, Long.BYTES);
     long masksAt = cursor.take(numRanks, Long.BYTES);
     long decisionsAt = cursor.take(numRanks, Long.BYTES);
     long countsAt = cursor.take(numExperts, Integer.BYTES);
@@ -43,6 +45,7 @@ final class LowLatencyMemory implements AutoCloseable {
     address = memory.take(byteSize);
     state = address + stateAt;
     open = address + openAt;
+    pulled = address + pulledAt;
     masks = address + masksAt;
     decisions = address + decisionsAt;
     expertCounts = address + countsAt;

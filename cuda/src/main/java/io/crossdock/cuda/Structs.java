@@ -106,19 +106,23 @@ final class Structs {
           .words("hidden", "num_slots", "may_shrink", "completed", "masked_by")
           .words("refusals", "refusal_pitch", "flags", "flag_pitch", "dispatch", "dispatch_pitch")
           .words("lane_scales", "lane_sources", "combine", "combine_pitch")
-          .words("masks", "decisions", "open", "expert_counts");
+          .words("announcements", "counts", "counts_pitch", "areas", "area_pitch")
+          .words("area_scales", "area_sources", "area_outputs")
+          .words("pulled", "masks", "decisions", "open", "expert_counts");
 
   static final Struct LL_TERMS =
       Struct.named("LlTerms")
           .words("kind", "format", "num_experts", "num_max_tokens", "handle_epoch");
 
-  static final Struct LL_FLAG = Struct.named("LlFlag").words("epoch").nested("terms", LL_TERMS);
+  static final Struct LL_FLAG =
+      Struct.named("LlFlag").words("epoch").nested("terms", LL_TERMS).words("place");
 
   static final Struct LL_REFUSAL =
       Struct.named("LlRefusal").words("epoch", "code", "fact0", "fact1", "fact2");
 
   static final Struct LL_HANDLE =
-      Struct.named("LlHandle").words("epoch", "choices", "slots", "counts", "topk");
+      Struct.named("LlHandle")
+          .words("epoch", "choices", "slots", "ranks", "rows", "counts", "direct", "topk");
 
   static final Struct LL_CALL =
       Struct.named("LlCall")
@@ -127,20 +131,34 @@ final class Structs {
           .nested("reporting", REPORTING)
           .nested("terms", LL_TERMS)
           .nested("handle", LL_HANDLE)
-          .words("call_epoch", "num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk");
+          .words("call_epoch", "area", "waits")
+          .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk");
 
-  static final Struct LL_SEND = lowLatency("LlSendArgs").words("x", "x_pitch");
+  static final Struct LL_ROWS =
+      Struct.named("LlRows").words("x", "x_pitch", "piece_channels", "num_pieces", "num_stages");
 
-  static final Struct LL_PACK =
-      lowLatency("LlPackArgs")
-          .words("rows", "scales", "recv_count", "src_info", "layout_range")
-          .words("recv_stats", "waits");
+  static final Struct LL_PACKED =
+      Struct.named("LlPacked")
+          .words("rows", "scales", "recv_count", "src_info", "layout_range", "recv_stats");
+
+  static final Struct LL_SUMS =
+      Struct.named("LlSums").words("weights", "weights_pitch", "combined_x", "combined_x_pitch");
+
+  static final Struct LL_SEND = lowLatency("LlSendArgs").nested("rows", LL_ROWS);
+
+  static final Struct LL_PACK = lowLatency("LlPackArgs").nested("packed", LL_PACKED);
+
+  static final Struct LL_DISPATCH =
+      lowLatency("LlDispatchArgs").nested("rows", LL_ROWS).nested("packed", LL_PACKED);
 
   static final Struct LL_REPLY = lowLatency("LlReplyArgs").words("y");
 
-  static final Struct LL_SUM =
-      lowLatency("LlSumArgs")
-          .words("weights", "weights_pitch", "combined_x", "combined_x_pitch", "waits");
+  static final Struct LL_SUM = lowLatency("LlSumArgs").nested("sums", LL_SUMS);
+
+  static final Struct LL_COMBINE =
+      lowLatency("LlCombineArgs").words("y", "zero_copy").nested("sums", LL_SUMS);
+
+  static final Struct LL_AWAIT_PULLED = lowLatency("LlAwaitPulledArgs");
 
   static final Struct LL_CLEAN = lowLatency("LlCleanArgs");
 
@@ -172,10 +190,16 @@ final class Structs {
           LL_REFUSAL,
           LL_HANDLE,
           LL_CALL,
+          LL_ROWS,
+          LL_PACKED,
+          LL_SUMS,
           LL_SEND,
           LL_PACK,
+          LL_DISPATCH,
           LL_REPLY,
           LL_SUM,
+          LL_COMBINE,
+          LL_AWAIT_PULLED,
           LL_CLEAN,
           LL_REFUSE);
 

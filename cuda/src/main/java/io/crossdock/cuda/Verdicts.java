@@ -39,7 +39,14 @@ final class Verdicts {
   private static final long REPEATED = 2;
   private static final long NOT_DISPATCHED = 4;
 
-  private static final String[] PHASES = {"ENTER", "FINISH", "PULL", "BARRIER", "GRANT", "RECEIVE"};
+  private static final String[] PHASES = {
+    "ENTER", "FINISH", "PULL", "BARRIER", "GRANT", "RECEIVE", "ANNOUNCE"
+  };
+
+  /// Its words carry an epoch in their upper bits: `kTagShift` of ll_plan.cuh.
+  private static final long ANNOUNCE_PHASE = 6;
+
+  private static final int TAG_SHIFT = 18;
 
   /// From here on phases are those of low-latency mode.
   private static final long GRANT_PHASE = 4;
@@ -153,9 +160,14 @@ final class Verdicts {
     return ", phase="
         + PHASES[(int) report.get(JAVA_LONG, PHASE)]
         + ", expected="
-        + report.get(JAVA_LONG, EXPECTED)
+        + epoch(report, EXPECTED)
         + ", seen="
-        + report.get(JAVA_LONG, SEEN);
+        + epoch(report, SEEN);
+  }
+
+  private static long epoch(MemorySegment report, long field) {
+    long word = report.get(JAVA_LONG, field);
+    return report.get(JAVA_LONG, PHASE) == ANNOUNCE_PHASE ? word >>> TAG_SHIFT : word;
   }
 
   private static WaitTimeoutException.Facts facts(MemorySegment report, int rank) {
@@ -163,8 +175,8 @@ final class Verdicts {
         rank,
         peer(report),
         PHASES[(int) report.get(JAVA_LONG, PHASE)],
-        report.get(JAVA_LONG, EXPECTED),
-        report.get(JAVA_LONG, SEEN),
+        epoch(report, EXPECTED),
+        epoch(report, SEEN),
         report.get(JAVA_LONG, WAITED));
   }
 

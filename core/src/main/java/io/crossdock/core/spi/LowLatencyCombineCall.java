@@ -33,6 +33,9 @@ public final class LowLatencyCombineCall {
   /// I64 `[R]` to be overwritten, or null.
   public Tensor waitStats;
 
+  /// True if the receive half comes with a hook, false if right behind the send half.
+  public boolean hooked;
+
   /// How the machine is used; null for the engine's choice.
   public CombineConfig config;
 

@@ -1,0 +1,283 @@
+// Where the selections of a low-latency dispatch go, and what the ranks announce of them.
+//
+// Without hooks rows can go straight to where they are packed. For that each rank announces, in words
+// that need no flag beside them, that it takes part, the area of its result, and its rows for each expert.
+// If all do, everybody knows the place of every row; if not, rows go through the lanes.
+#pragma once
+
+#include "lowlatency.cuh"
+
+namespace crossdock {
+
+constexpr u32 kPlanWords = 8192;  // of shared memory
+constexpr u64 kOfferBit = 1;
+constexpr u32 kAreaShift = 1;  // one bit: there are two areas
+constexpr u32 kTermsShift = 2;
+constexpr u32 kTagShift = 18;  // more than any count has bits
+
+// How the rows of a dispatch travel.
+enum LlPath : u32 { kLlFailed = 0, kLlThroughLanes = 1, kLlDirect = 2 };
+
+__device__ __forceinline__ i64 ll_expert_at(const LlCall& call, u64 token, u64 k) {
+  const u64 row = call.topk_idx + token * call.topk_idx_pitch;
+  return call.index_bytes == sizeof(i64) ? pointer<const i64>(row)[k] : pointer<const i32>(row)[k];
+}
+
+// Rows that an expert has room for in a result.
+__device__ __forceinline__ u64 ll_result_rows(const LlCall& call) {
+  return call.terms.num_max_tokens * call.geometry.num_ranks;
+}
+
+// The upper bits of a word that was announced in an epoch.
+__device__ __forceinline__ u64 ll_tag(u64 epoch) {
+  return epoch << kTagShift;
+}
+
+__device__ __forceinline__ u64 ll_payload(u64 word) {
+  return word & ((1ull << kTagShift) - 1);
+}
+
+__device__ __forceinline__ u64* ll_announcement(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return pointer<u64>(peer_memory(call.geometry, receiver) + call.ll.announcements) +
+         ll_lane(call, epoch, source);
+}
+
+__device__ __forceinline__ u64* ll_announced_counts(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return pointer<u64>(peer_memory(call.geometry, receiver) + call.ll.counts +
+                      ll_lane(call, epoch, source) * call.ll.counts_pitch);
+}
+
+// The lower bits of an announcement. Terms that differ show in some bits of it; the flags tell them apart.
+__device__ inline u64 ll_offer(const LlCall& call, bool direct) {
+  constexpr u32 kPrime = 0x01000193;
+  u32 mixed = static_cast<u32>(call.terms.format) + 1;
+  mixed = (mixed * kPrime) ^ static_cast<u32>(call.terms.num_experts);
+  mixed = (mixed * kPrime) ^ static_cast<u32>(call.terms.num_max_tokens);
+  mixed = (mixed ^ mixed >> 16) & 0xffff;
+  return mixed << kTermsShift | call.area << kAreaShift | (direct ? kOfferBit : 0);
+}
+
+// By the first lanes of a block: announces the call to the peers that this block looks after.
+__device__ inline void ll_announce(const LlCall& call, u64 epoch, bool direct) {
+  const u64 word = ll_tag(epoch) | ll_offer(call, direct);
+  for (u64 peer = blockIdx.x + threadIdx.x * static_cast<u64>(gridDim.x); peer < call.geometry.num_ranks;
+       peer += static_cast<u64>(gridDim.x) * blockDim.x) {
+    publish_flag(ll_announcement(call, peer, call.geometry.rank, epoch), word);
+  }
+}
+
+// By one warp, a word a lane, null for none: waits, bounded, until each word has the tag of `expected`.
+__device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 expected, u64 peer,
+                                      u64* seen) {
+  const u64 start = global_timer();
+  for (u32 turn = 1;; turn++) {
+    *seen = word == nullptr ? expected : ld_acquire_sys(word);
+    const u32 late = __ballot_sync(kAllLanes, *seen >> kTagShift != expected >> kTagShift);
+    if (late == 0) {
+      return true;
+    }
+    if (turn % kLooksAtOnce != 0) {
+      continue;
+    }
+    const u64 waited = __shfl_sync(kAllLanes, global_timer(), 0) - start;
+    if (__shfl_sync(kAllLanes, ld_relaxed_gpu(&local_state(call.geometry)->failed), 0) != 0) {
+      return false;
+    }
+    const i32 origin = waited > kAbortGraceNanos ? find_state(call.geometry, kAborted) : -1;
+    if (origin >= 0 || waited > call.geometry.timeout_nanos) {
+      const u64 culprit = __shfl_sync(kAllLanes, peer, __ffs(late) - 1);
+      const u64 code = origin >= 0 ? kPeerAborted : kTimeout;
+      record_failure(call.geometry, {code, origin >= 0 ? static_cast<u64>(origin) : culprit, kAnnouncePhase,
+                                     expected, 0, waited, 0, 0, 0});
+      return false;
+    }
+  }
+}
+
+// By a whole block: waits for the announcements of all ranks. `areas`[R] gets where each one's result lies.
+__device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* areas) {
+  __shared__ LlPath path;
+  if (warp_idx() == 0) {
+    const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
+    const bool came =
+        ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift}, call.waits);
+    const u64 terms = ll_offer(call, true) >> kTermsShift;
+    bool direct = true;
+    for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {
+      const u64 offer = ll_payload(*ll_announcement(call, call.geometry.rank, peer, epoch));
+      const u64 area = offer >> kAreaShift & 1;
+      direct = direct && (offer & kOfferBit) != 0 && offer >> kTermsShift == terms;
+      areas[peer] = peer_memory(call.geometry, peer) + call.ll.areas + area * call.ll.area_pitch;
+    }
+    const bool all = __all_sync(kAllLanes, direct);
+    if (lane_idx() == 0) {
+      path = !came ? kLlFailed : all ? kLlDirect : kLlThroughLanes;
+    }
+  }
+  __syncthreads();
+  return path;
+}
+
+// For a run of experts, which tokens chose each, in shared memory.
+struct LlPlan {
+  u32 words;      // of an expert
+  u32 num_chunk;  // experts that there is room for
+  u32* bits;      // [experts][words]
+  u32* totals;    // tokens of an expert
+  u32* before;    // tokens of lower experts of the same rank
+};
+
+__device__ inline LlPlan ll_plan_in(const LlCall& call, u32* memory) {
+  const u32 words = static_cast<u32>((call.num_tokens + kWarpThreads - 1) / kWarpThreads);
+  const u32 num_chunk = min(static_cast<u32>(call.terms.num_experts), kPlanWords / (words + 2));
+  u32* totals = memory + num_chunk * words;
+  return {words, num_chunk, memory, totals, totals + num_chunk};
+}
+
+__device__ __forceinline__ void ll_refuse_choice(const LlCall& call, u64 token, u64 k, bool repeated) {
+  atomicMin(atomic_word(&local_state(call.geometry)->refusal_key),
+            (token * call.topk + k) * 2 + (repeated ? 1 : 0));
+}
+
+// Names the second choice of an expert that a token chose twice.
+__device__ inline void ll_refuse_repeated(const LlCall& call, u64 token, i64 expert) {
+  bool met = false;
+  for (u64 k = 0; k < call.topk; k++) {
+    if (ll_expert_at(call, token, k) == expert) {
+      if (met) {
+        ll_refuse_choice(call, token, k, true);
+        return;
+      }
+      met = true;
+    }
+  }
+}
+
+// By a whole block: marks who chose the experts from `first` on. False if a choice of the call is wrong.
+__device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, i64 first) {
+  for (u32 i = threadIdx.x; i < plan.num_chunk * plan.words; i += kLlThreads) {
+    plan.bits[i] = 0;
+  }
+  __syncthreads();
+  const u32 topk = static_cast<u32>(call.topk);
+  bool wrong = false;
+  for (u32 i = threadIdx.x; i < call.num_tokens * topk; i += kLlThreads) {
+    const u32 token = i / topk;
+    const i64 expert = ll_expert_at(call, token, i - token * topk);
+    if (expert < -1 || expert >= static_cast<i64>(call.terms.num_experts)) {
+      ll_refuse_choice(call, token, i - token * topk, false);
+      wrong = true;
+    } else if (expert >= first && expert < first + plan.num_chunk) {
+      const u32 bit = 1u << token % kWarpThreads;
+      u32* word = plan.bits + (expert - first) * plan.words + token / kWarpThreads;
+      if ((atomicOr(word, bit) & bit) != 0) {
+        ll_refuse_repeated(call, token, expert);
+        wrong = true;
+      }
+    }
+  }
+  return __syncthreads_or(wrong ? 1 : 0) == 0;
+}
+
+// By a whole block: counts what was marked. `carried` is what lower experts of the first one's rank have.
+__device__ inline void ll_count_marks(const LlCall& call, const LlPlan& plan, u32 first, u32 carried) {
+  for (u32 i = threadIdx.x; i < plan.num_chunk; i += kLlThreads) {
+    u32 total = 0;
+    for (u32 word = 0; word < plan.words; word++) {
+      total += __popc(plan.bits[i * plan.words + word]);
+    }
+    plan.totals[i] = total;
+  }
+  __syncthreads();
+  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  for (u32 i = threadIdx.x; i < plan.num_chunk; i += kLlThreads) {
+    const u32 low = (first + i) / num_local * num_local;
+    u32 before = low < first ? carried : 0;
+    for (u32 other = low < first ? 0 : low - first; other < i; other++) {
+      before += plan.totals[other];
+    }
+    plan.before[i] = before;
+  }
+  __syncthreads();
+}
+
+// By a whole block: tells the peers that it looks after, and the flags to come, the counts of a chunk.
+__device__ inline void ll_tell_counts(const LlCall& call, const LlPlan& plan, u64 first, u64 epoch,
+                                      bool announced) {
+  const u32 num_experts =
+      static_cast<u32>(min(static_cast<u64>(plan.num_chunk), call.terms.num_experts - first));
+  for (u64 peer = blockIdx.x; announced && peer < call.geometry.num_ranks; peer += gridDim.x) {
+    u64* counts = ll_announced_counts(call, peer, call.geometry.rank, epoch) + first;
+    for (u32 i = threadIdx.x; i < num_experts; i += kLlThreads) {
+      st_relaxed_sys(counts + i, ll_tag(epoch) | plan.totals[i]);
+    }
+  }
+  for (u32 i = threadIdx.x; blockIdx.x == 0 && i < num_experts; i += kLlThreads) {
+    pointer<i32>(call.ll.expert_counts)[first + i] = static_cast<i32>(plan.totals[i]);
+  }
+}
+
+// Tokens before this one that chose the expert.
+__device__ __forceinline__ u32 ll_marks_before(const LlPlan& plan, u32 expert, u32 token) {
+  const u32* bits = plan.bits + expert * plan.words;
+  u32 count = __popc(bits[token / kWarpThreads] & ((1u << token % kWarpThreads) - 1));
+  for (u32 word = 0; word < token / kWarpThreads; word++) {
+    count += __popc(bits[word]);
+  }
+  return count;
+}
+
+// By one thread: leaves the place of a choice in the handle, if its expert is among those marked.
+__device__ inline void ll_place_choice(const LlCall& call, const LlPlan& plan, i64 first, u64 token, u64 k) {
+  const i64 expert = ll_expert_at(call, token, k);
+  const u64 at = token * call.topk + k;
+  if (expert >= first && expert < first + plan.num_chunk) {
+    const u32 rank = ll_marks_before(plan, static_cast<u32>(expert - first), static_cast<u32>(token));
+    pointer<i32>(call.handle.choices)[at] = static_cast<i32>(expert);
+    pointer<i32>(call.handle.ranks)[at] = static_cast<i32>(rank);
+    pointer<i32>(call.handle.slots)[at] = static_cast<i32>(plan.before[expert - first] + rank);
+  } else if (expert < 0) {
+    pointer<i32>(call.handle.choices)[at] = -1;
+  }
+}
+
+// The pieces of rows that a block sends, dealt like cards.
+struct LlShare {
+  u64 num_pieces;  // of this block
+  u64 pieces_per_row;
+};
+
+__device__ __forceinline__ LlShare ll_share_of(const LlCall& call, u64 pieces_per_row) {
+  const u64 all = call.num_tokens * pieces_per_row;
+  return {all > blockIdx.x ? (all - blockIdx.x - 1) / gridDim.x + 1 : 0, pieces_per_row};
+}
+
+__device__ __forceinline__ u64 ll_token_of(const LlShare& share, u64 piece) {
+  return (blockIdx.x + piece * gridDim.x) / share.pieces_per_row;
+}
+
+// By a whole block: finds the places of all selections of this block's pieces, and tells the counts.
+// False if a choice of the call is wrong.
+__device__ inline bool ll_plan(const LlCall& call, const LlShare& share, u32* memory, u64 epoch,
+                               bool announced) {
+  const LlPlan plan = ll_plan_in(call, memory);
+  const u64 num_local = ll_num_local(call);
+  u32 carried = 0;
+  bool right = true;
+  for (u64 first = 0; first < call.terms.num_experts && right; first += plan.num_chunk) {
+    right = ll_mark_choices(call, plan, static_cast<i64>(first));
+    ll_count_marks(call, plan, static_cast<u32>(first), carried);
+    ll_tell_counts(call, plan, first, epoch, announced);
+    for (u64 i = threadIdx.x; i < share.num_pieces * call.topk; i += kLlThreads) {
+      const u64 piece = i / call.topk;
+      ll_place_choice(call, plan, static_cast<i64>(first), ll_token_of(share, piece), i - piece * call.topk);
+    }
+    const u32 last = plan.num_chunk - 1;
+    const bool cut = (first + plan.num_chunk) % num_local != 0;
+    carried = cut ? plan.before[last] + plan.totals[last] : 0;
+    __syncthreads();
+  }
+  return right;
+}
+
+}  // namespace crossdock
