@@ -18,7 +18,7 @@ readonly debug_kernels=-Dcrossdock.cuda.debug=true
 readonly soak_class=io.crossdock.verify.contract.lowlatency.GpuLowLatencySoakTest
 
 # At most so long for each step; a bench has its own.
-declare -A limits=([doctor]=60 [suite]=240 [suite-debug]=240 [memcheck]=200 [racecheck]=200 [bench]=90
+declare -A limits=([doctor]=60 [suite]=400 [suite-debug]=400 [memcheck]=200 [racecheck]=200 [bench]=90
   [bench-ll]=150 [soak]=560 [soak-debug]=560)
 
 # NAME=OPTIONS of `bench intranode` and `bench low-latency`. Ranks are threads: processes would take turns on one GPU.

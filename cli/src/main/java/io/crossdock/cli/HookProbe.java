@@ -70,6 +70,7 @@ final class HookProbe {
       meet();
       got.recvHook().orElseThrow().run();
       awaitStream.run();
+      got.handle().close();
       return micros;
     }
   }
@@ -83,6 +84,7 @@ final class HookProbe {
     }
     try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions().hooked())) {
       got.recvHook().orElseThrow().run();
+      got.handle().close();
     }
     if (!works()) {
       buffer.group().barrier();

@@ -4,12 +4,15 @@ import io.crossdock.core.CallTimer;
 import io.crossdock.core.DType;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.LowLatencyDispatchResult;
+import io.crossdock.core.LowLatencyHandle;
 import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.RecvHook;
 import io.crossdock.core.Tensor;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /// The timed part of a low-latency benchmark on one rank of a GPU at one size, on a stream of the
@@ -45,6 +48,10 @@ final class LowLatencyDeviceRun implements AutoCloseable {
   private final Function<Runnable, RecordedCalls> recorder;
   private final Map<LowLatencyPhase, CallTimer> timers = new EnumMap<>(LowLatencyPhase.class);
   private final CallTimer fence;
+
+  /// Handles of recorded calls, which live as long as the graphs.
+  private final List<LowLatencyHandle> kept = new ArrayList<>();
+
   private final Tensor from;
   private final Tensor to;
   private final Map<LowLatencyPhase, double[]> times;
@@ -81,8 +88,8 @@ final class LowLatencyDeviceRun implements AutoCloseable {
       // Everything is allocated on all ranks before a kernel of any waits for another.
       buffer.group().barrier();
       for (int i = 0; i < WARM_UPS; i++) {
-        pair();
-        halves(Map.of());
+        pair(LowLatencyHandle::close);
+        halves(Map.of(), LowLatencyHandle::close);
       }
       awaitStream();
       record();
@@ -94,14 +101,27 @@ final class LowLatencyDeviceRun implements AutoCloseable {
     return times;
   }
 
-  private void pair() {
+  /// @param afterwards takes the handle: closes it, or keeps it as long as a graph
+  private void pair(Consumer<LowLatencyHandle> afterwards) {
     try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions())) {
       calls.combine(got, calls.combineOptions());
+      afterwards.accept(got.handle());
+    }
+  }
+
+  private void recordedPair() {
+    pair(kept::add);
+  }
+
+  private void recordedDispatch() {
+    try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions())) {
+      kept.add(got.handle());
     }
   }
 
   /// All four halves, each behind a meeting of all ranks.
-  private void halves(Map<LowLatencyPhase, CallTimer> timed) {
+  private void halves(
+      Map<LowLatencyPhase, CallTimer> timed, Consumer<LowLatencyHandle> afterwards) {
     LowLatencyDispatchResult[] got = new LowLatencyDispatchResult[1];
     RecvHook[] home = new RecvHook[1];
     half(
@@ -115,6 +135,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
               home[0] =
                   calls.combine(result, calls.combineOptions().hooked()).recvHook().orElseThrow());
       half(timed.get(LowLatencyPhase.COMBINE_RECEIVE), home[0]);
+      afterwards.accept(result.handle());
     }
   }
 
@@ -130,15 +151,15 @@ final class LowLatencyDeviceRun implements AutoCloseable {
   }
 
   private void record() {
-    dispatches = recorder.apply(() -> chain(() -> calls.dispatch(calls.dispatchOptions()).close()));
-    pairs = recorder.apply(() -> chain(this::pair));
-    onePair = recorder.apply(this::pair);
+    dispatches = recorder.apply(() -> chain(this::recordedDispatch));
+    pairs = recorder.apply(() -> chain(this::recordedPair));
+    onePair = recorder.apply(this::recordedPair);
     halves =
         recorder.apply(() -> {
           for (int i = 0; i < WARM_HALVES; i++) {
-            halves(Map.of());
+            halves(Map.of(), kept::add);
           }
-          halves(timers);
+          halves(timers, kept::add);
         });
     // Making a graph ready waits for the whole GPU, so no rank may be in a call by then.
     buffer.group().barrier();
@@ -164,7 +185,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
     late(i);
     copy(LowLatencyPhase.COPY_DISPATCH, calls.moved.dispatchBytes(), i);
     copy(LowLatencyPhase.COPY_COMBINE, calls.moved.combineBytes(), i);
-    launch(LowLatencyPhase.LAUNCH_PAIR, this::pair, i);
+    launch(LowLatencyPhase.LAUNCH_PAIR, () -> pair(LowLatencyHandle::close), i);
     launch(LowLatencyPhase.LAUNCH_GRAPH, onePair::replay, i);
     buffer.check();
   }
@@ -187,6 +208,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
       timer = start(LowLatencyPhase.COMBINE_EAGER);
       calls.combine(got, calls.combineOptions());
       timer.stop();
+      got.handle().close();
     }
     read(LowLatencyPhase.DISPATCH_EAGER, i);
     read(LowLatencyPhase.COMBINE_EAGER, i);
@@ -202,6 +224,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
       RecvHook hook = calls.combine(got, calls.combineOptions().hooked()).recvHook().orElseThrow();
       timer.stop();
       hook.run();
+      got.handle().close();
     }
     read(LowLatencyPhase.DISPATCH_SEND_LATE, i);
     read(LowLatencyPhase.COMBINE_SEND_LATE, i);
@@ -268,6 +291,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
         recorded.close();
       }
     }
+    kept.forEach(LowLatencyHandle::close);
     timers.values().forEach(CallTimer::close);
     fence.close();
   }

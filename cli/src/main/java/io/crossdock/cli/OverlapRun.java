@@ -109,6 +109,7 @@ final class OverlapRun implements AutoCloseable {
       try (LowLatencyDispatchResult got = dispatched("dispatch", batch, dispatch)) {
         compute(EXPERTS, batch);
         timed("combine", batch, () -> combine(got, combineOptions(mine)));
+        got.handle().close();
       }
     }
   }
@@ -128,6 +129,8 @@ final class OverlapRun implements AutoCloseable {
         receive("combine receive", 0, firstHome);
         RecvHook secondHome = sentHome(second, 1);
         receive("combine receive", 1, secondHome);
+        first.handle().close();
+        second.handle().close();
       }
     }
   }

@@ -15,8 +15,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// the case; `-Dcrossdock.gpu.cases` sets how many there are of each number of ranks.
 @OnCuda
 class GpuLowLatencyTest {
-  private static final int CASES_PER_SIZE = Integer.getInteger("crossdock.gpu.cases", 40);
-  private static final int CASES_ON_STREAM = CASES_PER_SIZE / 4;
+  private static final int CASES_PER_SIZE = Integer.getInteger("crossdock.gpu.cases", 24);
+  private static final int CASES_ON_STREAM = CASES_PER_SIZE / 3;
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
 
   private static Stream<LowLatencyCase> cases(int firstSeed, int numCases, int... sizes) {
