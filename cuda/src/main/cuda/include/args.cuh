@@ -70,7 +70,8 @@ struct Geometry {
   u64 rank;
   u64 num_ranks;
   u64 timeout_nanos;
-  u64 peers;  // u64[R]: start of each rank's memory, as this GPU sees it
+  u64 peers;   // u64[R]: start of each rank's memory, as this GPU sees it
+  u64 memory;  // start of this rank's own
   u64 local;  // LocalState of this rank
   u64 entries;
   u64 entry_pitch;

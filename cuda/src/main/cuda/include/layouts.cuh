@@ -14,6 +14,7 @@ extern "C" __constant__ const u32 layout_Geometry[] = {
     CROSSDOCK_OFFSET(Geometry, num_ranks),
     CROSSDOCK_OFFSET(Geometry, timeout_nanos),
     CROSSDOCK_OFFSET(Geometry, peers),
+    CROSSDOCK_OFFSET(Geometry, memory),
     CROSSDOCK_OFFSET(Geometry, local),
     CROSSDOCK_OFFSET(Geometry, entries),
     CROSSDOCK_OFFSET(Geometry, entry_pitch),

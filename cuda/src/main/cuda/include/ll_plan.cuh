@@ -10,13 +10,14 @@
 namespace crossdock {
 
 constexpr u32 kPlanWords = 8192;  // of shared memory
+constexpr u32 kHeldChoices = 2;
 constexpr u64 kOfferBit = 1;
 constexpr u32 kAreaShift = 1;  // one bit: there are two areas
 constexpr u32 kTermsShift = 2;
 constexpr u32 kTagShift = 18;  // more than any count has bits
 
 // How the rows of a dispatch travel.
-enum LlPath : u32 { kLlFailed = 0, kLlThroughLanes = 1, kLlDirect = 2 };
+enum LlPath : u32 { kLlFailed = 0, kLlThroughLanes = 1, kLlDirect = 2, kLlUndecided = 3 };
 
 __device__ __forceinline__ i64 ll_expert_at(const LlCall& call, u64 token, u64 k) {
   const u64 row = call.topk_idx + token * call.topk_idx_pitch;
@@ -57,12 +58,14 @@ __device__ inline u64 ll_offer(const LlCall& call, bool direct) {
   return mixed << kTermsShift | call.area << kAreaShift | (direct ? kOfferBit : 0);
 }
 
-// By the first lanes of a block: announces the call to the peers that this block looks after.
+// By the first lanes of a block: announces the call to the peers that this block looks after. What the
+// announcement is true of was done by kernels before.
 __device__ inline void ll_announce(const LlCall& call, u64 epoch, bool direct) {
   const u64 word = ll_tag(epoch) | ll_offer(call, direct);
   for (u64 peer = blockIdx.x + threadIdx.x * static_cast<u64>(gridDim.x); peer < call.geometry.num_ranks;
        peer += static_cast<u64>(gridDim.x) * blockDim.x) {
-    publish_flag(ll_announcement(call, peer, call.geometry.rank, epoch), word);
+    debug_delay();
+    st_relaxed_sys(ll_announcement(call, peer, call.geometry.rank, epoch), word);
   }
 }
 
@@ -118,6 +121,23 @@ __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* ar
   return path;
 }
 
+// The first choices that a thread looks at, loaded before it has to wait for anything.
+struct LlHeld {
+  i64 experts[kHeldChoices];
+};
+
+__device__ __forceinline__ LlHeld ll_hold_choices(const LlCall& call) {
+  LlHeld held;
+  const u32 topk = static_cast<u32>(call.topk);
+#pragma unroll
+  for (u32 i = 0; i < kHeldChoices; i++) {
+    const u32 choice = threadIdx.x + i * kLlThreads;
+    const u32 token = choice / topk;
+    held.experts[i] = token < call.num_tokens ? ll_expert_at(call, token, choice - token * topk) : -1;
+  }
+  return held;
+}
+
 // For a run of experts, which tokens chose each, in shared memory.
 struct LlPlan {
   u32 words;      // of an expert
@@ -153,30 +173,44 @@ __device__ inline void ll_refuse_repeated(const LlCall& call, u64 token, i64 exp
   }
 }
 
+// By one thread: marks a choice if its expert is one of those from `first` on. False if it is wrong.
+__device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i64 first, u32 choice, i64 expert) {
+  const u32 topk = static_cast<u32>(call.topk);
+  const u32 token = choice / topk;
+  if (expert < -1 || expert >= static_cast<i64>(call.terms.num_experts)) {
+    ll_refuse_choice(call, token, choice - token * topk, false);
+    return false;
+  }
+  if (expert < first || expert >= first + plan.num_chunk) {
+    return true;
+  }
+  const u32 bit = 1u << token % kWarpThreads;
+  const bool repeated = (atomicOr(plan.bits + (expert - first) * plan.words + token / kWarpThreads, bit) & bit) != 0;
+  if (repeated) {
+    ll_refuse_repeated(call, token, expert);
+  }
+  return !repeated;
+}
+
 // By a whole block: marks who chose the experts from `first` on. False if a choice of the call is wrong.
-__device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, i64 first) {
+__device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, const LlHeld& held, i64 first) {
   for (u32 i = threadIdx.x; i < plan.num_chunk * plan.words; i += kLlThreads) {
     plan.bits[i] = 0;
   }
   __syncthreads();
   const u32 topk = static_cast<u32>(call.topk);
-  bool wrong = false;
-  for (u32 i = threadIdx.x; i < call.num_tokens * topk; i += kLlThreads) {
-    const u32 token = i / topk;
-    const i64 expert = ll_expert_at(call, token, i - token * topk);
-    if (expert < -1 || expert >= static_cast<i64>(call.terms.num_experts)) {
-      ll_refuse_choice(call, token, i - token * topk, false);
-      wrong = true;
-    } else if (expert >= first && expert < first + plan.num_chunk) {
-      const u32 bit = 1u << token % kWarpThreads;
-      u32* word = plan.bits + (expert - first) * plan.words + token / kWarpThreads;
-      if ((atomicOr(word, bit) & bit) != 0) {
-        ll_refuse_repeated(call, token, expert);
-        wrong = true;
-      }
-    }
+  const u32 num_choices = static_cast<u32>(call.num_tokens) * topk;
+  bool right = true;
+#pragma unroll
+  for (u32 i = 0; i < kHeldChoices; i++) {
+    const u32 choice = threadIdx.x + i * kLlThreads;
+    right = (choice >= num_choices || ll_mark_choice(call, plan, first, choice, held.experts[i])) && right;
   }
-  return __syncthreads_or(wrong ? 1 : 0) == 0;
+  for (u32 choice = threadIdx.x + kHeldChoices * kLlThreads; choice < num_choices; choice += kLlThreads) {
+    const u32 token = choice / topk;
+    right = ll_mark_choice(call, plan, first, choice, ll_expert_at(call, token, choice - token * topk)) && right;
+  }
+  return __syncthreads_and(right ? 1 : 0) != 0;
 }
 
 // By a whole block: counts what was marked. `carried` is what lower experts of the first one's rank have.
@@ -193,6 +227,7 @@ __device__ inline void ll_count_marks(const LlCall& call, const LlPlan& plan, u3
   for (u32 i = threadIdx.x; i < plan.num_chunk; i += kLlThreads) {
     const u32 low = (first + i) / num_local * num_local;
     u32 before = low < first ? carried : 0;
+#pragma unroll 8
     for (u32 other = low < first ? 0 : low - first; other < i; other++) {
       before += plan.totals[other];
     }
@@ -256,21 +291,30 @@ __device__ __forceinline__ u64 ll_token_of(const LlShare& share, u64 piece) {
   return (blockIdx.x + piece * gridDim.x) / share.pieces_per_row;
 }
 
-// By a whole block: finds the places of all selections of this block's pieces, and tells the counts.
-// False if a choice of the call is wrong.
-__device__ inline bool ll_plan(const LlCall& call, const LlShare& share, u32* memory, u64 epoch,
-                               bool announced) {
-  const LlPlan plan = ll_plan_in(call, memory);
+// What a block plans from.
+struct LlPlanning {
+  LlShare share;
+  LlHeld held;
+  u32* memory;  // shared
+  bool direct;  // the counts are announced
+};
+
+// By a whole block: finds the places of all selections of this block's pieces, and tells the counts if the
+// call began. False if a choice of the call is wrong, or it did not begin.
+__device__ inline bool ll_plan(const LlCall& call, const LlPlanning& planning, const LlBeginning& beginning,
+                               u64 epoch) {
+  const LlPlan plan = ll_plan_in(call, planning.memory);
   const u64 num_local = ll_num_local(call);
   u32 carried = 0;
   bool right = true;
   for (u64 first = 0; first < call.terms.num_experts && right; first += plan.num_chunk) {
-    right = ll_mark_choices(call, plan, static_cast<i64>(first));
+    right = ll_mark_choices(call, plan, planning.held, static_cast<i64>(first)) && beginning.ready != 0;
     ll_count_marks(call, plan, static_cast<u32>(first), carried);
-    ll_tell_counts(call, plan, first, epoch, announced);
-    for (u64 i = threadIdx.x; i < share.num_pieces * call.topk; i += kLlThreads) {
+    ll_tell_counts(call, plan, first, epoch, right && planning.direct && beginning.unmasked != 0);
+    for (u64 i = threadIdx.x; i < planning.share.num_pieces * call.topk; i += kLlThreads) {
       const u64 piece = i / call.topk;
-      ll_place_choice(call, plan, static_cast<i64>(first), ll_token_of(share, piece), i - piece * call.topk);
+      const u64 token = ll_token_of(planning.share, piece);
+      ll_place_choice(call, plan, static_cast<i64>(first), token, i - piece * call.topk);
     }
     const u32 last = plan.num_chunk - 1;
     const bool cut = (first + plan.num_chunk) % num_local != 0;

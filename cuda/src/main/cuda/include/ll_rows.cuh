@@ -12,6 +12,7 @@ constexpr u32 kGroupLanes = kGroupChannels / kWordChannels;
 constexpr u32 kCastAhead = 4;     // groups that half a warp loads at a time
 constexpr u32 kCopyAhead = 8;     // words that a thread loads at a time
 constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its stores
+constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half
 constexpr u32 kSumLanes = 8;      // that add up the rows before a selection
 
@@ -51,26 +52,36 @@ __device__ __forceinline__ LlStage ll_stage_of(const LlCall& call, const LlRows&
   return {channels, groups, (channels + groups * static_cast<u32>(sizeof(float)) + 15) / 16 * 16};
 }
 
+// The piece of a row that a stage holds.
+struct LlPiece {
+  u64 from;
+  u32 token;
+  u32 first_channel;
+  u32 num_channels;
+};
+
 // Some pieces of a block: those of one half of the stages.
 struct LlBatch {
   u64 first;  // among the block's pieces
   u32 num_pieces;
   char* stages;
+  LlPiece* pieces;  // shared
 };
 
-// Which part of which row a piece is.
-struct LlPiece {
-  u64 token;
-  u32 first_channel;
-  u32 num_channels;
-};
-
-__device__ __forceinline__ LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u64 piece) {
+__device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u64 piece) {
   const u64 card = blockIdx.x + piece * gridDim.x;
   const u64 token = rows.num_pieces == 1 ? card : card / rows.num_pieces;
   const u64 first = (card - token * rows.num_pieces) * rows.piece_channels;
-  const u64 left = call.ll.hidden - min(first, call.ll.hidden);
-  return {token, static_cast<u32>(first), static_cast<u32>(min(left, rows.piece_channels))};
+  const u64 channels = min(call.ll.hidden - min(first, call.ll.hidden), rows.piece_channels);
+  return {rows.x + token * rows.x_pitch + first * sizeof(__nv_bfloat16), static_cast<u32>(token),
+          static_cast<u32>(first), static_cast<u32>(channels)};
+}
+
+// By a whole block: which pieces a batch has.
+__device__ inline void ll_deal_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
+  if (threadIdx.x < batch.num_pieces) {
+    batch.pieces[threadIdx.x] = ll_piece_at(call, rows, batch.first + threadIdx.x);
+  }
 }
 
 __device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
@@ -86,84 +97,96 @@ __device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
   return word;
 }
 
-// By half a warp: casts one group, of which each lane has a word.
-__device__ inline void ll_cast_group(uint4 word, u64 format, char* codes, float* scale_of_group) {
-  const u32 lane = lane_idx() % kGroupLanes;
+__device__ __forceinline__ __nv_bfloat162 bf16_pair(u32 bits) {
+  return *reinterpret_cast<const __nv_bfloat162*>(&bits);
+}
+
+__device__ __forceinline__ u32 pair_bits(__nv_bfloat162 pair) {
+  return *reinterpret_cast<const u32*>(&pair);
+}
+
+// By half a warp, a word a lane: the largest absolute value of a group, but for NaN. Maxima of BF16 are exact.
+__device__ __forceinline__ float ll_group_amax(uint4 word) {
   const u32 half = lane_idx() < kGroupLanes ? 0x0000ffffu : 0xffff0000u;
-  const __nv_bfloat16* from = reinterpret_cast<const __nv_bfloat16*>(&word);
-  float values[kWordChannels];
-  float amax = kSmallestAmax;
-#pragma unroll
-  for (u32 i = 0; i < kWordChannels; i++) {
-    values[i] = __bfloat162float(from[i]);
-    amax = fmaxf(amax, fabsf(values[i]));
-  }
+  const __nv_bfloat162 low = __hmax2(__habs2(bf16_pair(word.x)), __habs2(bf16_pair(word.y)));
+  const __nv_bfloat162 high = __hmax2(__habs2(bf16_pair(word.z)), __habs2(bf16_pair(word.w)));
+  __nv_bfloat162 most = __hmax2(low, high);
 #pragma unroll
   for (u32 step = kGroupLanes / 2; step > 0; step /= 2) {
-    amax = fmaxf(amax, __shfl_xor_sync(half, amax, step));
+    most = __hmax2(most, bf16_pair(__shfl_xor_sync(half, pair_bits(most), step)));
   }
-  const bool exact = format == kLlFp8;
-  const float scale =
-      exact ? __fdiv_rn(amax, kLargestCode) : power_of_two_above(__fdiv_rn(amax, kLargestCode));
+  return fmaxf(kSmallestAmax, fmaxf(__low2float(most), __high2float(most)));
+}
+
+// The codes of four scaled channels, which come in two words. A NaN keeps the sign of its channel.
+__device__ __forceinline__ u32 ll_four_codes(u32 first, u32 second, float factor) {
+  constexpr u32 kUpperBytes = 0x7531;
+  constexpr u32 kSignBits = 0x80808080;
+  const float2 a = __bfloat1622float2(bf16_pair(first));
+  const float2 b = __bfloat1622float2(bf16_pair(second));
+  const u32 low = __nv_cvt_float2_to_fp8x2({a.x * factor, a.y * factor}, __NV_SATFINITE, __NV_E4M3);
+  const u32 high = __nv_cvt_float2_to_fp8x2({b.x * factor, b.y * factor}, __NV_SATFINITE, __NV_E4M3);
+  return low | high << 16 | (__byte_perm(first, second, kUpperBytes) & kSignBits);
+}
+
+// By half a warp: casts one group, of which each lane has a word.
+__device__ __forceinline__ void ll_cast_group(uint4 word, bool exact, char* codes, float* scale_of_group) {
+  const u32 lane = lane_idx() % kGroupLanes;
+  const float amax = ll_group_amax(word);
+  const float quotient = __fdiv_rn(amax, kLargestCode);
+  const float scale = exact ? quotient : power_of_two_above(quotient);
   // Of a power of two the reciprocal is exact, so the product is the quotient.
   const float factor = exact ? __fdiv_rn(kLargestCode, amax) : __frcp_rn(scale);
-  uint2 packed;
-  unsigned char* bytes = reinterpret_cast<unsigned char*>(&packed);
-#pragma unroll
-  for (u32 i = 0; i < kWordChannels; i++) {
-    bytes[i] = to_code(values[i] * factor, values[i]);
-  }
-  reinterpret_cast<uint2*>(codes)[lane] = packed;
+  reinterpret_cast<uint2*>(codes)[lane] = {ll_four_codes(word.x, word.y, factor),
+                                           ll_four_codes(word.z, word.w, factor)};
   if (lane == 0) {
     *scale_of_group = scale;
   }
 }
 
-// A group of a batch, by its number: which stage, and where in the row. `valid` if the row has it.
-struct LlGroup {
+// Walks over the units of all stages, groups or words, without a division.
+struct LlWalk {
   u32 stage;
-  u32 group;
-  u64 from;
-  bool valid;
-};
+  u32 unit;
 
-__device__ __forceinline__ LlGroup ll_group_at(const LlCall& call, const LlRows& rows, const LlBatch& batch,
-                                               u32 num_groups, u32 index) {
-  const u32 stage = index / num_groups;
-  const u32 group = index - stage * num_groups;
-  if (stage >= batch.num_pieces) {
-    return {stage, group, 0, false};
+  __device__ __forceinline__ void advance(u32 step, u32 num_units) {
+    unit += step;
+    while (unit >= num_units) {
+      unit -= num_units;
+      stage++;
+    }
   }
-  const LlPiece piece = ll_piece_at(call, rows, batch.first + stage);
-  const u64 channel = piece.first_channel + group * kGroupChannels;
-  return {stage, group, rows.x + piece.token * rows.x_pitch + channel * sizeof(__nv_bfloat16),
-          group * kGroupChannels < piece.num_channels};
-}
+};
 
 // By a whole block: casts the pieces of a batch into their stages.
 __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
   const LlStage stage = ll_stage_of(call, rows);
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
-  constexpr u32 kHalves = kLlThreads / kGroupLanes;
+  const bool exact = call.terms.format == kLlFp8;
   const u32 lane = lane_idx() % kGroupLanes;
-  for (u32 first = threadIdx.x / kGroupLanes; first < batch.num_pieces * stage.num_groups;
-       first += kHalves * kCastAhead) {
-    LlGroup groups[kCastAhead];
+  LlWalk walk = {0, 0};
+  walk.advance(threadIdx.x / kGroupLanes, stage.num_groups);
+  while (walk.stage < batch.num_pieces) {
     uint4 words[kCastAhead];
+    LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      groups[i] = ll_group_at(call, rows, batch, stage.num_groups, first + i * kHalves);
-      if (groups[i].valid) {
-        words[i] = ll_load_word(groups[i].from + lane * sizeof(uint4), aligned);
+      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
+      if (at.stage < batch.num_pieces && at.unit * kGroupChannels < piece.num_channels) {
+        words[i] = ll_load_word(piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4),
+                                aligned);
       }
+      at.advance(kLlThreads / kGroupLanes, stage.num_groups);
     }
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      char* to = batch.stages + groups[i].stage * stage.pitch_bytes;
-      if (groups[i].valid) {
-        ll_cast_group(words[i], call.terms.format, to + groups[i].group * kGroupChannels,
-                      reinterpret_cast<float*>(to + stage.row_bytes) + groups[i].group);
+      const LlPiece& piece = batch.pieces[min(walk.stage, batch.num_pieces - 1)];
+      if (walk.stage < batch.num_pieces && walk.unit * kGroupChannels < piece.num_channels) {
+        char* to = batch.stages + walk.stage * stage.pitch_bytes;
+        ll_cast_group(words[i], exact, to + walk.unit * kGroupChannels,
+                      reinterpret_cast<float*>(to + stage.row_bytes) + walk.unit);
       }
+      walk.advance(kLlThreads / kGroupLanes, stage.num_groups);
     }
   }
 }
@@ -172,25 +195,25 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
 __device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const u32 num_words = static_cast<u32>(rows.piece_channels) / kWordChannels;
-  for (u32 first = threadIdx.x; first < batch.num_pieces * num_words; first += kLlThreads * kCopyAhead) {
+  LlWalk walk = {0, 0};
+  walk.advance(threadIdx.x, num_words);
+  while (walk.stage < batch.num_pieces) {
     uint4 words[kCopyAhead];
+    LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      const u32 index = first + i * kLlThreads;
-      const u32 stage = index / num_words;
-      const u32 channel = (index - stage * num_words) * kWordChannels;
-      if (stage < batch.num_pieces) {
-        const LlPiece piece = ll_piece_at(call, rows, batch.first + stage);
-        const u64 from = piece.token * rows.x_pitch + (piece.first_channel + channel) * sizeof(__nv_bfloat16);
-        words[i] = channel < piece.num_channels ? ll_load_word(rows.x + from, aligned) : uint4{};
+      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
+      if (at.stage < batch.num_pieces && at.unit * kWordChannels < piece.num_channels) {
+        words[i] = ll_load_word(piece.from + at.unit * sizeof(uint4), aligned);
       }
+      at.advance(kLlThreads, num_words);
     }
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      const u32 index = first + i * kLlThreads;
-      if (index < batch.num_pieces * num_words) {
-        reinterpret_cast<uint4*>(batch.stages)[index] = words[i];
+      if (walk.stage < batch.num_pieces) {
+        reinterpret_cast<uint4*>(batch.stages)[walk.stage * num_words + walk.unit] = words[i];
       }
+      walk.advance(kLlThreads, num_words);
     }
   }
 }
@@ -198,7 +221,7 @@ __device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, con
 // What a dispatch needs to know of where rows go.
 struct LlRoute {
   LlPath path;
-  const u64* areas;  // [R], if direct
+  u64* areas;  // [R] in shared memory: where results lie, if direct
   u64 epoch;
 };
 
@@ -244,8 +267,7 @@ __device__ inline bool ll_add_counts_before(const LlCall& call, u64 epoch, i64 e
   for (u64 first = 0; first < call.geometry.rank; first += kSumLanes) {
     const u64 source = first + sub;
     const bool counts = expert >= 0 && source < call.geometry.rank;
-    const u64* word =
-        counts ? ll_announced_counts(call, call.geometry.rank, source, epoch) + expert : nullptr;
+    const u64* word = counts ? ll_announced_counts(call, call.geometry.rank, source, epoch) + expert : nullptr;
     u64 seen;
     if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
       return false;
@@ -260,8 +282,8 @@ __device__ inline bool ll_add_counts_before(const LlCall& call, u64 epoch, i64 e
 }
 
 // By a whole block: where the selections of a batch go. False if the call fails.
-__device__ inline bool ll_find_targets(const LlCall& call, const LlRows& rows, const LlRoute& route,
-                                       const LlBatch& batch, LlTarget* targets) {
+__device__ inline bool ll_find_targets(const LlCall& call, const LlRoute& route, const LlBatch& batch,
+                                       LlTarget* targets) {
   const u32 topk = static_cast<u32>(call.topk);
   const u32 num_targets = batch.num_pieces * topk;
   bool came = true;
@@ -271,7 +293,7 @@ __device__ inline bool ll_find_targets(const LlCall& call, const LlRows& rows, c
     i64 expert = -1;
     u64 at = 0;
     if (i < num_targets) {
-      at = ll_piece_at(call, rows, batch.first + stage).token * topk + (i - stage * topk);
+      at = static_cast<u64>(batch.pieces[stage].token) * topk + (i - stage * topk);
       expert = pointer<const i32>(call.handle.choices)[at];
     }
     u64 rows_before = 0;
@@ -302,30 +324,29 @@ __device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
   return word;
 }
 
-// By a whole block: the scales of a batch to all destinations.
+// By a whole block, a warp for each destination: the scales of a batch.
 __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, const LlRoute& route,
                                       const LlBatch& batch, const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const bool packed = route.path == kLlDirect && call.terms.format == kLlFp8Ue8m0;
   const u32 per_word = packed ? 4 : 1;
-  const u32 num_words = (stage.num_groups + per_word - 1) / per_word;
   const u64 pitch = route.path == kLlDirect ? ll_result_rows(call) : 1;
-  for (u32 i = threadIdx.x; i < batch.num_pieces * topk * num_words; i += kLlThreads) {
-    const u32 target = i / num_words;
-    const u32 word = i - target * num_words;
-    const u32 at = target / topk;
-    const LlPiece piece = ll_piece_at(call, rows, batch.first + at);
-    const u32 group = word * per_word;
-    const u32 num_groups = piece.num_channels / kGroupChannels;
-    if (targets[target].row == 0 || group >= num_groups) {
+  for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kLlWarps) {
+    const u64 to = targets[i].scales;
+    if (targets[i].row == 0) {
       continue;
     }
-    const float* scales =
-        reinterpret_cast<const float*>(batch.stages + at * stage.pitch_bytes + stage.row_bytes) + group;
-    const u32 bits = packed ? ll_pack_exponents(scales, num_groups - group) : __float_as_uint(*scales);
-    const u64 column = piece.first_channel / kGroupChannels / per_word + word;
-    pointer<u32>(targets[target].scales)[column * pitch] = bits;
+    const u32 at = i / topk;
+    const u32 num_groups = batch.pieces[at].num_channels / kGroupChannels;
+    const u32 first_word = batch.pieces[at].first_channel / kGroupChannels / per_word;
+    const float* scales = reinterpret_cast<const float*>(batch.stages + at * stage.pitch_bytes + stage.row_bytes);
+    for (u32 word = lane_idx(); word * per_word < num_groups; word += kWarpThreads) {
+      const u32 group = word * per_word;
+      const u32 bits =
+          packed ? ll_pack_exponents(scales + group, num_groups - group) : __float_as_uint(scales[group]);
+      pointer<u32>(to)[(first_word + word) * pitch] = bits;
+    }
   }
 }
 
@@ -338,7 +359,7 @@ __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, con
   fence_proxy_async();
   for (u32 i = threadIdx.x; i < batch.num_pieces * topk; i += kLlThreads) {
     const u32 at = i / topk;
-    const LlPiece piece = ll_piece_at(call, rows, batch.first + at);
+    const LlPiece& piece = batch.pieces[at];
     if (targets[i].row != 0) {
       cp_async_bulk_store(pointer<char>(targets[i].row + piece.first_channel * channel_bytes),
                           batch.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
@@ -347,46 +368,62 @@ __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, con
   cp_async_bulk_commit_group();
 }
 
-// By a whole block: sends all pieces of the block. `direct` if rows may go straight to where they are
-// packed; `areas`[R] is room for where that is. Their stores may still be under way afterwards.
-__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, u64 epoch, bool direct,
+// By a whole block: casts a batch, learns where it goes, and begins its stores. False if the call fails.
+__device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+                                        LlTarget* targets, LlRoute* route) {
+  if (is_fp8(call.terms)) {
+    ll_cast_batch(call, rows, batch);
+  } else {
+    ll_copy_batch(call, rows, batch);
+  }
+  fence_proxy_async();
+  if (route->path == kLlUndecided) {
+    route->path = ll_agree_on_path(call, route->epoch, route->areas);
+  }
+  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, targets)) {
+    return false;
+  }
+  ll_send_batch(call, rows, batch, targets);
+  ll_send_scales(call, rows, *route, batch, targets);
+  return true;
+}
+
+// By a whole block: begins a call and sends all pieces of the block. `whole` if the call has no hook, so
+// rows may go straight to where they are packed; `areas`[R] is room for where that is. The stores may
+// still be under way afterwards.
+__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, u64 epoch, bool whole,
                                       u64* areas) {
+  __shared__ LlPiece pieces[kMaxStages];
   const LlSendMemory memory = ll_send_memory();
+  const LlHeld held = ll_hold_choices(call);
+  const LlBeginning& beginning = ll_begin(call, epoch);
   const LlShare share = ll_share_of(call, rows.num_pieces);
-  const bool announced = call.ll.may_shrink == 0;
-  if (!ll_plan(call, share, memory.plan, epoch, direct)) {
+  const bool direct = whole && call.ll.may_shrink == 0;
+  LlBatch batch = {0, static_cast<u32>(min(share.num_pieces, rows.num_stages)), memory.stages, pieces};
+  ll_deal_pieces(call, rows, batch);
+  if (!ll_plan(call, {share, held, memory.plan, direct}, beginning, epoch)) {
     return kLlFailed;
   }
-  if (announced) {
-    ll_announce(call, epoch, direct);
+  if (call.ll.may_shrink == 0) {
+    ll_announce(call, epoch, direct && beginning.unmasked != 0);
   }
-  const LlStage stage = ll_stage_of(call, rows);
-  LlRoute route = {kLlThroughLanes, areas, epoch};
-  bool first = true;
-  u32 half = 0;
-  for (u64 piece = 0; piece < share.num_pieces || first; piece += rows.num_stages) {
-    const LlBatch batch = {piece, static_cast<u32>(min(share.num_pieces - piece, rows.num_stages)),
-                           memory.stages + half * rows.num_stages * stage.pitch_bytes};
-    cp_async_bulk_wait_group_read<kStageHalves - 1>();
-    __syncthreads();
-    if (is_fp8(call.terms)) {
-      ll_cast_batch(call, rows, batch);
-    } else {
-      ll_copy_batch(call, rows, batch);
-    }
-    fence_proxy_async();
-    if (first && direct) {
-      route.path = ll_agree_on_path(call, epoch, areas);
-    }
-    if (route.path == kLlFailed || !ll_find_targets(call, rows, route, batch, memory.targets)) {
+  LlRoute route = {direct && beginning.unmasked != 0 ? kLlUndecided : kLlThroughLanes, areas, epoch};
+  const u32 half_bytes = static_cast<u32>(rows.num_stages) * ll_stage_of(call, rows).pitch_bytes;
+  for (u32 turn = 1;; turn++) {
+    if (!ll_process_batch(call, rows, batch, memory.targets, &route)) {
       return kLlFailed;
     }
-    ll_send_batch(call, rows, batch, memory.targets);
-    ll_send_scales(call, rows, route, batch, memory.targets);
-    first = false;
-    half = (half + 1) % kStageHalves;
+    batch.first += batch.num_pieces;
+    if (batch.first >= share.num_pieces) {
+      return route.path;
+    }
+    batch.num_pieces = static_cast<u32>(min(share.num_pieces - batch.first, rows.num_stages));
+    batch.stages = memory.stages + turn % kStageHalves * half_bytes;
+    cp_async_bulk_wait_group_read<kStageHalves - 1>();
+    __syncthreads();
+    ll_deal_pieces(call, rows, batch);
+    __syncthreads();
   }
-  return route.path;
 }
 
 // The stores of this thread's bulk copies are complete, and ordered before what it publishes.

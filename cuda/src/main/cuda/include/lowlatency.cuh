@@ -102,8 +102,9 @@ __device__ inline void ll_mask(const LlCall& call, u64 peer) {
 __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 peer, u64 waited_nanos,
                                    u64* seen) {
   const u64* word = pointer<const u64>(wait.words + peer * wait.pitch_bytes);
+  const bool masked = is_masked(call, peer);
   *seen = ld_acquire_sys(word);
-  if (is_masked(call, peer)) {
+  if (masked) {
     return true;
   }
   if (ll_has_come(wait, *seen)) {
@@ -201,24 +202,33 @@ __device__ __forceinline__ u64 ll_granting_mark(u64 epoch) {
   return epoch < kSlotSets ? 0 : epoch - kSlotSets;
 }
 
-// By one warp: true if nothing is in the way of a call, seen in one round trip.
-__device__ __forceinline__ bool ll_can_begin_at_once(const LlCall& call, u64 epoch) {
-  bool ready = ld_relaxed_gpu(ll_open(call, epoch)) == 0;
+// What a warp sees before a call, in one round trip.
+struct LlLook {
+  bool ready;     // nothing is in the way of the call
+  bool unmasked;  // no rank is masked
+  bool read;      // all ranks have read what was in the result area before
+};
+
+// By one warp.
+__device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
+  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch));
+  const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
+  LlLook look = {in_use == 0, true, true};
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
+    const bool masked = is_masked(call, peer);
     const u64 state = ld_acquire_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
     const u64 mark = ld_acquire_sys(flag_of(call.geometry, call.ll.completed, call.geometry.rank, peer));
-    const bool granted = mark >= ll_granting_mark(epoch) || is_masked(call, peer);
-    ready = ready && state != kAborted && granted;
+    look.ready = look.ready && state != kAborted && (masked || mark >= ll_granting_mark(epoch));
+    look.unmasked = look.unmasked && !masked;
+    look.read = look.read && (masked || mark >= pulled);
   }
-  return __all_sync(kAllLanes, ready);
+  return {__all_sync(kAllLanes, look.ready) != 0, __all_sync(kAllLanes, look.unmasked) != 0,
+          __all_sync(kAllLanes, look.read) != 0};
 }
 
 // By one warp: refuses to begin on a buffer that was aborted or whose slots are in use here, and waits
 // until every living peer freed its slots.
 __device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
-  if (ll_can_begin_at_once(call, epoch)) {
-    return true;
-  }
   const i32 origin = find_state(call.geometry, kAborted);
   if (origin >= 0) {
     record_failure(call.geometry, {kUnusable, static_cast<u64>(origin), kGrantPhase, epoch, 0, 0, 0, 0, 0});
@@ -233,21 +243,53 @@ __device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
   return ll_await(call, {words, sizeof(u64), ll_granting_mark(epoch), epoch, kGrantPhase}, 0);
 }
 
+// What a block begins a call with.
+struct LlBeginning {
+  u32 ready;
+  u32 unmasked;
+  u32 read;
+};
+
+// By a whole block, of which the last warp works: the block must meet before it looks at the result.
+__device__ inline const LlBeginning& ll_begin(const LlCall& call, u64 epoch) {
+  __shared__ LlBeginning beginning;
+  if (warp_idx() == blockDim.x / kWarpThreads - 1) {
+    const LlLook look = ll_look(call, epoch);
+    const bool ready = look.ready || ll_can_begin(call, epoch);
+    if (lane_idx() == 0) {
+      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u};
+    }
+  }
+  return beginning;
+}
+
 __device__ inline bool ll_agrees(const LlTerms& a, const LlTerms& b) {
   return a.kind == b.kind && a.format == b.format && a.num_experts == b.num_experts &&
          a.num_max_tokens == b.num_max_tokens && a.handle_epoch == b.handle_epoch;
 }
 
-// By one warp: compares the terms of all sources that count.
-__device__ inline bool ll_check_terms(const LlCall& call, const LlTerms& mine, u64 epoch) {
+// This rank's terms, complete with the epoch of the handle.
+__device__ __forceinline__ LlTerms ll_terms(const LlCall& call) {
+  LlTerms terms = call.terms;
+  terms.handle_epoch = terms.kind == kLlCombine ? *pointer<const u64>(call.handle.epoch) : 0;
+  return terms;
+}
+
+// By one warp: looks into the flag lines of all sources that count, whose terms must be this rank's.
+// `places`[R] gets where their rows lie.
+__device__ inline bool ll_read_flags(const LlCall& call, const LlTerms& mine, u64 epoch, u32* places) {
   for (u64 first = 0; first < call.geometry.num_ranks; first += kWarpThreads) {
     const u64 peer = first + lane_idx();
     bool differs = false;
     u64 kind = 0;
-    if (peer < call.geometry.num_ranks && !is_masked(call, peer)) {
-      const LlTerms& theirs = ll_flag(call, call.geometry.rank, peer, epoch)->terms;
-      differs = !ll_agrees(mine, theirs);
+    if (peer < call.geometry.num_ranks) {
+      const bool masked = is_masked(call, peer);
+      const LlFlag* flag = ll_flag(call, call.geometry.rank, peer, epoch);
+      const LlTerms theirs = flag->terms;
+      const u64 place = flag->place;
+      differs = !masked && !ll_agrees(mine, theirs);
       kind = theirs.kind;
+      places[peer] = masked ? 0 : static_cast<u32>(place) + 1;
     }
     const u32 culprits = __ballot_sync(kAllLanes, differs);
     if (culprits != 0) {
@@ -261,13 +303,6 @@ __device__ inline bool ll_check_terms(const LlCall& call, const LlTerms& mine, u
   return true;
 }
 
-// This rank's terms, complete with the epoch of the handle.
-__device__ __forceinline__ LlTerms ll_terms(const LlCall& call) {
-  LlTerms terms = call.terms;
-  terms.handle_epoch = terms.kind == kLlCombine ? *pointer<const u64>(call.handle.epoch) : 0;
-  return terms;
-}
-
 // By a whole block: waits for the flags of all living sources. `places`[R] tells where their rows lie:
 // 0 if they do not count, else the place of the flag + 1.
 __device__ inline bool ll_await_flags(const LlCall& call, u64 epoch, u32* places) {
@@ -276,13 +311,8 @@ __device__ inline bool ll_await_flags(const LlCall& call, u64 epoch, u32* places
     const LlTerms mine = ll_terms(call);
     const u64 words = reinterpret_cast<u64>(ll_flag(call, call.geometry.rank, 0, epoch));
     const bool came = ll_await(call, {words, call.ll.flag_pitch, epoch, epoch, kReceivePhase}, call.waits) &&
-                      ll_check_terms(call, mine, epoch);
+                      ll_read_flags(call, mine, epoch, places);
     store_by_warp(&complete, came);
-  }
-  __syncthreads();
-  for (u64 peer = threadIdx.x; peer < call.geometry.num_ranks; peer += blockDim.x) {
-    const LlFlag* flag = ll_flag(call, call.geometry.rank, peer, epoch);
-    places[peer] = is_masked(call, peer) ? 0 : static_cast<u32>(flag->place) + 1;
   }
   __syncthreads();
   return complete != 0;
@@ -315,8 +345,7 @@ __device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& bod
 }
 
 // By a block: tells all living ranks that everything of this call was sent to them.
-__device__ inline void ll_publish_flags(const LlCall& call, u64 epoch, u64 place, bool counted) {
-  const LlFlagBody body = {ll_terms(call), place, counted};
+__device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& body, u64 epoch) {
   const u32 num_warps = blockDim.x / kWarpThreads;
   for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += num_warps) {
     if (!is_masked(call, peer)) {
@@ -349,21 +378,10 @@ __device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const L
   __syncwarp();
 }
 
-// By one warp: publishes up to which call all calls of this rank are complete.
-__device__ inline void ll_publish_completed(const LlCall& call) {
-  u64 mark = local_state(call.geometry)->epoch;
-  for (u64 set = 0; set < kSlotSets; set++) {
-    const u64 open = pointer<const u64>(call.ll.open)[set];
-    mark = open != 0 ? min(mark, open - 1) : mark;
-  }
-  __syncwarp();
-  publish_to_all(call.geometry, call.ll.completed, mark);
-}
-
 // By one warp: waits until all ranks have read the outputs of the result that was in this area before.
 __device__ inline void ll_await_readers(const LlCall& call, u64 epoch) {
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
-  if (pulled != 0) {
+  if (!ll_look(call, epoch).read) {
     const u64 words = own_memory(call.geometry) + call.ll.completed;
     ll_await(call, {words, sizeof(u64), pulled, epoch, kPullPhase}, 0);
   }
@@ -413,14 +431,18 @@ __device__ inline void ll_write_report(const LlCall& call, u64 epoch, const Outc
 }
 
 // By the first warp of the last block: ends the grid's part of a call, reports, and leaves the state as
-// the next grid expects it.
+// the next grid expects it. All calls of this rank up to the mark that it publishes are complete.
 __device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
   LocalState* local = local_state(call.geometry);
+  const u64 failed = ld_relaxed_gpu(&local->failed);
+  const u64 last = max(ld_relaxed_gpu(&local->epoch), epoch);
+  const u64 other = ld_relaxed_gpu(ll_open(call, epoch + 1));
   Outcome outcome = {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0};
-  if (has_failed(call.geometry)) {
+  if (failed != 0) {
     outcome = local->outcome;
   }
   const bool over = outcome.code != kHookPending && outcome.code != kUnusable;
+  const u64 own = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
   __syncwarp();
   if (lane_idx() == 0) {
     local->arrivals = 0;
@@ -428,16 +450,16 @@ __device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
     local->failed = 0;
     local->refusal_key = kNoRefusal;
     if (over) {
-      local->epoch = max(local->epoch, epoch);
-      *ll_open(call, epoch) = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
+      local->epoch = last;
+      *ll_open(call, epoch) = own;
     }
     if (ending != kLlComplete) {
       *pointer<u64>(call.call_epoch) = outcome.code == kProceed ? epoch : 0;
     }
   }
   __syncwarp();
-  if (over && (ending != kLlSent || outcome.code != kProceed)) {
-    ll_publish_completed(call);
+  if (over && own == 0) {
+    publish_to_all(call.geometry, call.ll.completed, other == 0 ? last : min(last, other - 1));
   }
   ll_write_report(call, epoch, outcome);
 }

@@ -34,12 +34,13 @@ __device__ __forceinline__ u64 grid_threads() {
   return static_cast<u64>(gridDim.x) * blockDim.x;
 }
 
+// This rank's own memory needs no look into the table.
 __device__ __forceinline__ u64 peer_memory(const Geometry& geometry, u64 peer) {
-  return pointer<const u64>(geometry.peers)[peer];
+  return peer == geometry.rank ? geometry.memory : pointer<const u64>(geometry.peers)[peer];
 }
 
 __device__ __forceinline__ u64 own_memory(const Geometry& geometry) {
-  return peer_memory(geometry, geometry.rank);
+  return geometry.memory;
 }
 
 __device__ __forceinline__ LocalState* local_state(const Geometry& geometry) {

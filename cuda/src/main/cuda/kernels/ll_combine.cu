@@ -20,6 +20,7 @@ constexpr u32 kSumChannels = 8;  // of a lane at a time
 constexpr u32 kSumAhead = 8;     // rows that a lane loads at a time
 constexpr u32 kMaxSummands = 1024;
 constexpr u64 kNowhere = 0;
+constexpr u32 kSlotBits = 28;  // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
 constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
 constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
 
@@ -30,6 +31,11 @@ __device__ __forceinline__ bool is_encoded(const LlCall& call) {
 // From one row of a combine lane to the next.
 __device__ __forceinline__ u64 ll_reply_pitch(const LlCall& call) {
   return is_encoded(call) ? log_max_row_bytes(call.ll.hidden) : call.ll.hidden * sizeof(__nv_bfloat16);
+}
+
+// The expert that a token was dispatched to at k, or -2 if the dispatch had less choices.
+__device__ __forceinline__ i64 ll_dispatched_at(const LlCall& call, u64 token, u64 k) {
+  return k < call.handle.topk ? pointer<const i32>(call.handle.choices)[token * call.handle.topk + k] : -2;
 }
 
 // Which choice of the dispatch an expert of a token was, or -1; it is looked for at k first.
@@ -52,15 +58,18 @@ __device__ __forceinline__ i64 ll_combine_choice(const LlCall& call, u64 token, 
   return call.index_bytes == sizeof(i64) ? pointer<const i64>(row)[k] : pointer<const i32>(row)[k];
 }
 
-// By some threads together: notes the first choice that is wrong.
+// By some threads together: notes the first choice that is wrong. The choice of the dispatch at the same
+// place, most often the same, is loaded beside it.
 __device__ inline void ll_check_choices(const LlCall& call, u64 first, u64 stride) {
-  const u64 num_choices = call.num_tokens * call.topk;
+  const u32 topk = static_cast<u32>(call.topk);
+  const u64 num_choices = call.num_tokens * topk;
   for (u64 i = first; i < num_choices; i += stride) {
-    const u64 token = i / call.topk;
-    const u64 k = i - token * call.topk;
+    const u64 token = static_cast<u32>(i) / topk;
+    const u64 k = i - token * topk;
     const i64 expert = ll_combine_choice(call, token, k);
+    const bool same = ll_dispatched_at(call, token, k) == expert;
     const bool outside = expert < -1 || expert >= static_cast<i64>(call.terms.num_experts);
-    if (outside || (expert >= 0 && ll_choice_of(call, token, k, expert) < 0)) {
+    if (outside || (expert >= 0 && !same && ll_choice_of(call, token, k, expert) < 0)) {
       atomicMin(atomic_word(&local_state(call.geometry)->refusal_key), i * 2 + (outside ? 0 : 1));
     }
   }
@@ -98,10 +107,11 @@ __device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
 
 // By one block, once the choices were checked: flags, or a refusal if a choice was wrong.
 __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 place) {
+  const LlFlagBody body = {ll_terms(call), place, false};
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
   const bool begun = !has_failed(call.geometry);
   if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, epoch, place, false);
+    ll_publish_flags(call, body, epoch);
   } else if (begun && warp_idx() == 0) {
     const u64 token = key / 2 / call.topk;
     const u64 k = key / 2 - token * call.topk;
@@ -115,13 +125,10 @@ __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 pla
 
 // By a whole block: begins a combine and sends the outputs.
 __device__ inline void ll_reply_through_lanes(const LlCall& call, u64 y, u64 epoch) {
-  __shared__ u32 ready;
-  if (warp_idx() == 0) {
-    store_by_warp(&ready, ll_can_begin(call, epoch));
-  }
+  const LlBeginning& beginning = ll_begin(call, epoch);
   ll_check_choices(call, grid_thread_idx(), grid_threads());
   __syncthreads();
-  if (ready != 0) {
+  if (beginning.ready != 0) {
     ll_reply_rows(call, y, epoch);
   }
 }
@@ -139,34 +146,43 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
 }
 
-// What a choice of a token adds to its sum.
+// What a choice of a token adds to its sum. It is found in two steps, the first of which needs no flag.
 struct LlSummand {
-  u64 row;
+  u64 row;  // address, or kNowhere; before: place among the owner's rows, or kNowhere
   float weight;
+  i32 owner;  // -1 for none
 };
 
-// By one thread: where the row of a choice lies.
-__device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, u64 token, u64 k, const u32* places) {
+// By one thread: the first step.
+__device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums, u64 token, u64 k) {
+  const float weight = pointer<const float>(sums.weights + token * sums.weights_pitch)[k];
   const i64 expert = ll_combine_choice(call, token, k);
-  if (expert < 0) {
+  const i64 at = ll_dispatched_at(call, token, k) == expert ? static_cast<i64>(token * call.handle.topk + k)
+                                                             : ll_choice_of(call, token, k, expert);
+  if (expert < 0 || at < 0) {
+    return {kNowhere, weight, -1};
+  }
+  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 owner = static_cast<u32>(expert) / num_local;
+  const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
+  const u64 slot = pointer<const i32>(call.handle.slots)[at];
+  const u64 row = first + pointer<const i32>(call.handle.rows)[at];
+  return {row << kSlotBits | slot, weight, static_cast<i32>(owner)};
+}
+
+// By one thread: the second step.
+__device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, const LlSummand& summand, u32 place) {
+  if (summand.owner < 0 || place == 0) {
     return kNowhere;
   }
-  const u64 num_local = ll_num_local(call);
-  const u64 owner = expert / static_cast<i64>(num_local);
-  const i64 at = ll_choice_of(call, token, k, expert);
-  if (places[owner] == 0 || at < 0) {
-    return kNowhere;
-  }
-  const u32 place = places[owner] - 1;
-  if (place == kInLanes) {
-    const u64 slot = pointer<const i32>(call.handle.slots)[at];
+  const u64 owner = summand.owner;
+  if (place - 1 == kInLanes) {
+    const u64 slot = summand.row & ((1ull << kSlotBits) - 1);
     return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
   }
-  const u64 outputs = peer_memory(call.geometry, owner) + call.ll.areas + (place - 1) * call.ll.area_pitch +
-                      call.ll.area_outputs;
-  const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
-  return outputs +
-         (first + pointer<const i32>(call.handle.rows)[at]) * call.ll.hidden * sizeof(__nv_bfloat16);
+  const u64 area = peer_memory(call.geometry, owner) + call.ll.areas + (place - 2) * call.ll.area_pitch;
+  const u64 row = summand.row >> kSlotBits;
+  return area + call.ll.area_outputs + row * call.ll.hidden * sizeof(__nv_bfloat16);
 }
 
 __device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
@@ -270,58 +286,93 @@ __device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summand
   ll_store_word(to + word * sizeof(uint4), ll_round(sums), aligned);
 }
 
-// By a whole block: finds the summands of some tokens.
-__device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, u64 epoch, u64 first_token,
-                                        u64 num_tokens, const u32* places, LlSummand* summands) {
-  for (u64 i = threadIdx.x; i < num_tokens * call.topk; i += kLlThreads) {
-    const u64 token = first_token + i / call.topk;
-    const u64 k = i % call.topk;
-    summands[i] = {ll_reply_address(call, epoch, token, k, places),
-                   pointer<const float>(sums.weights + token * sums.weights_pitch)[k]};
+// The sums of a block: its parts of tokens, and how many tokens it has summands of at a time.
+struct LlSumming {
+  LlParts parts;
+  u64 parts_per_token;
+  u64 tokens_at_once;
+};
+
+__device__ __forceinline__ LlSumming ll_summing_of(const LlCall& call) {
+  const u64 part_channels = is_encoded(call) ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
+  const u64 parts_per_token = (call.ll.hidden + part_channels - 1) / part_channels;
+  return {ll_parts_of(call.num_tokens * parts_per_token), parts_per_token, kMaxSummands / call.topk};
+}
+
+// The tokens that a block sums at a time.
+struct LlTokens {
+  u64 first;
+  u64 end_part;
+  u32 num_summands;
+};
+
+__device__ __forceinline__ LlTokens ll_tokens_from(const LlCall& call, const LlSumming& summing, u64 begin) {
+  const u64 first = begin / summing.parts_per_token;
+  const u64 end = min(summing.parts.end, (first + summing.tokens_at_once) * summing.parts_per_token);
+  const u64 num_tokens = begin < end ? (end - 1) / summing.parts_per_token - first + 1 : 0;
+  return {first, end, static_cast<u32>(num_tokens * call.topk)};
+}
+
+// By a whole block: the first step for the summands of some tokens.
+__device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, const LlTokens& tokens,
+                                        LlSummand* summands) {
+  const u32 topk = static_cast<u32>(call.topk);
+  for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
+    const u32 token = i / topk;
+    summands[i] = ll_summand_of(call, sums, tokens.first + token, i - token * topk);
   }
 }
 
-// By a whole block: its part of the sums.
-__device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places) {
-  __shared__ LlSummand summands[kMaxSummands];
-  const bool encoded = is_encoded(call);
+// By a whole block: its part of the sums. The first tokens' summands were found.
+__device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
+                                   LlSummand* summands) {
+  const LlSumming summing = ll_summing_of(call);
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
-  const u64 part_channels = encoded ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
-  const u64 parts_per_token = (call.ll.hidden + part_channels - 1) / part_channels;
-  const u64 tokens_at_once = kMaxSummands / call.topk;
-  const LlParts parts = ll_parts_of(call.num_tokens * parts_per_token);
-  for (u64 begin = parts.begin; begin < parts.end;) {
-    const u64 first_token = begin / parts_per_token;
-    const u64 end = min(parts.end, (first_token + tokens_at_once) * parts_per_token);
-    const u64 last_token = (end - 1) / parts_per_token;
-    ll_find_summands(call, sums, epoch, first_token, last_token - first_token + 1, places, summands);
+  for (u64 begin = summing.parts.begin; begin < summing.parts.end;) {
+    const LlTokens tokens = ll_tokens_from(call, summing, begin);
+    if (begin != summing.parts.begin) {
+      ll_find_summands(call, sums, tokens, summands);
+    }
+    for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
+      const i32 owner = summands[i].owner;
+      summands[i].row = ll_reply_address(call, epoch, summands[i], owner < 0 ? 0 : places[owner]);
+    }
     __syncthreads();
-    for (u64 i = begin + warp_idx(); i < end; i += kLlWarps) {
-      const u64 token = i / parts_per_token;
-      const LlSummand* own = summands + (token - first_token) * call.topk;
+    for (u64 i = begin + warp_idx(); i < tokens.end_part; i += kLlWarps) {
+      const u64 token = i / summing.parts_per_token;
+      const u64 part = i - token * summing.parts_per_token;
+      const LlSummand* own = summands + (token - tokens.first) * call.topk;
       const u64 to = sums.combined_x + token * sums.combined_x_pitch;
-      if (encoded) {
-        ll_sum_encoded(call, own, i - token * parts_per_token, to);
+      if (is_encoded(call)) {
+        ll_sum_encoded(call, own, part, to);
       } else {
-        ll_sum_plain(call, own, i - token * parts_per_token, to, aligned);
+        ll_sum_plain(call, own, part, to, aligned);
       }
     }
     __syncthreads();
-    begin = end;
+    begin = tokens.end_part;
+  }
+}
+
+// By a whole block: awaits the flags, then sums. What needs no flag comes before.
+__device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch) {
+  __shared__ u32 places[kMaxLowLatencyRanks];
+  __shared__ LlSummand summands[kMaxSummands];
+  const LlSumming summing = ll_summing_of(call);
+  ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
+  if (ll_await_flags(call, epoch, places)) {
+    ll_sum_rows(call, sums, epoch, places, summands);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
     ll_skip(call);
     return;
   }
-  if (ll_await_flags(call, epoch, places)) {
-    ll_sum_rows(call, args.sums, epoch, places);
-  }
+  ll_await_sums(call, args.sums, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
@@ -329,10 +380,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
 
 // By the first block: lets the homes read the outputs where they are.
 __device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch) {
-  __shared__ u32 ready;
-  if (warp_idx() == 0) {
-    store_by_warp(&ready, ll_can_begin(call, epoch));
-  }
+  ll_begin(call, epoch);
   ll_check_choices(call, threadIdx.x, kLlThreads);
   __syncthreads();
   ll_publish_replied(call, epoch, call.area + 1);
@@ -340,7 +388,6 @@ __device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch) {
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_combine(const __grid_constant__ LlCombineArgs args) {
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
@@ -354,9 +401,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   } else if (blockIdx.x == 0) {
     ll_reply_in_place(call, epoch);
   }
-  if (ll_await_flags(call, epoch, places)) {
-    ll_sum_rows(call, args.sums, epoch, places);
-  }
+  ll_await_sums(call, args.sums, epoch);
   if (!is_last_arrival(&local->departures) || warp_idx() != 0) {
     return;
   }
@@ -389,7 +434,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
   __syncthreads();
   if (ready != 0) {
-    ll_publish_flags(call, epoch, kInLanes, false);
+    ll_publish_flags(call, {call.terms, kInLanes, false}, epoch);
     ll_await_flags(call, epoch, places);
   }
   if (warp_idx() == 0) {

@@ -17,7 +17,7 @@ __device__ inline void ll_publish_sent(const LlCall& call, u64 epoch, bool count
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
   const bool begun = !has_failed(call.geometry);
   if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, epoch, kInLanes, counted);
+    ll_publish_flags(call, {ll_terms(call), kInLanes, counted}, epoch);
   } else if (begun && warp_idx() == 0) {
     const u64 choice = key / 2;
     const u64 token = choice / call.topk;
@@ -38,37 +38,11 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
   }
 }
 
-// What the blocks of a dispatch begin with.
-struct LlBeginning {
-  u32 ready;
-  u32 unmasked;  // no rank is masked
-};
-
-// By a whole block: begins a call.
-__device__ inline LlBeginning ll_begin(const LlCall& call, u64 epoch) {
-  __shared__ LlBeginning beginning;
-  if (warp_idx() == 0) {
-    bool masked = false;
-    for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
-      masked = masked || is_masked(call, peer);
-    }
-    const bool unmasked = __all_sync(kAllLanes, !masked);
-    const bool ready = ll_can_begin(call, epoch);
-    if (lane_idx() == 0) {
-      beginning = {ready ? 1u : 0u, unmasked ? 1u : 0u};
-    }
-  }
-  __syncthreads();
-  return beginning;
-}
-
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  if (ll_begin(call, epoch).ready != 0) {
-    ll_send_rows(call, args.rows, epoch, false, nullptr);
-    ll_settle_rows();
-  }
+  ll_send_rows(call, args.rows, epoch, false, nullptr);
+  ll_settle_rows();
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
     ll_publish_sent(call, epoch, true);
     ll_note_path(call, kLlThroughLanes);
@@ -221,16 +195,11 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
-  const LlBeginning beginning = ll_begin(call, epoch);
-  LlPath path = kLlFailed;
-  if (beginning.ready != 0) {
-    const bool direct = call.ll.may_shrink == 0 && beginning.unmasked != 0;
-    path = ll_send_rows(call, args.rows, epoch, direct, areas);
-    if (path == kLlDirect) {
-      ll_write_announced(call, args.packed, epoch);
-    }
-    ll_settle_rows();
+  const LlPath path = ll_send_rows(call, args.rows, epoch, true, areas);
+  if (path == kLlDirect) {
+    ll_write_announced(call, args.packed, epoch);
   }
+  ll_settle_rows();
   if (is_last_arrival(&local->arrivals)) {
     ll_publish_sent(call, epoch, path != kLlDirect);
   }

@@ -92,7 +92,7 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// {@return how the ranks of the node reach each other: `shm` on the host, on GPUs `cuda-p2p` if
-  /// all ranks are threads of this process, else `cuda-ipc`}
+  /// all ranks are threads of this process, else `cuda-fabric` or `cuda-ipc`}
   public String transport() {
     return session.transport();
   }

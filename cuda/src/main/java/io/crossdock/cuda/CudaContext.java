@@ -104,10 +104,15 @@ final class CudaContext {
         }) {
       Launcher launcher = new Launcher(arena, gpu, kernel);
       if (kernel != Kernel.COUNT_LAYOUT) {
-        geometry.write(launcher.args(), rank, local.peers, local.state);
+        writeGeometry(launcher, local.state);
       }
       launchers.put(kernel, launcher);
     }
+  }
+
+  /// @param state device address of a LocalState
+  void writeGeometry(Launcher launcher, long state) {
+    geometry.write(launcher.args(), rank, local.peers, links.address(rank), state);
   }
 
   /// Makes the launcher of a kernel that not every buffer needs.

@@ -4,6 +4,7 @@ import io.crossdock.core.Device;
 import io.crossdock.core.DeviceInfo;
 import io.crossdock.cuda.driver.Context;
 import io.crossdock.cuda.driver.CudaProbe;
+import io.crossdock.cuda.driver.FabricProbe;
 import io.crossdock.cuda.driver.Gpu;
 import io.crossdock.cuda.driver.KernelFunction;
 import io.crossdock.cuda.driver.KernelImage;
@@ -109,7 +110,7 @@ final class CudaDoctor {
               gpu.totalBytes() / GIB,
               gpu.pciBusId(),
               gpu.uuid(),
-              gpu.supportsFabricHandles() ? "yes" : "no"));
+              FabricProbe.missing(context).map(why -> "no (" + why + ")").orElse("yes")));
     }
   }
 

@@ -132,13 +132,15 @@ final class CudaGeometry {
   /// @param args of a kernel that begins with the struct
   /// @param rank this rank
   /// @param peers device address of the addresses of all ranks' memory
+  /// @param memory device address of this rank's own
   /// @param local device address of the rank's own state
-  void write(MemorySegment args, int rank, long peers, long local) {
+  void write(MemorySegment args, int rank, long peers, long memory, long local) {
     long[] words = {
       rank,
       numRanks,
       timeoutNanos,
       peers,
+      memory,
       local,
       entries,
       entryPitch,

@@ -3,6 +3,7 @@ package io.crossdock.cuda;
 import io.crossdock.core.Device;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.cuda.driver.Context;
+import io.crossdock.cuda.driver.FabricProbe;
 import io.crossdock.cuda.driver.Gpu;
 import io.crossdock.cuda.driver.KernelFunction;
 import io.crossdock.cuda.driver.KernelImage;
@@ -34,6 +35,7 @@ final class CudaGpu {
   private final GpuMemory memory;
   private final Stream service;
   private final CudaRates rates;
+  private final String noFabric;
 
   private CudaGpu(Gpu gpu) {
     this.gpu = gpu;
@@ -49,6 +51,7 @@ final class CudaGpu {
     memory = new GpuMemory(context);
     service = Stream.create(context, Stream.Use.SERVICE);
     rates = CudaRates.measure(this);
+    noFabric = FabricProbe.missing(context).orElse("");
   }
 
   /// Opens a GPU at the first call.
@@ -115,5 +118,10 @@ final class CudaGpu {
 
   CudaRates rates() {
     return rates;
+  }
+
+  /// Why memory of this GPU cannot have fabric handles; empty if it can.
+  String noFabric() {
+    return noFabric;
   }
 }

@@ -76,7 +76,7 @@ final class CudaLowLatency implements LowLatencySession {
     resources.add(arena);
     for (Kernel kernel : KERNELS) {
       Launcher launcher = context.addLauncher(kernel, arena);
-      context.geometry.write(launcher.args(), context.rank, context.local.peers, memory.state);
+      context.writeGeometry(launcher, memory.state);
       context.geometry.lowLatency.write(launcher.args(), memory);
     }
   }

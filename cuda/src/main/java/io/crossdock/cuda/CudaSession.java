@@ -85,7 +85,7 @@ final class CudaSession implements EngineSession {
 
   @Override
   public String transport() {
-    return context.links.isOneProcess() ? "cuda-p2p" : "cuda-ipc";
+    return context.links.kind().transport();
   }
 
   @Override
@@ -313,11 +313,12 @@ final class CudaSession implements EngineSession {
   }
 
   /// Memory that a kernel may still touch is never freed. Peers know by now that this rank leaves,
-  /// so kernels that wait for them, also those of graphs on other streams, end soon.
+  /// so kernels that wait for them, also those of graphs on other streams, end soon. Freeing plain
+  /// memory waits for callers' streams by itself, unmapping does not.
   private void keepWhatIsUsed() {
     try {
       context.comm.driver().drain(context.wait.bound());
-      if (context.log.hasCaptured()) {
+      if (context.log.hasCaptured() || context.links.kind() == WindowKind.FABRIC) {
         context.gpu.memory().drainStreams(context.wait.bound());
       }
     } catch (GpuTimeoutException e) {

@@ -17,8 +17,8 @@ public final class CudaUse {
   /// called again.
   ///
   /// @return how many there are of each kind: `context`, `module`, `memory pool`, `pool block`,
-  ///   `device memory`, `memory of a peer`, `pinned memory`, `stream`, `event`, `graph`,
-  ///   `executable graph`; none are left out
+  ///   `device memory`, `memory of a peer`, `address range`, `pinned memory`, `stream`, `event`,
+  ///   `graph`, `executable graph`; none are left out
   public static Map<String, Integer> live() {
     CudaGpu.giveBackUnused();
     Map<String, Integer> counts = new TreeMap<>();

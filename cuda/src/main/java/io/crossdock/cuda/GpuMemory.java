@@ -67,20 +67,30 @@ final class GpuMemory {
     }
   }
 
-  /// Waits for the work of all watched streams that are not captured.
+  /// Waits for what all watched streams that are not captured got so far. They may be closed
+  /// meanwhile, so what is waited for are events of our own.
   void drainStreams(Duration bound) {
-    List<GpuStream> watched;
-    synchronized (this) {
-      watched = List.copyOf(streams);
-    }
-    for (GpuStream each : watched) {
-      if (!each.isCapturing()) {
-        each.driver().drain(bound);
-      }
+    try (Resources owned = new Resources()) {
+      markAll(owned).forEach(event -> event.drain(bound));
     }
   }
 
-  /// True if the stream was watched.
+  /// Touches no stream that was forgotten, which takes the same lock.
+  private synchronized List<Event> markAll(Resources owned) {
+    List<Event> events = new ArrayList<>();
+    for (GpuStream each : streams) {
+      if (!each.isCapturing()) {
+        Event event = owned.add(newEvent());
+        event.record(each.driver());
+        events.add(event);
+      }
+    }
+    return events;
+  }
+
+  /// Ends the watch of a stream, which may be closed then and not before.
+  ///
+  /// @return true if the stream was watched
   boolean forget(GpuStream removed) {
     synchronized (this) {
       return streams.remove(removed);

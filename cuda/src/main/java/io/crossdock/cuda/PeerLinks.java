@@ -4,83 +4,91 @@ import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.PeerProcess;
 import io.crossdock.cuda.driver.DeviceMemory;
+import io.crossdock.cuda.driver.FabricHandle;
+import io.crossdock.cuda.driver.FabricMemory;
 import io.crossdock.cuda.driver.Gpu;
 import io.crossdock.cuda.driver.IpcHandle;
 import io.crossdock.cuda.driver.IpcMemory;
+import io.crossdock.cuda.driver.ShareableMemory;
+import io.crossdock.ffi.NativeCallException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /// The memory of all ranks as this rank's GPU sees it: in the same process the pointer itself, in
-/// another one an IPC mapping.
+/// another one a mapping.
 ///
 /// Safe for any thread.
 final class PeerLinks implements AutoCloseable {
   private static final String FAILED = "!";
-  private static final String NO_HANDLE = "-";
+  private static final String REMEDY =
+      ", remedy=-D" + WindowChoice.PROPERTY + "=" + WindowChoice.IPC;
 
   private final int rank;
+  private final List<PeerPlace> places;
+  private final WindowKind kind;
   private final long[] addresses;
-  private final long[] pids;
-  private final int[] ordinals;
-  private final String[] busIds;
-  private final List<IpcMemory> mapped = new ArrayList<>();
-  private DeviceMemory own;
+  private final Resources held = new Resources();
+  private ShareableMemory own;
   private boolean shared;
 
-  private PeerLinks(int rank, int numRanks) {
+  private PeerLinks(int rank, List<PeerPlace> places) {
     this.rank = rank;
-    this.addresses = new long[numRanks];
-    this.pids = new long[numRanks];
-    this.ordinals = new int[numRanks];
-    this.busIds = new String[numRanks];
+    this.places = places;
+    this.kind = WindowChoice.agree(places);
+    this.addresses = new long[places.size()];
+    held.add(this::releaseOwn);
   }
 
-  /// Allocates this rank's memory, zeroed, makes it known, and reaches that of all peers. If one
-  /// rank cannot, all fail and say whose.
+  /// Finds out where all ranks are, allocates this rank's memory, zeroed, makes it known, and
+  /// reaches that of all peers. If one rank cannot, all fail and say whose.
   ///
   /// @param gpu of this rank; null if it has none
   /// @param cause why it has none, or why this rank cannot take part; null if it can
   static PeerLinks exchange(
       CudaGpu gpu, ProcessGroup group, long byteSize, RuntimeException cause) {
-    PeerLinks links = new PeerLinks(group.rank(), group.size());
+    String place = cause == null ? attempt(() -> PeerPlace.of(gpu).encode()) : failed(cause);
+    List<PeerPlace> places = Stream.of(gather(group, place)).map(PeerPlace::decode).toList();
+    PeerLinks links = new PeerLinks(group.rank(), places);
     try {
-      String offer = cause == null ? links.offer(gpu, byteSize) : FAILED + cause.getMessage();
-      String[] offers = gather(group, offer);
-      gather(group, links.connect(gpu, offers));
+      String[] offers = gather(group, attempt(() -> links.offer(gpu, byteSize)));
+      gather(group, attempt(() -> links.connect(gpu, offers)));
       return links;
     } catch (RuntimeException | Error e) {
-      links.close();
+      closeAfter(links, e);
       throw e;
     }
   }
 
-  private String offer(CudaGpu gpu, long byteSize) {
+  private static void closeAfter(PeerLinks links, Throwable failure) {
     try {
-      own = DeviceMemory.allocate(gpu.context(), byteSize);
-      gpu.memory().zero(own.address(), byteSize);
-      return ProcessHandle.current().pid()
-          + " "
-          + gpu.gpu().ordinal()
-          + " "
-          + gpu.gpu().pciBusId()
-          + " "
-          + own.address()
-          + " "
-          + export(own);
-    } catch (RuntimeException | OutOfMemoryError e) {
-      return FAILED + e.getMessage();
+      links.close();
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
     }
   }
 
-  /// Ranks of one process need no handle, so a machine that cannot make one is no failure yet.
-  private static String export(DeviceMemory own) {
+  /// What this rank tells all others, or that it failed.
+  private static String attempt(Supplier<String> step) {
     try {
-      return HexFormat.of().formatHex(own.export().bytes());
-    } catch (RuntimeException e) {
-      return NO_HANDLE;
+      return step.get();
+    } catch (RuntimeException | OutOfMemoryError e) {
+      return failed(e);
     }
+  }
+
+  private static String failed(Throwable cause) {
+    return FAILED + cause.getMessage();
+  }
+
+  private String offer(CudaGpu gpu, long byteSize) {
+    own =
+        kind == WindowKind.FABRIC
+            ? FabricMemory.allocate(gpu.context(), byteSize)
+            : DeviceMemory.allocate(gpu.context(), byteSize);
+    gpu.memory().zero(own.address(), byteSize);
+    return WindowOffer.of(own, kind).encode();
   }
 
   /// Ends a step that all ranks take together: if one could not, all throw.
@@ -88,7 +96,7 @@ final class PeerLinks implements AutoCloseable {
   /// @param failure why this rank could not; null if it could
   static void agree(ProcessGroup group, RuntimeException failure) {
     try {
-      gather(group, failure == null ? "" : FAILED + failure.getMessage());
+      gather(group, failure == null ? "" : failed(failure));
     } catch (WindowAllocationException e) {
       throw failure == null ? e : failure;
     }
@@ -111,50 +119,77 @@ final class PeerLinks implements AutoCloseable {
   }
 
   private String connect(CudaGpu gpu, String[] offers) {
-    try {
-      for (int peer = 0; peer < offers.length; peer++) {
-        String[] facts = offers[peer].split(" ", -1);
-        pids[peer] = Long.parseLong(facts[0]);
-        ordinals[peer] = Integer.parseInt(facts[1]);
-        busIds[peer] = facts[2];
-        addresses[peer] = reach(gpu, peer, Long.parseLong(facts[3]), facts[4]);
+    List<WindowOffer> memories = Stream.of(offers).map(WindowOffer::decode).toList();
+    share(memories);
+    for (int peer = 0; peer < offers.length; peer++) {
+      if (isSameProcess(peer)) {
+        enableAccess(gpu, peer);
+      } else {
+        checkVisible(gpu, peer);
+        addresses[peer] = map(gpu, peer, memories.get(peer));
       }
-      SharedWindows.share(own, numSameProcess());
-      shared = true;
-      return "";
-    } catch (RuntimeException e) {
-      return FAILED + e.getMessage();
     }
+    return "";
   }
 
-  private long reach(CudaGpu gpu, int peer, long address, String handle) {
-    if (isSameProcess(peer)) {
-      enableAccess(gpu, peer);
-      return address;
+  /// Comes before all that may fail, so that every rank of the process gives up its share of every
+  /// memory, whoever fails.
+  private void share(List<WindowOffer> memories) {
+    for (int peer = 0; peer < addresses.length; peer++) {
+      if (isSameProcess(peer)) {
+        addresses[peer] = memories.get(peer).address();
+      }
     }
-    checkVisible(gpu, peer);
-    if (handle.equals(NO_HANDLE)) {
+    SharedWindows.share(own, numSameProcess());
+    shared = true;
+  }
+
+  private long map(CudaGpu gpu, int peer, WindowOffer offer) {
+    try {
+      return kind == WindowKind.FABRIC ? mapFabric(gpu, offer) : mapIpc(gpu, offer);
+    } catch (NativeCallException e) {
       throw new WindowAllocationException(
-          "memory of a peer process cannot be shared: rank=" + rank + ", peer=" + peer);
+          "memory of a peer process cannot be mapped: rank="
+              + rank
+              + ", peer="
+              + peer
+              + ", transport="
+              + kind.transport()
+              + ", cause="
+              + e.getMessage()
+              + (kind == WindowKind.FABRIC ? REMEDY : ""));
     }
-    IpcMemory memory = IpcMemory.open(gpu.context(), IpcHandle.of(HexFormat.of().parseHex(handle)));
-    mapped.add(memory);
-    return memory.address();
   }
 
+  private long mapFabric(CudaGpu gpu, WindowOffer offer) {
+    FabricHandle handle = FabricHandle.of(offer.handleBytes());
+    return held.add(FabricMemory.open(gpu.context(), handle, offer.byteSize())).address();
+  }
+
+  private long mapIpc(CudaGpu gpu, WindowOffer offer) {
+    return held.add(IpcMemory.open(gpu.context(), IpcHandle.of(offer.handleBytes()))).address();
+  }
+
+  /// Access between contexts is to plain memory. Memory with fabric handles is opened to each GPU
+  /// by its owner.
   private void enableAccess(CudaGpu gpu, int peer) {
-    if (ordinals[peer] == gpu.gpu().ordinal()) {
+    int ordinal = places.get(peer).ordinal();
+    if (ordinal == gpu.gpu().ordinal()) {
       return;
     }
-    checkAccess(gpu, peer, Gpu.of(ordinals[peer]));
-    gpu.context().enablePeerAccess(CudaGpu.open(ordinals[peer]).context());
+    Gpu other = Gpu.of(ordinal);
+    checkAccess(gpu, peer, other);
+    gpu.context().enablePeerAccess(CudaGpu.open(ordinal).context());
+    if (own instanceof FabricMemory fabric) {
+      fabric.allow(other);
+    }
   }
 
   /// A GPU of another process may have another number here, or be hidden: then the driver decides.
   private void checkVisible(CudaGpu gpu, int peer) {
     for (int ordinal = 0; ordinal < Gpu.count(); ordinal++) {
       Gpu other = Gpu.of(ordinal);
-      if (other.pciBusId().equals(busIds[peer]) && ordinal != gpu.gpu().ordinal()) {
+      if (other.pciBusId().equals(busId(peer)) && ordinal != gpu.gpu().ordinal()) {
         checkAccess(gpu, peer, other);
       }
     }
@@ -182,32 +217,32 @@ final class PeerLinks implements AutoCloseable {
     return addresses.length;
   }
 
+  /// How ranks reach each other.
+  WindowKind kind() {
+    return kind;
+  }
+
   /// Where a rank's memory begins.
   long address(int peer) {
     return addresses[peer];
   }
 
   boolean isSameProcess(int peer) {
-    return pids[peer] == ProcessHandle.current().pid();
+    return pid(peer) == pid(rank);
   }
 
   /// True unless the peer's process ended.
   boolean isAlive(int peer) {
-    return isSameProcess(peer) || PeerProcess.isAlive(pids[peer]);
+    return isSameProcess(peer) || PeerProcess.isAlive(pid(peer));
   }
 
   long pid(int peer) {
-    return pids[peer];
-  }
-
-  /// True if no memory of another process is mapped.
-  boolean isOneProcess() {
-    return numSameProcess() == numRanks();
+    return places.get(peer).pid();
   }
 
   private int numSameProcess() {
     int ranks = 0;
-    for (int peer = 0; peer < pids.length; peer++) {
+    for (int peer = 0; peer < numRanks(); peer++) {
       ranks += isSameProcess(peer) ? 1 : 0;
     }
     return ranks;
@@ -215,18 +250,18 @@ final class PeerLinks implements AutoCloseable {
 
   /// Names a rank's GPU, alike in all processes.
   String busId(int peer) {
-    return busIds[peer];
+    return places.get(peer).busId();
   }
 
   /// True if a rank uses this rank's GPU.
   boolean isSameGpu(int peer) {
-    return busIds[peer].equals(busIds[rank]);
+    return busId(peer).equals(busId(rank));
   }
 
   /// How many ranks use this rank's GPU.
   int ranksOnGpu() {
     int ranks = 0;
-    for (int peer = 0; peer < busIds.length; peer++) {
+    for (int peer = 0; peer < numRanks(); peer++) {
       ranks += isSameGpu(peer) ? 1 : 0;
     }
     return ranks;
@@ -236,13 +271,12 @@ final class PeerLinks implements AutoCloseable {
   /// the process did that.
   @Override
   public void close() {
-    for (IpcMemory memory : mapped) {
-      memory.close();
-    }
-    mapped.clear();
+    held.close();
+  }
+
+  private void releaseOwn() {
     if (shared) {
-      shared = false;
-      for (int peer = 0; peer < pids.length; peer++) {
+      for (int peer = 0; peer < numRanks(); peer++) {
         if (isSameProcess(peer)) {
           SharedWindows.release(addresses[peer]);
         }

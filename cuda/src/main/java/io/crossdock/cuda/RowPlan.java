@@ -23,6 +23,9 @@ record RowPlan(int pieceChannels, int numPieces, int numStages, int sharedBytes)
   /// `kMaxTargets` of ll_rows.cuh.
   private static final int MAX_TARGETS = 512;
 
+  /// `kMaxStages` of ll_rows.cuh.
+  private static final int MAX_STAGES = 64;
+
   private static final int FIXED_BYTES = PLAN_BYTES + MAX_TARGETS * 2 * Long.BYTES;
 
   private static final int STAGE_ALIGNMENT = 16;
@@ -61,7 +64,7 @@ record RowPlan(int pieceChannels, int numPieces, int numStages, int sharedBytes)
     int pieces = Math.ceilDiv(rows.hidden, piece);
     int stageBytes = rows.stageBytes(piece);
     int share = Math.max(1, Math.ceilDiv(Math.multiplyExact(rows.numTokens, pieces), numBlocks));
-    int most = Math.min(MAX_TARGETS / rows.topk, share);
+    int most = Math.min(Math.min(MAX_STAGES, MAX_TARGETS / rows.topk), share);
     int room = maxSharedBytes - RESERVED_BYTES - FIXED_BYTES;
     int stages = Math.min(most, room / stageBytes);
     if (stages < share) {

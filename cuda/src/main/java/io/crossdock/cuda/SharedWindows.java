@@ -1,6 +1,6 @@
 package io.crossdock.cuda;
 
-import io.crossdock.cuda.driver.DeviceMemory;
+import io.crossdock.cuda.driver.ShareableMemory;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -12,10 +12,10 @@ import java.util.Map;
 final class SharedWindows {
   private static final Map<Long, SharedWindows> LIVE = new HashMap<>();
 
-  private final DeviceMemory memory;
+  private final ShareableMemory memory;
   private int holders;
 
-  private SharedWindows(DeviceMemory memory, int holders) {
+  private SharedWindows(ShareableMemory memory, int holders) {
     this.memory = memory;
     this.holders = holders;
   }
@@ -23,7 +23,7 @@ final class SharedWindows {
   /// Hands memory over.
   ///
   /// @param holders ranks of this process that can reach it, its owner included
-  static void share(DeviceMemory memory, int holders) {
+  static void share(ShareableMemory memory, int holders) {
     synchronized (LIVE) {
       LIVE.put(memory.address(), new SharedWindows(memory, holders));
     }
@@ -31,7 +31,7 @@ final class SharedWindows {
 
   /// Ends the use of one holder.
   static void release(long address) {
-    DeviceMemory unused = null;
+    ShareableMemory unused = null;
     synchronized (LIVE) {
       SharedWindows shared = LIVE.get(address);
       if (shared != null && --shared.holders == 0) {

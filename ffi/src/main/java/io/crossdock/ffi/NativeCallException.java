@@ -8,6 +8,7 @@ import java.io.Serial;
 /// Safe for any thread.
 public final class NativeCallException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1L;
+  private final String symbol;
   private final int code;
 
   /// Creates the exception.
@@ -26,7 +27,13 @@ public final class NativeCallException extends RuntimeException {
             + code
             + ", text="
             + text);
+    this.symbol = symbol;
     this.code = code;
+  }
+
+  /// {@return the function called}
+  public String symbol() {
+    return symbol;
   }
 
   /// {@return the error code}

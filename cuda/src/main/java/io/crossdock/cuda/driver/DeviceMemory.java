@@ -3,7 +3,7 @@ package io.crossdock.cuda.driver;
 /// Memory of a GPU, aligned to 256 bytes at least and not zeroed.
 ///
 /// Safe for any thread.
-public final class DeviceMemory implements AutoCloseable {
+public final class DeviceMemory implements ShareableMemory {
   private final Context context;
   private final Handle handle;
   private final long byteSize;
@@ -34,12 +34,12 @@ public final class DeviceMemory implements AutoCloseable {
     return context;
   }
 
-  /// {@return device address}
+  @Override
   public long address() {
     return handle.value();
   }
 
-  /// {@return bytes}
+  @Override
   public long byteSize() {
     return byteSize;
   }
@@ -47,6 +47,7 @@ public final class DeviceMemory implements AutoCloseable {
   /// Makes the memory known to other processes of this machine.
   ///
   /// @return what [IpcMemory#open] takes there; valid until this memory is closed
+  @Override
   public IpcHandle export() {
     context.makeCurrent();
     Scratch scratch = Scratch.get();

@@ -27,6 +27,9 @@ final class Driver {
   /// An argument is wrong; for a pointer, that CUDA does not know it.
   static final int INVALID_VALUE = 1;
 
+  /// The process lacks a right, for fabric handles that to an IMEX channel.
+  static final int NOT_PERMITTED = 800;
+
   /// Peer access was enabled before.
   static final int PEER_ACCESS_ALREADY_ENABLED = 704;
 
@@ -105,6 +108,16 @@ final class Driver {
   static final Symbol IPC_GET = bind("cuIpcGetMemHandle", "LL");
   static final Symbol IPC_OPEN = bind("cuIpcOpenMemHandle_v2", "LHI");
   static final Symbol IPC_CLOSE = bind("cuIpcCloseMemHandle", "L");
+  static final Symbol PHYSICAL_GRANULARITY = bind("cuMemGetAllocationGranularity", "LLI");
+  static final Symbol PHYSICAL_CREATE = bind("cuMemCreate", "LLLL");
+  static final Symbol PHYSICAL_EXPORT = bind("cuMemExportToShareableHandle", "LLIL");
+  static final Symbol PHYSICAL_IMPORT = bind("cuMemImportFromShareableHandle", "LLI");
+  static final Symbol PHYSICAL_RELEASE = bind("cuMemRelease", "L");
+  static final Symbol ADDRESS_RESERVE = bind("cuMemAddressReserve", "LLLLL");
+  static final Symbol ADDRESS_FREE = bind("cuMemAddressFree", "LL");
+  static final Symbol MEMORY_MAP = bind("cuMemMap", "LLLLL");
+  static final Symbol MEMORY_UNMAP = bind("cuMemUnmap", "LL");
+  static final Symbol MEMORY_SET_ACCESS = bind("cuMemSetAccess", "LLLL");
   static final Symbol POINTER_ATTRIBUTE = bind("cuPointerGetAttribute", "LIL");
 
   private Driver() {}
@@ -176,12 +189,20 @@ final class Driver {
 
   /// The driver's words for a code.
   static String text(int code) {
-    if (code == Symbol.MISSING) {
-      return LIBRARY.isAvailable()
-          ? "the driver does not have this function"
-          : String.join("; ", LIBRARY.reasons());
-    }
-    return textOf(ERROR_NAME, code) + " (" + textOf(ERROR_STRING, code) + ")";
+    return code == Symbol.MISSING
+        ? missing()
+        : name(code) + " (" + textOf(ERROR_STRING, code) + ")";
+  }
+
+  /// The driver's name for a code.
+  static String name(int code) {
+    return code == Symbol.MISSING ? missing() : textOf(ERROR_NAME, code);
+  }
+
+  private static String missing() {
+    return LIBRARY.isAvailable()
+        ? "the driver does not have this function"
+        : String.join("; ", LIBRARY.reasons());
   }
 
   private static String textOf(Symbol symbol, int code) {

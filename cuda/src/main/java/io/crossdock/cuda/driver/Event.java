@@ -89,6 +89,15 @@ public final class Event implements AutoCloseable {
     GpuWait.await("event", handle.value(), this::isDone, timeout, GpuWait.Interrupt.HEEDED);
   }
 
+  /// Waits until the GPU has passed the event, also while the thread is interrupted: for memory
+  /// that the work before it uses.
+  ///
+  /// @param timeout at most
+  /// @throws GpuTimeoutException if it takes longer
+  public void drain(Duration timeout) {
+    GpuWait.await("event", handle.value(), this::isDone, timeout, GpuWait.Interrupt.LEFT);
+  }
+
   /// Time between two events, both done and created with timing.
   ///
   /// @param start the earlier one

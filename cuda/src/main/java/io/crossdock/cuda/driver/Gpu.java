@@ -123,7 +123,8 @@ public final class Gpu {
         attribute(GpuAttribute.COMPUTE_CAPABILITY_MINOR));
   }
 
-  /// {@return true if memory can be shared over a multi-node NVLink fabric}
+  /// {@return true if GPU and driver know of fabric handles; whether this process can make them,
+  /// [FabricProbe] says}
   public boolean supportsFabricHandles() {
     return attribute(GpuAttribute.HANDLE_TYPE_FABRIC_SUPPORTED) != 0;
   }

@@ -18,7 +18,7 @@ public enum GpuAttribute {
   COMPUTE_CAPABILITY_MINOR(76),
   /// Bytes of shared memory that a block can get when its kernel opts in.
   MAX_SHARED_MEMORY_PER_BLOCK_OPTIN(97),
-  /// 1 if memory can be shared over a multi-node NVLink fabric.
+  /// 1 if memory can have fabric handles, as far as GPU and driver are concerned.
   HANDLE_TYPE_FABRIC_SUPPORTED(128);
 
   private final int code;

@@ -19,6 +19,8 @@ public enum Owned {
   DEVICE_MEMORY("device memory"),
   /// Device memory of another process, mapped.
   PEER_MEMORY("memory of a peer"),
+  /// Addresses of device memory that was created without any.
+  ADDRESS_RANGE("address range"),
   /// Pinned host memory.
   PINNED_MEMORY("pinned memory"),
   /// A stream, or a wrapper of someone else's.

@@ -30,7 +30,7 @@ record Symbol(String name, String shape, MethodHandle handle) {
   static final int MISSING = -1;
 
   private static final MemoryLayout IPC_HANDLE =
-      MemoryLayout.structLayout(MemoryLayout.sequenceLayout(IpcHandle.BYTES, JAVA_BYTE));
+      MemoryLayout.structLayout(MemoryLayout.sequenceLayout(SharedHandle.BYTES, JAVA_BYTE));
 
   static Symbol bind(NativeLibrary library, String name, String shape) {
     MemoryLayout[] parameters =
@@ -183,6 +183,14 @@ record Symbol(String name, String shape, MethodHandle handle) {
   }
 
   int call(long a, long b, int c, long d, long e) {
+    try {
+      return (int) handle.invokeExact(a, b, c, d, e);
+    } catch (Throwable failure) {
+      throw new AssertionError(failure);
+    }
+  }
+
+  int call(long a, long b, long c, long d, long e) {
     try {
       return (int) handle.invokeExact(a, b, c, d, e);
     } catch (Throwable failure) {

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.lang.foreign.StructLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -29,7 +31,9 @@ class DriverHeaderTest {
   private static final Pattern WORD =
       Pattern.compile(
           "\\b(size_t|long long|CU(deviceptr|context|stream|event|graph|graphExec|module|function"
-              + "|memoryPool))\\b");
+              + "|memoryPool|memGenericAllocationHandle))\\b");
+  private static final Pattern FIELD =
+      Pattern.compile("([\\w ]+?)\\s*(\\**)(\\w+)(?:\\[(\\d+)])?;");
   private static final Pattern ENUMERATOR = Pattern.compile("\\b(CU\\w+)\\s*=\\s*(0x)?(\\w+)");
 
   /// Older forms that are bound on purpose, with the shape that they had.
@@ -72,14 +76,7 @@ class DriverHeaderTest {
 
   @Test
   void numbersAreThoseOfTheHeader() {
-    Map<String, Integer> numbers =
-        matches(ENUMERATOR)
-            .filter(m -> m.group(3).matches(m.group(2) == null ? "\\d{1,9}" : "\\p{XDigit}{1,7}"))
-            .collect(
-                Collectors.toMap(
-                    m -> m.group(1),
-                    m -> Integer.parseInt(m.group(3), m.group(2) == null ? 10 : 16),
-                    (a, b) -> a));
+    Map<String, Integer> numbers = numbers();
     for (GpuAttribute attribute : GpuAttribute.values()) {
       assertThat(numbers).containsEntry("CU_DEVICE_ATTRIBUTE_" + attribute, attribute.code());
     }
@@ -93,8 +90,76 @@ class DriverHeaderTest {
         .containsEntry("CUDA_ERROR_NOT_READY", Driver.NOT_READY)
         .containsEntry("CUDA_ERROR_DEINITIALIZED", Driver.DEINITIALIZED)
         .containsEntry("CUDA_ERROR_INVALID_VALUE", Driver.INVALID_VALUE)
+        .containsEntry("CUDA_ERROR_NOT_PERMITTED", Driver.NOT_PERMITTED)
         .containsEntry(
             "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED", Driver.PEER_ACCESS_ALREADY_ENABLED);
+  }
+
+  @Test
+  void numbersOfAllocationsAreThoseOfTheHeader() {
+    Map<String, Integer> numbers = numbers();
+    for (HandleType type : HandleType.values()) {
+      assertThat(numbers).containsEntry("CU_MEM_HANDLE_TYPE_" + type, type.code());
+    }
+    assertThat(numbers)
+        .containsEntry("CU_MEM_ALLOCATION_TYPE_PINNED", AllocationStructs.ALLOCATION_PINNED)
+        .containsEntry("CU_MEM_LOCATION_TYPE_DEVICE", AllocationStructs.LOCATION_DEVICE)
+        .containsEntry("CU_MEM_ACCESS_FLAGS_PROT_READWRITE", AllocationStructs.ACCESS_READ_WRITE)
+        .containsEntry("CU_MEM_ALLOC_GRANULARITY_MINIMUM", AllocationStructs.GRANULARITY_MINIMUM);
+    assertThat(header)
+        .contains("#define CU_IPC_HANDLE_SIZE " + SharedHandle.BYTES)
+        .contains("unsigned char data[CU_IPC_HANDLE_SIZE];\n} CUmemFabricHandle_v1;");
+  }
+
+  /// Fields of the same sizes in the same order lie at the same places.
+  @Test
+  void structsOfAllocationsHaveTheFieldsOfTheHeader() {
+    assertThat(fields("CUmemLocation")).isEqualTo(fields(AllocationStructs.LOCATION));
+    assertThat(fields("CUmemAllocationProp")).isEqualTo(fields(AllocationStructs.PROPERTIES));
+    assertThat(fields("CUmemAccessDesc")).isEqualTo(fields(AllocationStructs.ACCESS));
+  }
+
+  /// Name and bytes of each field; a struct inside is told by its fields.
+  private static List<String> fields(StructLayout layout) {
+    return layout.memberLayouts().stream()
+        .flatMap(member ->
+            member instanceof StructLayout inner
+                ? fields(inner).stream()
+                : Stream.of(member.name().orElseThrow() + ":" + member.byteSize()))
+        .toList();
+  }
+
+  private static List<String> fields(String struct) {
+    String start = "typedef struct " + struct + "_st {";
+    int begin = header.indexOf(start) + start.length();
+    String body = header.substring(begin, header.indexOf("} " + struct + "_v1;", begin));
+    String plain = body.replaceAll("(?s)/\\*.*?\\*/", "").replaceAll("struct \\{|} \\w+;", "");
+    return FIELD.matcher(plain).results().flatMap(DriverHeaderTest::field).toList();
+  }
+
+  private static Stream<String> field(MatchResult found) {
+    String type = found.group(1).strip();
+    if (type.equals("CUmemLocation")) {
+      return fields(type).stream();
+    }
+    int bytes =
+        switch (type) {
+          case "unsigned char" -> 1;
+          case "unsigned short" -> 2;
+          default -> found.group(2).isEmpty() ? Integer.BYTES : Long.BYTES;
+        };
+    int count = found.group(4) == null ? 1 : Integer.parseInt(found.group(4));
+    return Stream.of(found.group(3) + ":" + bytes * count);
+  }
+
+  private static Map<String, Integer> numbers() {
+    return matches(ENUMERATOR)
+        .filter(m -> m.group(3).matches(m.group(2) == null ? "\\d{1,9}" : "\\p{XDigit}{1,7}"))
+        .collect(
+            Collectors.toMap(
+                m -> m.group(1),
+                m -> Integer.parseInt(m.group(3), m.group(2) == null ? 10 : 16),
+                (a, b) -> a));
   }
 
   private static Stream<Matcher> matches(Pattern pattern) {
@@ -127,7 +192,7 @@ class DriverHeaderTest {
       return "B";
     }
     boolean enumeration =
-        parameter.matches("CU(device|result|stream|func|pointer|memPool|jit)\\w* .*");
+        parameter.matches("CU(device|result|stream|func|pointer|memPool|memAllocation|jit)\\w* .*");
     assertThat(enumeration || parameter.matches(".*\\b(int|CUdevice)\\b.*")).as(parameter).isTrue();
     return "I";
   }

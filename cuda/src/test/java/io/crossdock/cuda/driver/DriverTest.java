@@ -70,11 +70,12 @@ class DriverTest {
               shape("LIL").call(a, 1, a),
               shape("LLI").call(a, a, 1),
               shape("LLL").call(a, a, a),
-              shape("LHI").call(a, arena.allocate(IpcHandle.BYTES), 1),
+              shape("LHI").call(a, arena.allocate(SharedHandle.BYTES), 1),
               shape("LLIL").call(a, a, 1, a),
               shape("LBLL").call(a, b, a, a),
               shape("LILL").call(a, 1, a, a),
               shape("LLLL").call(a, a, a, a),
+              shape("LLLLL").call(a, a, a, a, a),
               shape("LLILL").call(a, a, 1, a, a),
               shape("LIIIIIIILLL").launch(a, new LaunchShape(1, 1, 0), a, a));
       assertThat(codes).containsOnly(Symbol.MISSING);
@@ -143,12 +144,35 @@ class DriverTest {
 
   @Test
   void ipcHandlesAreSixtyFourBytes() {
-    byte[] bytes = new byte[IpcHandle.BYTES];
+    byte[] bytes = new byte[SharedHandle.BYTES];
     bytes[63] = 7;
     IpcHandle handle = IpcHandle.of(bytes);
     assertThat(IpcHandle.of(handle.bytes())).isEqualTo(handle).hasSameHashCodeAs(handle);
     assertThat(handle.toString()).hasSize(128).endsWith("07");
     assertThatThrownBy(() -> IpcHandle.of(new byte[3])).hasMessageContaining("byteSize=3");
+  }
+
+  @Test
+  void fabricHandlesAreNoIpcHandles() {
+    byte[] bytes = new byte[SharedHandle.BYTES];
+    bytes[0] = -1;
+    FabricHandle handle = FabricHandle.of(bytes);
+    assertThat(FabricHandle.of(handle.bytes())).isEqualTo(handle).hasToString(handle.toString());
+    assertThat(handle).isNotEqualTo(IpcHandle.of(bytes));
+    assertThat(handle.toString()).startsWith("ff00");
+    assertThatThrownBy(() -> FabricHandle.of(new byte[65]))
+        .hasMessage("not a handle of shared memory: byteSize=65, expected=64");
+  }
+
+  @Test
+  void whyFabricIsMissingNamesCallAndCode() {
+    NativeCallException denied =
+        new NativeCallException(Driver.SONAME, "cuMemCreate", Driver.NOT_PERMITTED, "");
+    assertThat(FabricProbe.reason(denied))
+        .startsWith("cuMemCreate: ")
+        .endsWith(": no IMEX channel");
+    NativeCallException exhausted = new NativeCallException(Driver.SONAME, "cuMemCreate", 2, "");
+    assertThat(FabricProbe.reason(exhausted)).doesNotContain("IMEX");
   }
 
   @Test
