@@ -133,7 +133,8 @@ class GpuLowLatencyGraphTest {
         new Kind(LowLatencyFormat.FP8_POWER_OF_TWO, plain, hook, Place.TENSOR),
         new Kind(LowLatencyFormat.FP8_UE8M0, encoded, now, Place.TENSOR),
         new Kind(LowLatencyFormat.BF16, encoded, hook, Place.TENSOR),
-        new Kind(LowLatencyFormat.BF16, plain, hook, Place.COMBINE_BUFFER));
+        new Kind(LowLatencyFormat.BF16, plain, hook, Place.COMBINE_BUFFER),
+        new Kind(LowLatencyFormat.FP8, plain, now, Place.COMBINE_BUFFER));
   }
 
   @ParameterizedTest

@@ -40,6 +40,7 @@ class GpuLowLatencySmallTest {
   static List<LowLatencyCase> cases() {
     CombineChoice plain = combine(CombineFormat.BF16, NOW, Place.TENSOR);
     CombineChoice inPlace = combine(CombineFormat.BF16, HOOK, Place.COMBINE_BUFFER);
+    CombineChoice pulled = combine(CombineFormat.BF16, NOW, Place.COMBINE_BUFFER);
     CombineChoice encoded = combine(CombineFormat.LOGFMT10, HOOK, Place.TENSOR);
     CombineChoice late = combine(CombineFormat.LOGFMT10, ASYNC, Place.TENSOR_AFTER_CLOSE);
     return List.of(
@@ -47,8 +48,8 @@ class GpuLowLatencySmallTest {
         test(40, dispatch(LowLatencyFormat.BF16, HOOK), encoded, STRIDED, 5),
         test(640, dispatch(LowLatencyFormat.FP8_UE8M0, HOOK), inPlace, STRIDED, 13, 7),
         test(1032, dispatch(LowLatencyFormat.BF16, NOW), late, PLAIN, 9, 0),
-        test(384, dispatch(LowLatencyFormat.FP8_POWER_OF_TWO, ASYNC), plain, PLAIN, 13, 2, 9),
-        test(8, dispatch(LowLatencyFormat.BF16, ASYNC), inPlace, PLAIN, 0, 13, 3),
+        test(384, dispatch(LowLatencyFormat.FP8_POWER_OF_TWO, ASYNC), pulled, PLAIN, 13, 2, 9),
+        test(8, dispatch(LowLatencyFormat.BF16, ASYNC), pulled, PLAIN, 0, 13, 3),
         test(128, dispatch(LowLatencyFormat.FP8, HOOK), encoded, PLAIN, 13, 1, 0, 8),
         test(2048, dispatch(LowLatencyFormat.BF16, HOOK), plain, STRIDED, 3, 2, 6, 1));
   }

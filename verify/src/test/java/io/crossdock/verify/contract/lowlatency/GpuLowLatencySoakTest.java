@@ -43,16 +43,19 @@ class GpuLowLatencySoakTest {
   private static final Sizes SIZES = GpuLowLatencyGraphTest.sizes(NUM_RANKS);
 
   /// Calls that are captured, one kind after the other.
-  private static final List<GpuLowLatencyGraphTest.Kind> KINDS =
-      List.of(
-          kind(LowLatencyFormat.BF16, CombineFormat.BF16, LowLatencyCompletion.SYNCHRONOUS),
-          kind(LowLatencyFormat.FP8, CombineFormat.BF16, LowLatencyCompletion.RECV_HOOK),
-          kind(LowLatencyFormat.FP8_UE8M0, CombineFormat.LOGFMT10, LowLatencyCompletion.RECV_HOOK),
-          kind(LowLatencyFormat.BF16, CombineFormat.LOGFMT10, LowLatencyCompletion.SYNCHRONOUS));
+  private static final List<GpuLowLatencyGraphTest.Kind> KINDS = kinds();
 
-  private static GpuLowLatencyGraphTest.Kind kind(
-      LowLatencyFormat rows, CombineFormat outputs, LowLatencyCompletion completion) {
-    return new GpuLowLatencyGraphTest.Kind(rows, outputs, completion, Place.TENSOR);
+  private static List<GpuLowLatencyGraphTest.Kind> kinds() {
+    LowLatencyCompletion now = LowLatencyCompletion.SYNCHRONOUS;
+    LowLatencyCompletion hook = LowLatencyCompletion.RECV_HOOK;
+    CombineFormat plain = CombineFormat.BF16;
+    CombineFormat encoded = CombineFormat.LOGFMT10;
+    return List.of(
+        new GpuLowLatencyGraphTest.Kind(LowLatencyFormat.BF16, plain, now, Place.COMBINE_BUFFER),
+        new GpuLowLatencyGraphTest.Kind(LowLatencyFormat.FP8, plain, hook, Place.TENSOR),
+        new GpuLowLatencyGraphTest.Kind(LowLatencyFormat.FP8, plain, now, Place.TENSOR),
+        new GpuLowLatencyGraphTest.Kind(LowLatencyFormat.FP8_UE8M0, encoded, hook, Place.TENSOR),
+        new GpuLowLatencyGraphTest.Kind(LowLatencyFormat.BF16, encoded, now, Place.TENSOR));
   }
 
   /// What all ranks compare with, made once.
