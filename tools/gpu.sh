@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Checks and measures the CUDA engine on a GPU machine that has neither JDK nor Maven: docs/gpu.md.
-#   tools/gpu.sh [STEP...]    steps: doctor suite suite-debug memcheck racecheck bench (default: all)
+#   tools/gpu.sh [STEP...]    steps: doctor suite suite-debug memcheck racecheck bench (default: these);
+#                             bench-ll (low latency) soak soak-debug
 #   OUT                       where logs, bench.json and table.txt go (default: a new folder)
 #   CROSSDOCK_BUNDLE          archive made by tools/bundle.sh --tests (default: the one in .bundle)
 #   CROSSDOCK_TESTS           regular expression of the full names of test classes, for quick runs
 #   CROSSDOCK_GPU_SECONDS     time for everything (default: 570); what no longer fits is left out
+#   CROSSDOCK_SOAK_CALLS      low-latency calls of a soak (default: 100000)
 #   CROSSDOCK_BENCHES         regular expression of the benches to run, for example '4x24-.*'
 set -uo pipefail
 
@@ -13,12 +15,17 @@ readonly root
 readonly kill_after_seconds=10 shown_lines=30 sanitizer_error=86 sanitizer_launch_seconds=120
 readonly steps=(doctor suite suite-debug memcheck racecheck bench)
 readonly debug_kernels=-Dcrossdock.cuda.debug=true
+readonly soak_class=io.crossdock.verify.contract.lowlatency.GpuLowLatencySoakTest
 
 # At most so long for each step; a bench has its own.
-declare -A limits=([doctor]=60 [suite]=240 [suite-debug]=240 [memcheck]=200 [racecheck]=200 [bench]=90)
+declare -A limits=([doctor]=60 [suite]=400 [suite-debug]=400 [memcheck]=200 [racecheck]=200 [bench]=90
+  [bench-ll]=150 [soak]=560 [soak-debug]=560)
 
-# NAME=OPTIONS of `bench intranode`. Ranks are threads: processes would take turns on one GPU.
-common='--engine cuda --launch threads --tokens 4096 --hidden 7168 --experts 256 --topk 8 --iterations 50'
+# NAME=OPTIONS of `bench intranode` and `bench low-latency`. Ranks are threads: processes would take turns on one GPU.
+declare -A common=(
+  [intranode]='--engine cuda --launch threads --tokens 4096 --hidden 7168 --experts 256 --topk 8 --iterations 50'
+  [low-latency]='--engine cuda --launch threads --hidden 7168 --experts 288 --topk 8 --iterations 50'
+)
 benches=(
   "4x24-bf16=--ranks 4 --sms 24 --dtype bf16"
   "4x24-fp8=--ranks 4 --sms 24 --dtype fp8"
@@ -27,6 +34,13 @@ benches=(
   "8x16-fp8=--ranks 8 --sms 16 --dtype fp8"
   "4x24-bf16-flushed=--ranks 4 --sms 24 --dtype bf16 --flush-l2"
   "4x24-bf16-graph=--ranks 4 --sms 24 --dtype bf16 --graph"
+)
+ll_benches=(
+  "ll-8x16-fp8=--ranks 8 --sms 16"
+  "ll-8x16-fp8-zero-copy=--ranks 8 --sms 16 --zero-copy"
+  "ll-8x16-bf16-logfmt=--ranks 8 --sms 16 --tokens 128 --dtype bf16 --logfmt"
+  "ll-4x32-fp8=--ranks 4 --sms 32 --tokens 128"
+  "ll-overlap=--ranks 4 --sms 16 --tokens 128 --overlap --compute 200"
 )
 
 rows=()
@@ -121,11 +135,18 @@ run_doctor() {
   fi
 }
 
-# run_suite NAME
+# run_suite NAME [OPTION...]: with options of gpu-suite
 run_suite() {
   local begin=$SECONDS code=0
-  bounded "$1" "$home/bin/gpu-suite" >"$OUT/$1.log" 2>&1 || code=$?
+  bounded "$1" "$home/bin/gpu-suite" "${@:2}" >"$OUT/$1.log" 2>&1 || code=$?
   judge "$1" "$code" "$begin"
+}
+
+# run_soak NAME
+run_soak() {
+  CROSSDOCK_JAVA_OPTS="${CROSSDOCK_JAVA_OPTS:-} -Dcrossdock.soak.calls=${CROSSDOCK_SOAK_CALLS:-100000}" \
+    run_suite "$1" --select-class "$soak_class"
+  grep '^low-latency soak' "$OUT/$1.log"
 }
 
 # Calls that fail by intent, such as asking for an extension that a driver lacks, are no errors.
@@ -158,18 +179,19 @@ join_results() {
   } >"$OUT/bench.json"
 }
 
+# run_benches STEP WHAT ENTRY...
 run_benches() {
-  local entry name code begin options
+  local step=$1 what=$2 entry name code begin options
   mkdir -p -- "$tmp/bench"
-  : >"$OUT/bench.log"
-  for entry in "${benches[@]}"; do
+  for entry in "${@:3}"; do
     name=${entry%%=*}
     [[ $name =~ ^(${CROSSDOCK_BENCHES:-.*})$ ]] || continue
     begin=$SECONDS
     code=0
-    read -ra options <<<"$common ${entry#*=}"
-    echo "== $name: bench intranode ${options[*]}" >>"$OUT/bench.log"
-    bounded bench "$home/bin/crossdock" bench intranode "${options[@]}" --json "$tmp/bench/$name.json" \
+    read -ra options <<<"${common[$what]} ${entry#*=}"
+    [[ ${options[*]} != *--overlap* ]] || options+=(--trace "$OUT/overlap-trace.json")
+    echo "== $name: bench $what ${options[*]}" >>"$OUT/bench.log"
+    bounded "$step" "$home/bin/crossdock" bench "$what" "${options[@]}" --json "$tmp/bench/$name.json" \
       >"$tmp/one.log" 2>&1 || code=$?
     cat -- "$tmp/one.log" >>"$OUT/bench.log"
     join_results
@@ -188,7 +210,10 @@ run_step() {
     suite) run_suite suite ;;
     suite-debug) JDK_JAVA_OPTIONS=$debug_kernels run_suite suite-debug ;;
     memcheck | racecheck) sanitize "$1" ;;
-    bench) run_benches ;;
+    bench) run_benches bench intranode "${benches[@]}" ;;
+    bench-ll) run_benches bench-ll low-latency "${ll_benches[@]}" ;;
+    soak) run_soak soak ;;
+    soak-debug) JDK_JAVA_OPTIONS=$debug_kernels run_soak soak-debug ;;
   esac
 }
 
@@ -241,6 +266,7 @@ fi
 home=$(echo "$tmp"/crossdock-*)
 cd -- "$tmp" || exit 4
 
+: >"$OUT/bench.log"
 facts
 for step in "$@"; do
   echo

@@ -37,7 +37,7 @@ enum OutcomeCode : u64 {
   kTimeout = 4,
   kPeerLeft = 5,
   kPeerAborted = 6,
-  kUnusable = 7,  // was aborted before the call began
+  kUnusable = 7,     // was aborted before the call began
   kMaskedOut = 8,    // low latency: a peer masked this rank
   kHookPending = 9,  // low latency: the call that used the slots before is not complete
 };
@@ -305,6 +305,11 @@ struct CopyArgs {
   u64 num_bytes;
 };
 
+struct BusyArgs {
+  u64 num_steps;
+  u64 sink;
+};
+
 constexpr u64 kSlotSets = 2;
 constexpr u64 kMaxLowLatencyRanks = 1024;
 
@@ -331,7 +336,7 @@ struct LlGeometry {
   u64 flag_pitch;
   u64 dispatch;
   u64 dispatch_pitch;
-  u64 lane_scales;   // this and the next: offsets inside a dispatch lane, whose rows come first
+  u64 lane_scales;  // this and the next: offsets inside a dispatch lane, whose rows come first
   u64 lane_sources;
   u64 combine;
   u64 combine_pitch;

@@ -246,6 +246,12 @@ extern "C" __constant__ const u32 layout_CopyArgs[] = {
     CROSSDOCK_OFFSET(CopyArgs, num_bytes),
 };
 
+extern "C" __constant__ const u32 layout_BusyArgs[] = {
+    sizeof(BusyArgs),
+    CROSSDOCK_OFFSET(BusyArgs, num_steps),
+    CROSSDOCK_OFFSET(BusyArgs, sink),
+};
+
 extern "C" __constant__ const u32 layout_LlGeometry[] = {
     sizeof(LlGeometry),
     CROSSDOCK_OFFSET(LlGeometry, hidden),

@@ -70,7 +70,8 @@ __device__ inline void ll_announce(const LlCall& call, u64 epoch, bool direct) {
 }
 
 // By one warp, a word a lane, null for none: waits, bounded, until each word has the tag of `expected`.
-__device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 expected, u64 peer, u64* seen) {
+__device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 expected, u64 peer,
+                                      u64* seen) {
   const u64 start = global_timer();
   for (u32 turn = 1;; turn++) {
     *seen = word == nullptr ? expected : ld_acquire_sys(word);
@@ -101,7 +102,8 @@ __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* ar
   __shared__ LlPath path;
   if (warp_idx() == 0) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
-    const bool came = ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift}, call.waits);
+    const bool came =
+        ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift}, call.waits);
     const u64 terms = ll_offer(call, true) >> kTermsShift;
     bool direct = true;
     for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {
@@ -237,7 +239,8 @@ __device__ inline void ll_count_marks(const LlCall& call, const LlPlan& plan, u3
 // By a whole block: tells the peers that it looks after, and the flags to come, the counts of a chunk.
 __device__ inline void ll_tell_counts(const LlCall& call, const LlPlan& plan, u64 first, u64 epoch,
                                       bool announced) {
-  const u32 num_experts = static_cast<u32>(min(static_cast<u64>(plan.num_chunk), call.terms.num_experts - first));
+  const u32 num_experts =
+      static_cast<u32>(min(static_cast<u64>(plan.num_chunk), call.terms.num_experts - first));
   for (u64 peer = blockIdx.x; announced && peer < call.geometry.num_ranks; peer += gridDim.x) {
     u64* counts = ll_announced_counts(call, peer, call.geometry.rank, epoch) + first;
     for (u32 i = threadIdx.x; i < num_experts; i += kLlThreads) {

@@ -11,7 +11,11 @@ constexpr u32 kWordChannels = 8;  // BF16 of a 16-byte word
 constexpr u32 kGroupLanes = kGroupChannels / kWordChannels;
 constexpr u32 kCastAhead = 4;     // groups that half a warp loads at a time
 constexpr u32 kCopyAhead = 8;     // words that a thread loads at a time
-constexpr u32 kSpanStages = 2;    // stages that are cast at once
+constexpr u32 kSpanStages = 2;    // stages that are cast at once, unless there are too many
+constexpr u32 kMaxSpans = 8;      // of a half; a barrier each
+constexpr u32 kCastWarps = kLlWarps - 1;
+constexpr u32 kCastThreads = kCastWarps * kWarpThreads;
+constexpr u32 kScalesBarrier = kMaxSpans;
 constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its stores
 constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half
@@ -69,7 +73,8 @@ struct LlBatch {
   LlPiece* pieces;  // shared
 };
 
-// The stages of a batch that are cast at once. The first ones leave while the next are cast.
+// The stages of a batch that are cast at once. They leave while the next are cast: the last warp does
+// nothing but begin stores, which blocks it while the copy engine is busy.
 struct LlSpan {
   u32 begin;
   u32 end;
@@ -165,7 +170,7 @@ struct LlWalk {
   }
 };
 
-// By a whole block: casts pieces of a batch into their stages.
+// By the casting warps: casts pieces of a batch into their stages.
 __device__ inline void ll_cast_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
   const LlStage stage = ll_stage_of(call, rows);
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
@@ -183,7 +188,7 @@ __device__ inline void ll_cast_pieces(const LlCall& call, const LlRows& rows, co
         words[i] = ll_load_word(piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4),
                                 aligned);
       }
-      at.advance(kLlThreads / kGroupLanes, stage.num_groups);
+      at.advance(kCastThreads / kGroupLanes, stage.num_groups);
     }
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
@@ -193,12 +198,12 @@ __device__ inline void ll_cast_pieces(const LlCall& call, const LlRows& rows, co
         ll_cast_group(words[i], exact, to + walk.unit * kGroupChannels,
                       reinterpret_cast<float*>(to + stage.row_bytes) + walk.unit);
       }
-      walk.advance(kLlThreads / kGroupLanes, stage.num_groups);
+      walk.advance(kCastThreads / kGroupLanes, stage.num_groups);
     }
   }
 }
 
-// By a whole block: loads BF16 pieces of a batch into their stages.
+// By the casting warps: loads BF16 pieces of a batch into their stages.
 __device__ inline void ll_copy_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const u32 num_words = static_cast<u32>(rows.piece_channels) / kWordChannels;
@@ -213,14 +218,14 @@ __device__ inline void ll_copy_pieces(const LlCall& call, const LlRows& rows, co
       if (at.stage < span.end && at.unit * kWordChannels < piece.num_channels) {
         words[i] = ll_load_word(piece.from + at.unit * sizeof(uint4), aligned);
       }
-      at.advance(kLlThreads, num_words);
+      at.advance(kCastThreads, num_words);
     }
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
       if (walk.stage < span.end) {
         reinterpret_cast<uint4*>(batch.stages)[walk.stage * num_words + walk.unit] = words[i];
       }
-      walk.advance(kLlThreads, num_words);
+      walk.advance(kCastThreads, num_words);
     }
   }
 }
@@ -331,7 +336,7 @@ __device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
   return word;
 }
 
-// By a whole block, a warp for each destination: the scales of a batch.
+// By the casting warps, one for each destination: the scales of a batch.
 __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, const LlRoute& route,
                                       const LlBatch& batch, const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
@@ -339,7 +344,7 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   const bool packed = route.path == kLlDirect && call.terms.format == kLlFp8Ue8m0;
   const u32 per_word = packed ? 4 : 1;
   const u64 pitch = route.path == kLlDirect ? ll_result_rows(call) : 1;
-  for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kLlWarps) {
+  for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kCastWarps) {
     const u64 to = targets[i].scales;
     if (targets[i].row == 0) {
       continue;
@@ -357,14 +362,14 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   }
 }
 
-// By a whole block: begins the bulk stores of some stages.
+// By one warp: begins the bulk stores of some stages.
 __device__ inline void ll_send_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span,
                                       const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
   fence_proxy_async();
-  for (u32 i = span.begin * topk + threadIdx.x; i < span.end * topk; i += kLlThreads) {
+  for (u32 i = span.begin * topk + lane_idx(); i < span.end * topk; i += kWarpThreads) {
     const u32 at = i / topk;
     const LlPiece& piece = batch.pieces[at];
     if (targets[i].row != 0) {
@@ -374,10 +379,12 @@ __device__ inline void ll_send_pieces(const LlCall& call, const LlRows& rows, co
   }
 }
 
-__device__ __forceinline__ LlSpan ll_span_at(const LlBatch& batch, u32 begin) {
-  return {begin, min(begin + kSpanStages, batch.num_pieces)};
+__device__ __forceinline__ LlSpan ll_span_of(const LlBatch& batch, u32 index) {
+  const u32 stages = max(kSpanStages, (batch.num_pieces + kMaxSpans - 1) / kMaxSpans);
+  return {min(index * stages, batch.num_pieces), min((index + 1) * stages, batch.num_pieces)};
 }
 
+// By the casting warps.
 __device__ __forceinline__ void ll_fill_stages(const LlCall& call, const LlRows& rows, const LlBatch& batch,
                                                LlSpan span) {
   if (is_fp8(call.terms)) {
@@ -391,23 +398,33 @@ __device__ __forceinline__ void ll_fill_stages(const LlCall& call, const LlRows&
 // By a whole block: casts a batch, learns where it goes, and begins its stores. False if the call fails.
 __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
                                         LlTarget* targets, LlRoute* route) {
-  LlSpan span = ll_span_at(batch, 0);
-  ll_fill_stages(call, rows, batch, span);
+  const bool casts = warp_idx() < kCastWarps;
+  if (casts) {
+    ll_fill_stages(call, rows, batch, ll_span_of(batch, 0));
+  }
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
   }
   if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, targets)) {
     return false;
   }
-  ll_send_pieces(call, rows, batch, span, targets);
-  while (span.end < batch.num_pieces) {
-    span = ll_span_at(batch, span.end);
-    ll_fill_stages(call, rows, batch, span);
-    __syncthreads();
-    ll_send_pieces(call, rows, batch, span, targets);
+  if (!casts) {
+    ll_send_pieces(call, rows, batch, ll_span_of(batch, 0), targets);
+  }
+  for (u32 i = 1; ll_span_of(batch, i).begin < batch.num_pieces; i++) {
+    if (casts) {
+      ll_fill_stages(call, rows, batch, ll_span_of(batch, i));
+      barrier_arrive(i, kLlThreads);
+    } else {
+      barrier_sync(i, kLlThreads);
+      ll_send_pieces(call, rows, batch, ll_span_of(batch, i), targets);
+    }
   }
   cp_async_bulk_commit_group();
-  ll_send_scales(call, rows, *route, batch, targets);
+  if (casts) {
+    barrier_sync(kScalesBarrier, kCastThreads);
+    ll_send_scales(call, rows, *route, batch, targets);
+  }
   return true;
 }
 

@@ -6,7 +6,7 @@
 
 namespace crossdock {
 
-constexpr u32 kRunParts = 8;   // that warps of one or more blocks share a run in
+constexpr u32 kRunParts = 8;  // that warps of one or more blocks share a run in
 constexpr u32 kRunsAtOnce = 64;
 
 struct LlRun {

@@ -58,21 +58,13 @@ struct LogGroup {
   u32 header;
   u32 num_channels;
 
-  __device__ __forceinline__ bool is_coded() const {
-    return static_cast<i32>(header) >= 0;
-  }
+  __device__ __forceinline__ bool is_coded() const { return static_cast<i32>(header) >= 0; }
   __device__ __forceinline__ u32 payload_bytes() const {
     return is_coded() ? num_channels + num_channels / 4 : 2 * num_channels;
   }
-  __device__ __forceinline__ float amin() const {
-    return widen_bf16(header & kLogMagnitude);
-  }
-  __device__ __forceinline__ float amax() const {
-    return widen_bf16(header >> 16 & kLogMagnitude);
-  }
-  __device__ __forceinline__ float octaves() const {
-    return __fsub_rn(log_2(amax()), log_2(amin()));
-  }
+  __device__ __forceinline__ float amin() const { return widen_bf16(header & kLogMagnitude); }
+  __device__ __forceinline__ float amax() const { return widen_bf16(header >> 16 & kLogMagnitude); }
+  __device__ __forceinline__ float octaves() const { return __fsub_rn(log_2(amax()), log_2(amin())); }
 };
 
 __device__ __forceinline__ u64 log_num_groups(u64 hidden) {
@@ -186,7 +178,8 @@ __device__ inline u64 log_payload(u64 row, u64 hidden, u64 group) {
 __device__ inline void log_decode_group(const LogGroup& group, u64 from, float* values) {
   const u32 quarter = group.num_channels / 4;
   const bool here = lane_idx() < quarter;
-  const u32 pairs = here && group.is_coded() ? pointer<const unsigned char>(from)[group.num_channels + lane_idx()] : 0;
+  const u32 pairs =
+      here && group.is_coded() ? pointer<const unsigned char>(from)[group.num_channels + lane_idx()] : 0;
   const float amin = group.amin();
   const float lowest = log_2(amin);
   const float step = __fdiv_rn(group.octaves(), kLogSteps);

@@ -58,6 +58,10 @@ __device__ __forceinline__ u64 ll_row_bytes(const LlCall& call) {
   return is_fp8(call.terms) ? call.ll.hidden : call.ll.hidden * 2;
 }
 
+// What a rank writes of itself into the words `masked_by` of its peers.
+constexpr u64 kMasksYou = 1;
+constexpr u64 kIsOut = 2;  // it was masked itself, so nobody need wait for it
+
 // What a warp waits for.
 struct LlWait {
   u64 words;        // address of rank 0's word in this rank's memory
@@ -90,7 +94,8 @@ __device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool m
 // By one lane: gives a peer up and tells it.
 __device__ inline void ll_mask(const LlCall& call, u64 peer) {
   atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
-  publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), 1);
+  u64* word = flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank);
+  publish_to_peer(call.geometry, word, kMasksYou);
 }
 
 // By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
@@ -111,9 +116,10 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
     return false;
   }
   const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
-  const bool gone = ld_acquire_sys(state) == kLeaving;
+  const u64* mask = flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer);
+  const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
   const bool expired = waited_nanos > call.geometry.timeout_nanos;
-  // A peer stores its last words before it says that it leaves.
+  // A peer stores its last words before it says that it leaves or is out.
   if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
       (expired && ll_decide(call, peer, wait.epoch, true))) {
     ll_mask(call, peer);
@@ -122,16 +128,25 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   return false;
 }
 
+// By one warp: shows the peers that this rank was masked by one of them.
+__device__ inline void ll_show_out(const LlCall& call) {
+  for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
+    if (peer != call.geometry.rank) {
+      publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kIsOut);
+    }
+  }
+  __syncwarp();
+}
+
 // By one warp, for the peers from `first` on, one a lane: true if the call ends here, which then is
 // recorded.
 __device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
   const u64 peer = first + lane_idx();
   const bool valid = peer < call.geometry.num_ranks && !is_masked(call, peer);
   const bool refused =
-      valid &&
-      ld_acquire_sys(&ll_refusal(call, call.geometry.rank, peer, wait.epoch)->epoch) == wait.epoch;
-  const bool out =
-      valid && ld_acquire_sys(flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer)) != 0;
+      valid && ld_acquire_sys(&ll_refusal(call, call.geometry.rank, peer, wait.epoch)->epoch) == wait.epoch;
+  const bool out = valid && ld_acquire_sys(flag_of(call.geometry, call.ll.masked_by, call.geometry.rank,
+                                                   peer)) == kMasksYou;
   const u32 refusals = __ballot_sync(kAllLanes, refused);
   const u32 maskers = __ballot_sync(kAllLanes, out);
   if (refusals == 0 && maskers == 0) {
@@ -139,8 +154,10 @@ __device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 fi
   }
   const u32 culprit = __ffs(refusals != 0 ? refusals : maskers) - 1;
   const u64 code = refusals != 0 ? kRefusedCall : kMaskedOut;
-  record_failure(call.geometry,
-                 {code, first + culprit, wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0});
+  record_failure(call.geometry, {code, first + culprit, wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0});
+  if (code == kMaskedOut) {
+    ll_show_out(call);
+  }
   return true;
 }
 

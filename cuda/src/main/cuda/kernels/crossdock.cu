@@ -5,6 +5,7 @@
 #include "control.cu"
 #include "enter.cu"
 #include "layout.cu"
+#include "ll_bench.cu"
 #include "ll_combine.cu"
 #include "ll_dispatch.cu"
 #include "place.cu"

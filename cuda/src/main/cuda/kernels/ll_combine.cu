@@ -118,8 +118,7 @@ __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 pla
     const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
     const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
     ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
-    record_failure(call.geometry,
-                   {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
   }
   __syncthreads();
 }
@@ -248,7 +247,8 @@ __device__ inline void ll_sum_encoded(const LlCall& call, const LlSummand* summa
 #pragma unroll
   for (u32 slot = 0; slot < kLogSumGroups; slot++) {
     const u64 group = first_group + slot;
-    const u32 quarter = group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
+    const u32 quarter =
+        group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
 #pragma unroll
     for (u32 channel = 0; channel < 4; channel++) {
       if (lane_idx() < quarter) {
@@ -391,7 +391,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
-  const bool in_place = args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
+  const bool in_place =
+      args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
   if (!in_place) {
     ll_reply_through_lanes(call, args.y, epoch);
     if (is_last_arrival(&local->arrivals)) {
@@ -411,14 +412,28 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   ll_end(call, epoch, kLlWhole);
 }
 
+// By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it
+// takes.
+__device__ inline bool ll_can_clean(const LlCall& call, u64 epoch) {
+  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch + 1));
+  if (in_use != 0) {
+    record_failure(call.geometry, {kHookPending, call.geometry.rank, kGrantPhase, epoch, in_use, 0, 0, 0, 0});
+    return false;
+  }
+  return ll_can_begin(call, epoch);
+}
+
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_clean(const __grid_constant__ LlCleanArgs args) {
   __shared__ u32 places[kMaxLowLatencyRanks];
+  __shared__ u32 ready;
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  const LlBeginning& beginning = ll_begin(call, epoch);
+  if (warp_idx() == 0) {
+    store_by_warp(&ready, ll_can_clean(call, epoch));
+  }
   __syncthreads();
-  if (beginning.ready != 0) {
+  if (ready != 0) {
     ll_publish_flags(call, {call.terms, kInLanes, false}, epoch);
     ll_await_flags(call, epoch, places);
   }

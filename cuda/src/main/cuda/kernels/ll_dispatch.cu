@@ -26,8 +26,7 @@ __device__ inline void ll_publish_sent(const LlCall& call, u64 epoch, bool count
     const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
     const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
     ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
-    record_failure(call.geometry,
-                   {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
   }
   __syncthreads();
 }
@@ -71,8 +70,8 @@ __device__ __forceinline__ void ll_write_range(const LlCall& call, const LlPacke
 }
 
 // By one warp: the scales of a part of a run, rows in the lane to columns in the result.
-__device__ inline void ll_transpose_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 from,
-                                         u32 part) {
+__device__ inline void ll_transpose_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
+                                         u64 from, u32 part) {
   const u32 num_groups = static_cast<u32>(call.ll.hidden / kGroupChannels);
   const bool in_words = call.terms.format == kLlFp8Ue8m0;
   const u32 num_columns = static_cast<u32>(ll_scale_columns(call));
@@ -96,7 +95,8 @@ __device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, 
   const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
   const u64 row_bytes = ll_row_bytes(call);
   const u64 first_row = run.expert * ll_result_rows(call) + run.row;
-  ll_copy_part(packed.rows + first_row * row_bytes, lane + run.slot * row_bytes, run.num_rows * row_bytes, part);
+  ll_copy_part(packed.rows + first_row * row_bytes, lane + run.slot * row_bytes, run.num_rows * row_bytes,
+               part);
   if (is_fp8(call.terms)) {
     ll_transpose_part(call, packed, run, lane + call.ll.lane_scales, part);
   }

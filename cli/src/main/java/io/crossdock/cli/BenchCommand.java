@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
     name = "bench",
     mixinStandardHelpOptions = true,
     description = {
-      "Checks, then measures dispatch and combine. low-latency measures at 1, 8, 32, 64, 128 and 256"
+      "Checks, then measures dispatch and combine. low-latency measures at 1, 8, 16, 32, 64, 128 and 256"
           + " tokens, or at --tokens alone, with FP8 rows unless --dtype says otherwise.",
       "Times are the maximum over ranks from a common start. The copy limit is memcpy of as many bytes"
           + " by as many threads in the same run. In the JSON, ratios are bytes written by dispatch (read"
@@ -253,6 +253,7 @@ final class BenchCommand implements Callable<Integer> {
     if (peer != Peer.none) {
       throw new InvalidInputException("--peer needs the host engine: peer=" + peer);
     }
-    DeviceFit.check(engine.devices(), ranks, sms, buffer);
+    long windows = buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks);
+    DeviceFit.check(engine.devices(), ranks, sms, windows);
   }
 }

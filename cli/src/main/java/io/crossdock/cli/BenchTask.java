@@ -165,10 +165,7 @@ record BenchTask(
         EpBuffer buffer = EpBuffer.open(opened, spec(), group)) {
       buffer.setNumSms(sms);
       Checked checked = verify ? new BenchCheck(this, buffer).run() : Checked.NOTHING;
-      Optional<DeviceInfo> gpu =
-          opened.devices().stream()
-              .filter(info -> info.device().equals(buffer.memory().device()))
-              .findFirst();
+      Optional<DeviceInfo> gpu = gpu(opened, buffer);
       BenchSetup setup = new BenchSetup(this, buffer, arena);
       Times times = measure(setup, gpu, arena);
       Place place =
@@ -179,6 +176,17 @@ record BenchTask(
               setup.workers);
       return new Report(buffer.transport(), place, setup.rows, checked, times);
     }
+  }
+
+  private static Optional<DeviceInfo> gpu(Engine engine, EpBuffer buffer) {
+    return engine.devices().stream()
+        .filter(info -> info.device().equals(buffer.memory().device()))
+        .findFirst();
+  }
+
+  /// {@return facts about the GPU of a rank; null on the host}
+  static String facts(Engine engine, EpBuffer buffer) {
+    return gpu(engine, buffer).map(DeviceInfo::facts).orElse(null);
   }
 
   private static Times measure(BenchSetup setup, Optional<DeviceInfo> gpu, Arena arena) {

@@ -46,9 +46,7 @@ final class DemoCommand implements Callable<Integer> {
     for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
       print(out, run(name, type));
     }
-    if (engine.devices().isEmpty()) {
-      print(out, runLowLatency(name));
-    }
+    print(out, runLowLatency(name));
     out.println("Every byte equals the reference.");
     out.flush();
     return ExitCode.DONE.code;
@@ -67,7 +65,7 @@ final class DemoCommand implements Callable<Integer> {
 
   private LowLatencySummary runLowLatency(String name) {
     BenchTask base = task(name, ReplayTask.RowType.fp8);
-    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(TOKENS), false, false);
+    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(TOKENS), false, false, false);
     try (Job job = new Job();
         Progress progress = Progress.start("running low latency")) {
       List<LowLatencyBenchTask.Report> reports =

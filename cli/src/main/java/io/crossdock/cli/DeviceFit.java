@@ -1,10 +1,7 @@
 package io.crossdock.cli;
 
-import io.crossdock.core.BufferSpec;
 import io.crossdock.core.DeviceInfo;
-import io.crossdock.core.Domain;
 import io.crossdock.core.InvalidInputException;
-import io.crossdock.core.Mode;
 import java.util.List;
 
 /// Whether ranks fit onto the devices they are spread over.
@@ -18,14 +15,14 @@ final class DeviceFit {
   /// @param devices that ranks are given in turn
   /// @param numRanks of the job
   /// @param numSms of a rank; 0 for the engine's choice, which fits
-  /// @param buffer of a rank
+  /// @param rankBytes memory that a rank needs
   /// @throws InvalidInputException if they do not fit
-  static void check(List<DeviceInfo> devices, int numRanks, int numSms, BufferSpec buffer) {
+  static void check(List<DeviceInfo> devices, int numRanks, int numSms, long rankBytes) {
     for (int index = 0; index < Math.min(devices.size(), numRanks); index++) {
       DeviceInfo device = devices.get(index);
       int ranks = (numRanks - index + devices.size() - 1) / devices.size();
       checkSms(device, ranks, numSms);
-      long needed = ranks * buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, numRanks);
+      long needed = ranks * rankBytes;
       if (needed > device.memoryBytes()) {
         throw new InvalidInputException(
             "windows do not fit into the GPU's memory: device="

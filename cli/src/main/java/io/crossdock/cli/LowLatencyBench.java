@@ -39,7 +39,7 @@ final class LowLatencyBench {
   }
 
   void run(LowLatencyBenchTask task, PrintWriter out) {
-    checkPlace(task.base().engine(), task.spec());
+    checkPlace(task);
     try (Job job = new Job();
         Progress progress = Progress.start("measuring low-latency")) {
       LowLatencySummary summary =
@@ -68,7 +68,12 @@ final class LowLatencyBench {
   /// @param calls whose engine, H and iterations count
   /// @param out takes the lines
   void runFloor(LowLatencyBenchTask calls, PrintWriter out) {
-    checkPlace(calls.base().engine(), calls.spec());
+    if (!engine.devices().isEmpty()) {
+      throw new EngineUnavailableException(
+          calls.base().engine(),
+          List.of("the floor is that of the host engine: engine=" + calls.base().engine()));
+    }
+    checkPlace(calls);
     if (calls.base().hidden() % BufferSpec.CHANNELS_PER_SCALE != 0) {
       throw new InvalidInputException(
           "the floor has FP8 rows, H must be a multiple of 128: hidden=" + calls.base().hidden());
@@ -99,7 +104,7 @@ final class LowLatencyBench {
   /// @param trace where trace events go, or null
   /// @param out takes the lines
   void runOverlap(LowLatencyOverlapTask task, Path trace, PrintWriter out) {
-    checkPlace(task.calls().base().engine(), task.calls().spec());
+    checkPlace(task.calls());
     try (Job job = new Job();
         Progress progress = Progress.start("measuring overlap")) {
       OverlapSummary summary =
@@ -137,12 +142,12 @@ final class LowLatencyBench {
   }
 
   /// What would only fail after every rank was started.
-  private void checkPlace(String name, BufferSpec buffer) {
-    if (!engine.devices().isEmpty()) {
-      throw new EngineUnavailableException(
-          name, List.of("this build measures low-latency mode on the host engine: engine=" + name));
+  private void checkPlace(LowLatencyBenchTask task) {
+    if (engine.devices().isEmpty()) {
+      long lanes = task.spec().sizeHint(Mode.LOW_LATENCY, Domain.SCALE_UP, numRanks);
+      SystemFacts.checkSharedMemory(numRanks, lanes);
+    } else {
+      DeviceFit.check(engine.devices(), numRanks, task.base().sms(), task.deviceBytes(numRanks));
     }
-    long lanes = buffer.sizeHint(Mode.LOW_LATENCY, Domain.SCALE_UP, numRanks);
-    SystemFacts.checkSharedMemory(numRanks, lanes);
   }
 }

@@ -12,10 +12,10 @@ import picocli.CommandLine.ParseResult;
 /// Confined to one thread.
 final class LowLatencyBenchChoice {
   private static final List<String> NAMES =
-      List.of("--logfmt", "--hook", "--floor", "--overlap", "--compute", "--trace");
+      List.of("--logfmt", "--hook", "--zero-copy", "--floor", "--overlap", "--compute", "--trace");
 
   /// What is measured unless `--tokens` says otherwise.
-  private static final List<Integer> SIZES = List.of(1, 8, 32, 64, 128, 256);
+  private static final List<Integer> SIZES = List.of(1, 8, 16, 32, 64, 128, 256);
 
   /// Of a micro-batch, unless `--tokens` says otherwise.
   private static final int OVERLAP_TOKENS = 64;
@@ -27,9 +27,14 @@ final class LowLatencyBenchChoice {
       names = "--hook",
       description = {
         "Low latency: time send and receive halves apart, and the send half while the last rank is"
-            + " busy for 5 ms."
+            + " busy for 5 ms. On a GPU always."
       })
   private boolean hook;
+
+  @Option(
+      names = "--zero-copy",
+      description = "Low latency: expert outputs lie in the combine buffer; not with --logfmt.")
+  private boolean zeroCopy;
 
   @Option(
       names = "--floor",
@@ -100,7 +105,12 @@ final class LowLatencyBenchChoice {
               + ", overlap="
               + overlap);
     }
-    LowLatencyBenchTask calls = new LowLatencyBenchTask(base, sizes, logfmt, hook);
+    if (zeroCopy && logfmt) {
+      throw new InvalidInputException(
+          "--zero-copy does not go with --logfmt: what is encoded is copied:"
+              + " zeroCopy=true, logfmt=true");
+    }
+    LowLatencyBenchTask calls = new LowLatencyBenchTask(base, sizes, logfmt, hook, zeroCopy);
     if (floor) {
       bench.runFloor(calls, out);
     } else if (overlap) {

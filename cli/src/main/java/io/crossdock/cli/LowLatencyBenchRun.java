@@ -1,15 +1,10 @@
 package io.crossdock.cli;
 
-import io.crossdock.core.DType;
 import io.crossdock.core.EpBuffer;
-import io.crossdock.core.LowLatencyCombineOptions;
 import io.crossdock.core.LowLatencyCombineResult;
-import io.crossdock.core.LowLatencyDispatchOptions;
 import io.crossdock.core.LowLatencyDispatchResult;
 import io.crossdock.core.RecvHook;
-import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
 /// The timed part of a low-latency benchmark on one rank and at one size: all phases once an
@@ -22,91 +17,29 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private static final long MAX_WARM_UP_NANOS = 3_000_000_000L;
 
   /// How late the last rank enters, once an iteration, if halves are timed apart.
-  private static final long LATE_NANOS = 5_000_000;
+  static final long LATE_NANOS = 5_000_000;
 
   private final LowLatencyBenchTask task;
   private final int tokens;
   private final EpBuffer buffer;
   private final Arena arena = Arena.ofShared();
-  private final BenchInputs inputs;
-  private final Tensor y;
-  private final Tensor home;
+  private final LowLatencyBenchCalls calls;
   private final StartLine line;
   private final PhaseClock clock;
   private final CopyProbe copies;
   private final LowLatencyBenchTask.Moved moved;
 
-  /// Memory that all sizes use in turn.
-  ///
-  /// Confined to one thread.
-  ///
-  /// @param outputs of the experts
-  /// @param workers that a call at the largest size used
-  record Memory(MemorySegment outputs, int workers) {}
-
-  /// {@return memory for the largest size}
-  static Memory allocate(LowLatencyBenchTask task, EpBuffer buffer, Arena arena) {
-    long rows = (long) task.base().experts() * task.base().tokens();
-    MemorySegment outputs = arena.allocate(rows * task.base().hidden() * 2L, 64);
-    int tokens = task.base().tokens();
-    BenchInputs inputs = BenchInputs.make(task.base(), buffer.group().rank(), tokens, arena);
-    try (LowLatencyDispatchResult _ =
-        buffer.lowLatencyDispatch(
-            inputs.x(), inputs.topkIdx(), tokens, task.base().experts(), options(task))) {
-      return new Memory(outputs, Math.max(1, buffer.lastCall().numWorkers()));
-    }
-  }
-
-  LowLatencyBenchRun(LowLatencyBenchTask task, int tokens, EpBuffer buffer, Memory memory) {
+  LowLatencyBenchRun(
+      LowLatencyBenchTask task, int tokens, EpBuffer buffer, LowLatencyBenchCalls.Memory memory) {
     this.task = task;
     this.tokens = tokens;
     this.buffer = buffer;
-    this.inputs = BenchInputs.make(task.base(), buffer.group().rank(), tokens, arena);
-    long local = task.base().experts() / buffer.group().size();
-    long rows = (long) tokens * buffer.group().size();
-    this.y = Tensor.of(memory.outputs, DType.BF16, local, rows, task.base().hidden());
-    this.home = Tensor.allocate(arena, DType.BF16, tokens, task.base().hidden());
+    this.calls = new LowLatencyBenchCalls(task, tokens, buffer, memory, arena);
     this.line = new StartLine(buffer.group());
-    this.moved = callOnce();
+    this.moved = calls.moved;
     this.clock = new PhaseClock(buffer);
     long most = Math.max(moved.dispatchBytes(), moved.combineBytes());
-    this.copies = new CopyProbe(arena, most, memory.workers);
-  }
-
-  private static LowLatencyDispatchOptions options(LowLatencyBenchTask task) {
-    return LowLatencyDispatchOptions.DEFAULT.withFormat(task.format());
-  }
-
-  /// Fills the expert outputs too: they are the same in every iteration.
-  private LowLatencyBenchTask.Moved callOnce() {
-    long selections = 0;
-    for (long expert : inputs.routing().topkIdx()) {
-      selections += expert >= 0 ? 1 : 0;
-    }
-    try (LowLatencyDispatchResult got = dispatch(options(task))) {
-      long sent = buffer.lastCall().bytesWritten();
-      long wire = buffer.lastCall().wireBytes();
-      LowLatencyRows rows = new LowLatencyRows(buffer, got);
-      new LowLatencyExperts(ReplayTask.Expert.identity, buffer).run(rows, y);
-      combine(got, combineOptions());
-      return new LowLatencyBenchTask.Moved(
-          selections, sent, wire, buffer.lastCall().bytesWritten(), buffer.lastCall().wireBytes());
-    }
-  }
-
-  private LowLatencyCombineOptions combineOptions() {
-    return LowLatencyCombineOptions.DEFAULT.withFormat(task.combineFormat()).withOut(home);
-  }
-
-  private LowLatencyDispatchResult dispatch(LowLatencyDispatchOptions options) {
-    return buffer.lowLatencyDispatch(
-        inputs.x(), inputs.topkIdx(), tokens, task.base().experts(), options);
-  }
-
-  private LowLatencyCombineResult combine(
-      LowLatencyDispatchResult got, LowLatencyCombineOptions options) {
-    return buffer.lowLatencyCombine(
-        y, inputs.topkIdx(), inputs.topkWeights(), got.handle(), options);
+    this.copies = new CopyProbe(arena, most, memory.workers());
   }
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
@@ -149,10 +82,10 @@ final class LowLatencyBenchRun implements AutoCloseable {
 
   private void synchronous(Map<LowLatencyPhase, double[]> times, int i) {
     clock.start(line);
-    try (LowLatencyDispatchResult got = dispatch(options(task))) {
+    try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions())) {
       times.get(LowLatencyPhase.DISPATCH)[i] = clock.stop();
       clock.start(line);
-      combine(got, combineOptions());
+      calls.combine(got, calls.combineOptions());
       times.get(LowLatencyPhase.COMBINE)[i] = clock.stop();
     }
   }
@@ -160,7 +93,7 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private void hooked(Map<LowLatencyPhase, double[]> times, int i) {
     clock.start(line);
     long called = System.nanoTime();
-    try (LowLatencyDispatchResult got = dispatch(options(task).hooked())) {
+    try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions().hooked())) {
       long sent = System.nanoTime();
       got.recvHook().ifPresent(RecvHook::run);
       times.get(LowLatencyPhase.DISPATCH)[i] = clock.stop();
@@ -168,7 +101,7 @@ final class LowLatencyBenchRun implements AutoCloseable {
       times.get(LowLatencyPhase.DISPATCH_RECEIVE)[i] = (System.nanoTime() - sent) / 1e3;
       clock.start(line);
       called = System.nanoTime();
-      LowLatencyCombineResult sums = combine(got, combineOptions().hooked());
+      LowLatencyCombineResult sums = calls.combine(got, calls.combineOptions().hooked());
       sent = System.nanoTime();
       sums.recvHook().ifPresent(RecvHook::run);
       times.get(LowLatencyPhase.COMBINE)[i] = clock.stop();
@@ -180,11 +113,11 @@ final class LowLatencyBenchRun implements AutoCloseable {
   /// The same with the last rank busy before each call.
   private void late(Map<LowLatencyPhase, double[]> times, int i) {
     long called = awaitOrStayBusy();
-    try (LowLatencyDispatchResult got = dispatch(options(task).hooked())) {
+    try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions().hooked())) {
       times.get(LowLatencyPhase.DISPATCH_SEND_LATE)[i] = (System.nanoTime() - called) / 1e3;
       got.recvHook().ifPresent(RecvHook::run);
       called = awaitOrStayBusy();
-      LowLatencyCombineResult sums = combine(got, combineOptions().hooked());
+      LowLatencyCombineResult sums = calls.combine(got, calls.combineOptions().hooked());
       times.get(LowLatencyPhase.COMBINE_SEND_LATE)[i] = (System.nanoTime() - called) / 1e3;
       sums.recvHook().ifPresent(RecvHook::run);
     }

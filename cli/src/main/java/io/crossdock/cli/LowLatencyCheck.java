@@ -57,27 +57,43 @@ final class LowLatencyCheck {
         inputs.add(BenchInputs.make(task.base(), peer, tokens, arena));
       }
       BenchInputs mine = inputs.get(rank);
+      Tensor[] sent =
+          new EngineTensors(buffer.memory()).tensors(mine.x(), mine.topkIdx(), mine.topkWeights());
       LowLatencyDispatchOptions options =
           LowLatencyDispatchOptions.DEFAULT.withFormat(task.format());
+      // Ranks come here apart, and none allocates beside a kernel that waits for it.
+      buffer.group().barrier();
       try (LowLatencyDispatchResult result =
-          buffer.lowLatencyDispatch(mine.x(), mine.topkIdx(), tokens, experts, options)) {
+          buffer.lowLatencyDispatch(sent[0], sent[1], tokens, experts, options)) {
         LowLatencyRows rows = new LowLatencyRows(buffer, result);
-        checkDispatch(rows, result.handle().srcInfo(), inputs);
-        Tensor y = Tensor.allocate(arena, DType.BF16, result.recvX().shape());
-        new LowLatencyExperts(ReplayTask.Expert.moe, buffer).run(rows, y);
+        checkDispatch(rows, buffer.memory().toHost(result.handle().srcInfo()), inputs);
+        Tensor y = outputs(rows, result, arena);
+        LowLatencyCombineOptions back =
+            LowLatencyCombineOptions.DEFAULT.withFormat(task.combineFormat());
+        buffer.group().barrier();
         Tensor home =
             buffer
                 .lowLatencyCombine(
-                    y,
-                    mine.topkIdx(),
-                    mine.topkWeights(),
-                    result.handle(),
-                    LowLatencyCombineOptions.DEFAULT.withFormat(task.combineFormat()))
+                    y, sent[1], sent[2], result.handle(), task.zeroCopy() ? back.zeroCopy() : back)
                 .combinedX();
+        home = buffer.memory().toHost(home);
         checkCombine(home, mine, tokens);
       }
     }
     return checkedBytes;
+  }
+
+  /// Computes the experts' outputs, in the combine buffer if that is asked for.
+  private Tensor outputs(LowLatencyRows rows, LowLatencyDispatchResult result, Arena arena) {
+    LowLatencyExperts experts = new LowLatencyExperts(ReplayTask.Expert.moe, buffer);
+    if (task.zeroCopy()) {
+      Tensor place = buffer.nextCombineBuffer(result.handle());
+      experts.run(rows, place);
+      return place;
+    }
+    Tensor y = Tensor.allocate(arena, DType.BF16, result.recvX().shape());
+    experts.run(rows, y);
+    return buffer.memory().toDevice(y);
   }
 
   private void checkDispatch(LowLatencyRows rows, Tensor sources, List<BenchInputs> inputs) {

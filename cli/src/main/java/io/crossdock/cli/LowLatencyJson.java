@@ -33,7 +33,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     map.put("topk", base.topk());
     map.put("dtype", base.dtype().name());
     map.put("sms", first.place().workers());
-    map.put("placement", "borrowed");
+    map.put("placement", summary.task().zeroCopy() ? "borrowed,zero-copy" : "borrowed,staged");
     map.put("iterations", base.iterations());
     map.put("verified", base.verify());
     map.put("pids", pids);
@@ -42,9 +42,13 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     map.put("combine", step(summary.combine(largest)));
     map.put("limit", limit(largest));
     map.put("logfmt", summary.task().logfmt());
-    map.put("hook", summary.task().hook());
+    map.put("hook", summary.hasHalves());
     map.put("sizes", sizes());
-    map.put("host", SystemFacts.host(null));
+    if (summary.onGpu()) {
+      map.put("l2", "warm");
+      map.put("hook_work", hookWork(largest));
+    }
+    map.put("host", SystemFacts.host(summary.onGpu() ? first.place().facts() : null));
     return map;
   }
 
@@ -56,12 +60,32 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
       one.put("dispatch", step(summary.dispatch(size)));
       one.put("combine", step(summary.combine(size)));
       one.put("limit", limit(size));
-      if (summary.task().hook() && summary.reports().size() > 1) {
+      if (summary.hasHalves() && summary.reports().size() > 1) {
         one.put("late_peer", latePeer(size));
+      }
+      if (summary.onGpu()) {
+        putGpu(one, size);
       }
       all.add(one);
     }
     return all;
+  }
+
+  private void putGpu(Map<String, Object> one, int size) {
+    one.put("pair_us_median", summary.median(size, LowLatencyPhase.PAIR));
+    one.put("dispatch_eager_us_median", summary.median(size, LowLatencyPhase.DISPATCH_EAGER));
+    one.put("combine_eager_us_median", summary.median(size, LowLatencyPhase.COMBINE_EAGER));
+    one.put("launch_pair_us_median", summary.median(size, LowLatencyPhase.LAUNCH_PAIR));
+    one.put("launch_graph_us_median", summary.median(size, LowLatencyPhase.LAUNCH_GRAPH));
+  }
+
+  private Map<String, Object> hookWork(int size) {
+    LowLatencySummary.HookWork work = summary.hookWork(size);
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("alone_us", work.alone());
+    map.put("between_halves_us", work.betweenHalves());
+    map.put("beside_waits_us", work.besideWaits());
+    return map;
   }
 
   private Map<String, Object> step(LowLatencySummary.Step step) {
@@ -73,7 +97,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     map.put("gbps_wire", step.gbpsWire());
     map.put("wire_bytes", step.wireBytes());
     map.put("ratio", step.ratio());
-    if (summary.task().hook()) {
+    if (summary.hasHalves()) {
       map.put("us_send_median", step.usSend());
       map.put("us_receive_median", step.usReceive());
     }

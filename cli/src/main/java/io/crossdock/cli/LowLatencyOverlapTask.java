@@ -50,22 +50,24 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros) impl
     int iterations = calls.base().iterations();
     try (Arena arena = Arena.ofShared();
         EpBuffer buffer = EpBuffer.open(Engines.open(calls.base().engine()), calls.spec(), group)) {
-      buffer.setNumSms(calls.base().sms());
       if (calls.base().verify()) {
         new LowLatencyCheck(calls, buffer).run(calls.base().tokens());
       }
-      OverlapRun run = new OverlapRun(this, buffer, arena);
-      run.warmUp();
       Variant plain =
           new Variant(new double[iterations], new double[iterations], new ArrayList<>());
       Variant hooked =
           new Variant(new double[iterations], new double[iterations], new ArrayList<>());
-      for (int i = 0; i < iterations; i++) {
-        run.iterate(OverlapRun.Hooks.NONE);
-        run.record(plain, i);
-        run.iterate(OverlapRun.Hooks.USED);
-        run.record(hooked, i);
-      }
+      buffer.onOwnStream(() -> {
+        try (OverlapRun run = new OverlapRun(this, buffer, arena)) {
+          run.warmUp();
+          for (int i = 0; i < iterations; i++) {
+            run.iterate(OverlapRun.Hooks.NONE);
+            run.record(plain, i);
+            run.iterate(OverlapRun.Hooks.USED);
+            run.record(hooked, i);
+          }
+        }
+      });
       return new Report(plain, hooked);
     }
   }

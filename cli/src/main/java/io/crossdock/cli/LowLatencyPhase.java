@@ -23,5 +23,21 @@ enum LowLatencyPhase {
   /// The send half of a dispatch that one rank enters late.
   DISPATCH_SEND_LATE,
   /// The send half of a combine that one rank enters late.
-  COMBINE_SEND_LATE
+  COMBINE_SEND_LATE,
+  /// A dispatch and its combine, where both are replayed together.
+  PAIR,
+  /// A dispatch that the host calls, where [#DISPATCH] is replayed.
+  DISPATCH_EAGER,
+  /// A combine that the host calls, where [#COMBINE] is replayed.
+  COMBINE_EAGER,
+  /// What the host needs to call a dispatch and its combine.
+  LAUNCH_PAIR,
+  /// What the host needs to replay a graph of both.
+  LAUNCH_GRAPH,
+  /// Work that fills the GPU, alone.
+  WORK_ALONE,
+  /// The same between the halves of a dispatch.
+  WORK_BETWEEN_HALVES,
+  /// The same while the other ranks' receive halves wait.
+  WORK_BESIDE_WAITS
 }

@@ -153,6 +153,8 @@ record LowLatencyReplayTask(
     Tensor ids = buffer.memory().toDevice(input.topkIdx());
     Tensor weights = buffer.memory().toDevice(input.topkWeights());
     int experts = buffer.spec().numExperts();
+    // On a GPU no rank allocates or copies beside a kernel of another that waits for it.
+    buffer.group().barrier();
     try (LowLatencyDispatchResult got =
         buffer.lowLatencyDispatch(x, ids, maxTokens, experts, dispatchOptions())) {
       got.recvHook().ifPresent(RecvHook::run);
@@ -160,6 +162,7 @@ record LowLatencyReplayTask(
       ReplayOutput output = rows.output(arena);
       Tensor y = outputs(buffer, got, arena);
       new LowLatencyExperts(expert, buffer).run(rows, y);
+      buffer.group().barrier();
       LowLatencyCombineResult home =
           buffer.lowLatencyCombine(y, ids, weights, got.handle(), combineOptions());
       home.recvHook().ifPresent(RecvHook::run);

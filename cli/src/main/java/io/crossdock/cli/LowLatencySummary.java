@@ -28,8 +28,10 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
   /// @param gbps bytes by the definition above
   /// @param gbpsWire bytes that really left a rank, the mean over ranks, per median time
   /// @param wireBytes of a rank, the mean over ranks
-  /// @param copyGbps bytes copied per second, as many bytes by as many threads
-  /// @param ratio bytes sent per second over all ranks, divided by `copyGbps`
+  /// @param copyGbps bytes copied per second, as many bytes by as many threads; on a GPU by its own
+  ///   copy, bytes read and written
+  /// @param ratio bytes sent per second over all ranks, divided by `copyGbps`; on a GPU bytes read
+  ///   and written at home count too
   /// @param usSend median of the send half; 0 if halves were not timed apart
   /// @param usReceive median of the receive half
   record Step(
@@ -42,6 +44,15 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
       double ratio,
       double usSend,
       double usReceive) {}
+
+  /// What a hook leaves of a GPU, medians of the time of work that fills it, in microseconds.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param alone nothing else runs
+  /// @param betweenHalves all ranks have sent and wait for their hooks
+  /// @param besideWaits receive halves of the other ranks wait; 0 if there are none
+  record HookWork(double alone, double betweenHalves, double besideWaits) {}
 
   /// The phases of a step.
   private record Phases(
@@ -111,7 +122,8 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
     double[] all = slowest(size, phases.whole, reports.size());
     double median = Summary.percentile(all, 0.5);
     double perRank = 1e3 * median * reports.size();
-    double copyGbps = sent / median(size, phases.copy) / 1e3;
+    long moved = sent + total(size, LowLatencyBenchTask.Moved::homeBytes);
+    double copyGbps = moved / median(size, phases.copy) / 1e3;
     return new Step(
         median,
         Summary.percentile(all, 0.99),
@@ -119,7 +131,7 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
         wire / perRank,
         wire / (double) reports.size(),
         copyGbps,
-        sent / median / 1e3 / copyGbps,
+        moved / median / 1e3 / copyGbps,
         median(size, phases.send),
         median(size, phases.receive));
   }
@@ -153,7 +165,25 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
     return moved.stream().mapToLong(count).sum();
   }
 
-  private double median(int size, LowLatencyPhase phase) {
+  boolean onGpu() {
+    return reports.getFirst().place().onGpu();
+  }
+
+  /// {@return whether send and receive halves were timed apart}
+  boolean hasHalves() {
+    return task.hook() || onGpu();
+  }
+
+  /// {@return what hooks leave of a GPU at a size}
+  HookWork hookWork(int size) {
+    return new HookWork(
+        median(size, LowLatencyPhase.WORK_ALONE),
+        median(size, LowLatencyPhase.WORK_BETWEEN_HALVES),
+        median(size, LowLatencyPhase.WORK_BESIDE_WAITS));
+  }
+
+  /// {@return the median of a phase, microseconds}
+  double median(int size, LowLatencyPhase phase) {
     return Summary.percentile(slowest(size, phase, reports.size()), 0.5);
   }
 

@@ -20,6 +20,7 @@ import picocli.CommandLine.ScopeType;
       ReplayCommand.class,
       LaunchCommand.class,
       DoctorCommand.class,
+      TraceSvgCommand.class,
       WorkerCommand.class
     },
     footer =

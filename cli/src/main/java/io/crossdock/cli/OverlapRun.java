@@ -1,38 +1,43 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.DType;
+import io.crossdock.core.Device;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.LowLatencyCombineOptions;
 import io.crossdock.core.LowLatencyCombineResult;
 import io.crossdock.core.LowLatencyDispatchOptions;
 import io.crossdock.core.LowLatencyDispatchResult;
 import io.crossdock.core.RecvHook;
+import io.crossdock.core.StandInWork;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
+import java.lang.foreign.SegmentAllocator;
 import java.util.List;
 
-/// The two micro-batches of one rank.
+/// The two micro-batches of one rank. On a GPU they are enqueued on the current stream, and each
+/// rank computes on its share of the multiprocessors.
 ///
 /// Confined to one thread.
-final class OverlapRun {
+final class OverlapRun implements AutoCloseable {
   private static final int MAX_WARM_UPS = 300;
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
 
   private static final String ATTENTION = "attention";
   private static final String EXPERTS = "experts";
+  private static final int MOST_STAGES = 12;
 
   private final LowLatencyOverlapTask task;
   private final EpBuffer buffer;
   private final StartLine line;
-  private final BenchInputs inputs;
+  private final StageClock clock;
+  private final Tensor x;
+  private final Tensor topkIdx;
+  private final Tensor topkWeights;
   private final Tensor y;
   private final Tensor[] homes = new Tensor[2];
   private final long steps;
-  private List<LowLatencyOverlapTask.Span> spans = new ArrayList<>();
-  private long start;
-  private long end;
 
   /// Whether receive halves are put off.
   ///
@@ -48,15 +53,27 @@ final class OverlapRun {
     this.task = task;
     this.buffer = buffer;
     this.line = new StartLine(buffer.group());
+    EngineMemory engine = buffer.memory();
     BenchTask base = task.calls().base();
-    this.inputs = BenchInputs.make(base, buffer.group().rank(), base.tokens(), arena);
+    BenchInputs inputs = BenchInputs.make(base, buffer.group().rank(), base.tokens(), arena);
+    x = engine.toDevice(inputs.x());
+    topkIdx = engine.toDevice(inputs.topkIdx());
+    topkWeights = engine.toDevice(inputs.topkWeights());
     long rows = (long) base.tokens() * buffer.group().size();
     long local = base.experts() / buffer.group().size();
-    this.y = Tensor.allocate(arena, DType.BF16, local, rows, base.hidden());
+    SegmentAllocator memory = new EngineTensors(engine).allocator(arena);
+    y = Tensor.allocate(memory, DType.BF16, local, rows, base.hidden());
     for (int batch = 0; batch < homes.length; batch++) {
-      homes[batch] = Tensor.allocate(arena, DType.BF16, base.tokens(), base.hidden());
+      homes[batch] = Tensor.allocate(memory, DType.BF16, base.tokens(), base.hidden());
     }
-    this.steps = BusyWork.stepsOf(task.computeMicros() * 1000);
+    clock =
+        engine.device().equals(Device.HOST)
+            ? new HostStages(line)
+            : new StreamStages(buffer, MOST_STAGES);
+    // No rank allocates beside a kernel of another that waits for it.
+    buffer.group().barrier();
+    long nanos = task.computeMicros() * 1000;
+    steps = nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
   }
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
@@ -75,14 +92,13 @@ final class OverlapRun {
 
   /// Runs both batches once, all ranks from a common start.
   void iterate(Hooks hooks) {
-    spans = new ArrayList<>();
-    start = line.await();
+    clock.start();
     if (hooks == Hooks.NONE) {
       oneAfterTheOther();
     } else {
       overlapped();
     }
-    end = System.nanoTime();
+    clock.spans();
   }
 
   private void oneAfterTheOther() {
@@ -92,7 +108,8 @@ final class OverlapRun {
       compute(ATTENTION, batch);
       try (LowLatencyDispatchResult got = dispatched("dispatch", batch, dispatch)) {
         compute(EXPERTS, batch);
-        timed("combine", batch, () -> combine(got, mine, combineOptions(mine)));
+        timed("combine", batch, () -> combine(got, combineOptions(mine)));
+        got.handle().close();
       }
     }
   }
@@ -112,42 +129,38 @@ final class OverlapRun {
         receive("combine receive", 0, firstHome);
         RecvHook secondHome = sentHome(second, 1);
         receive("combine receive", 1, secondHome);
+        first.handle().close();
+        second.handle().close();
       }
     }
   }
 
   private LowLatencyDispatchOptions dispatchOptions() {
-    return LowLatencyDispatchOptions.DEFAULT.withFormat(task.calls().format());
+    return task.calls().dispatchOptions(buffer.group().size());
   }
 
   private LowLatencyCombineOptions combineOptions(int batch) {
-    return LowLatencyCombineOptions.DEFAULT
-        .withFormat(task.calls().combineFormat())
-        .withOut(homes[batch]);
+    return task.calls().combineOptions(buffer.group().size()).withOut(homes[batch]);
   }
 
   private LowLatencyDispatchResult dispatched(
       String name, int batch, LowLatencyDispatchOptions options) {
-    long began = System.nanoTime();
     int experts = task.calls().base().experts();
     int tokens = task.calls().base().tokens();
-    LowLatencyDispatchResult got =
-        buffer.lowLatencyDispatch(inputs.x(), inputs.topkIdx(), tokens, experts, options);
-    add(name, batch, began);
+    LowLatencyDispatchResult got = buffer.lowLatencyDispatch(x, topkIdx, tokens, experts, options);
+    clock.end(name, batch);
     return got;
   }
 
   private RecvHook sentHome(LowLatencyDispatchResult got, int batch) {
-    long began = System.nanoTime();
-    RecvHook hook = combine(got, batch, combineOptions(batch).hooked()).recvHook().orElseThrow();
-    add("combine send", batch, began);
+    RecvHook hook = combine(got, combineOptions(batch).hooked()).recvHook().orElseThrow();
+    clock.end("combine send", batch);
     return hook;
   }
 
   private LowLatencyCombineResult combine(
-      LowLatencyDispatchResult got, int batch, LowLatencyCombineOptions options) {
-    return buffer.lowLatencyCombine(
-        y, inputs.topkIdx(), inputs.topkWeights(), got.handle(), options.withOut(homes[batch]));
+      LowLatencyDispatchResult got, LowLatencyCombineOptions options) {
+    return buffer.lowLatencyCombine(y, topkIdx, topkWeights, got.handle(), options);
   }
 
   private void receive(String name, int batch, RecvHook hook) {
@@ -155,30 +168,31 @@ final class OverlapRun {
   }
 
   private void compute(String name, int batch) {
-    timed(name, batch, () -> BusyWork.compute(steps));
+    timed(name, batch, () -> StandInWork.run(buffer, StandInWork.Extent.RANK, steps));
   }
 
   private void timed(String name, int batch, Runnable stage) {
-    long began = System.nanoTime();
     stage.run();
-    add(name, batch, began);
-  }
-
-  private void add(String name, int batch, long began) {
-    double micros = (System.nanoTime() - began) / 1e3;
-    spans.add(new LowLatencyOverlapTask.Span(name, batch, (began - start) / 1e3, micros));
+    clock.end(name, batch);
   }
 
   /// Writes down the last iteration.
   void record(LowLatencyOverlapTask.Variant variant, int iteration) {
+    List<LowLatencyOverlapTask.Span> spans = clock.spans();
     double computing = 0;
     for (LowLatencyOverlapTask.Span span : spans) {
       boolean computes = span.name().equals(ATTENTION) || span.name().equals(EXPERTS);
       computing += computes ? span.micros() : 0;
     }
-    variant.totalMicros()[iteration] = (end - start) / 1e3;
+    LowLatencyOverlapTask.Span last = spans.getLast();
+    variant.totalMicros()[iteration] = last.startMicros() + last.micros();
     variant.computeMicros()[iteration] = computing;
     variant.trace().clear();
     variant.trace().addAll(spans);
+  }
+
+  @Override
+  public void close() {
+    clock.close();
   }
 }

@@ -42,7 +42,7 @@ class LowLatencySummaryTest {
             true,
             1,
             BenchTask.GpuOptions.DEFAULT);
-    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(8, 1), logfmt, true);
+    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(8, 1), logfmt, true, false);
     return new LowLatencySummary(task, List.of(report(0), report(1)));
   }
 
@@ -65,7 +65,7 @@ class LowLatencySummaryTest {
     micros.put(
         LowLatencyPhase.DISPATCH_SEND_LATE, rank == 0 ? times(21, 22, 23) : times(9e3, 9e3, 9e3));
     return new LowLatencyBenchTask.Size(
-        tokens, new LowLatencyBenchTask.Moved(10L * tokens, 8000, 4000, 2000, 1000), 7, micros);
+        tokens, new LowLatencyBenchTask.Moved(10L * tokens, 8000, 4000, 2000, 1000, 0), 7, micros);
   }
 
   private static double[] times(double... micros) {

@@ -40,10 +40,10 @@ class TaskEnvelopeTest {
             5,
             new ReplayTask.Options(ReplayTask.Place.owned, true, 16, 3_000_000_000L, true, 2, 9)),
         new LowLatencyBenchTask(
-            LowLatencySummaryTest.summary(false).task().base(), List.of(1, 8), true, false),
+            LowLatencySummaryTest.summary(false).task().base(), List.of(1, 8), true, false, false),
         new LowLatencyOverlapTask(
             new LowLatencyBenchTask(
-                LowLatencySummaryTest.summary(false).task().base(), List.of(1), false, true),
+                LowLatencySummaryTest.summary(false).task().base(), List.of(1), false, true, true),
             250),
         new LowLatencyFloorTask("host", 7168, 10),
         new LowLatencyReplayTask(

@@ -197,6 +197,7 @@ final class LowLatencyCalls {
 
   /// Brings ranks back once the calls made before are over: their writes must be.
   private void rejoin(boolean[] returning) {
+    stream.follow();
     stream.awaitSubmitted();
     session.rejoin(returning);
   }
@@ -210,12 +211,16 @@ final class LowLatencyCalls {
       case ASYNC_FINISH -> event = stream.submit(() -> both(send, receive));
       case RECV_HOOK -> {
         orGiveBack(halves, () -> stream.execute(send));
-        hook =
-            Optional.of(
-                new RecvHook(buffer, () -> orGiveBack(halves, () -> stream.execute(receive))));
+        hook = Optional.of(new RecvHook(buffer, () -> receiveLater(receive, halves)));
       }
     }
     return new LowLatencyDispatchResult.Completing(event, hook);
+  }
+
+  /// Nothing works for the receive before what the caller's stream got until then is over.
+  private void receiveLater(Runnable receive, LowLatencyHalves halves) {
+    stream.follow();
+    orGiveBack(halves, () -> stream.execute(receive));
   }
 
   private static void both(Runnable send, Runnable receive) {

@@ -135,7 +135,11 @@ final class CudaContext {
 
   /// Enqueues a kernel on the communication stream.
   void run(Kernel kernel, int numBlocks, int sharedBytes) {
-    launchers.get(kernel).run(comm.driver(), numBlocks, sharedBytes);
+    Launcher launcher = launchers.get(kernel);
+    if (launcher.lowLatency) {
+      stats.lowLatency(numBlocks);
+    }
+    launcher.run(comm.driver(), numBlocks, sharedBytes);
   }
 
   /// What must hold before a call is reserved: the buffer is usable, and the blocks that the call

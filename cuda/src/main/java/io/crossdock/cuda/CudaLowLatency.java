@@ -3,6 +3,7 @@ package io.crossdock.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.CombineConfig;
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Tensor;
@@ -138,6 +139,7 @@ final class CudaLowLatency implements LowLatencySession {
   public void receive(LowLatencyDispatchCall call) {
     if (call.hooked) {
       CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+      requireOpen(handle);
       handle.received = true;
       putReceive(Kernel.LL_PACK, begin(Kernel.LL_PACK, call, handle), call);
       context.run(Kernel.LL_PACK, sms(call.config), 0);
@@ -185,7 +187,9 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void receive(LowLatencyCombineCall call) {
     if (call.hooked) {
-      Launcher launcher = begin(Kernel.LL_SUM, call, (CudaLowLatencyHandle) call.handle);
+      CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
+      requireOpen(handle);
+      Launcher launcher = begin(Kernel.LL_SUM, call, handle);
       putSums(Kernel.LL_SUM, launcher, call);
       context.run(Kernel.LL_SUM, sms(call.config), 0);
     }
@@ -220,6 +224,20 @@ final class CudaLowLatency implements LowLatencySession {
               + ", now="
               + rejoin.generation()
               + ", remedy=dispatch again");
+    }
+  }
+
+  /// A call and its handle are of one generation; a handshake ends what was pending before it.
+  private void requireOpen(CudaLowLatencyHandle handle) {
+    context.health.checkUsable();
+    if (handle.generation != rejoin.generation()) {
+      throw new CrossdockException(
+          "call was abandoned: rank="
+              + context.rank
+              + ", generation="
+              + handle.generation
+              + ", now="
+              + rejoin.generation());
     }
   }
 

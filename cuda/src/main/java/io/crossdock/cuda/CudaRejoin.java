@@ -3,6 +3,7 @@ package io.crossdock.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.protocol.LowLatencyState;
+import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.Rejoin;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -96,7 +97,7 @@ final class CudaRejoin {
   }
 
   private void lookForKnocks() {
-    long[] words = read(geometry.knocks);
+    long[] words = read(geometry.knocks, 2 * context.numRanks);
     for (int peer = 0; peer < context.numRanks; peer++) {
       if (words[2 * peer + 1] != 0) {
         rejoin.observeKnock(peer, words[2 * peer + 1], words[2 * peer]);
@@ -105,15 +106,15 @@ final class CudaRejoin {
   }
 
   private void lookForAcks() {
-    long[] words = read(geometry.acks);
+    long[] words = read(geometry.acks, 2 * context.numRanks);
     for (int peer = 0; peer < context.numRanks; peer++) {
       rejoin.observeAck(peer, words[2 * peer + 1], words[2 * peer]);
     }
   }
 
-  private long[] read(long array) {
+  private long[] read(long array, int numWords) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment words = arena.allocate(JAVA_LONG, 2L * context.numRanks);
+      MemorySegment words = arena.allocate(JAVA_LONG, numWords);
       context.control.download(context.links.address(context.rank) + array, words);
       return words.toArray(JAVA_LONG);
     }
@@ -124,13 +125,24 @@ final class CudaRejoin {
     look.run();
     while (next.getAsInt() >= 0) {
       boolean over = pacer.waitedNanos() > context.spec.hostTimeout().toNanos();
+      long[] states = read(context.geometry.states, context.numRanks);
       for (int peer = 0; peer < context.numRanks; peer++) {
-        if (peer == next.getAsInt() && (over || !context.links.isAlive(peer))) {
+        checkAborted(peer, states[peer]);
+        boolean gone =
+            states[peer] == PeerState.LEAVING.ordinal() || !context.links.isAlive(peer);
+        if (peer == next.getAsInt() && (over || gone)) {
           giveUp.accept(peer);
         }
       }
       pacer.pause();
       look.run();
+    }
+  }
+
+  private void checkAborted(int peer, long state) {
+    if (state == PeerState.ABORTED.ordinal()) {
+      context.health.noteAbort(peer, context.control.reason(peer));
+      context.health.checkUsable();
     }
   }
 

@@ -8,6 +8,7 @@ import io.crossdock.core.EngineMemory;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
 import io.crossdock.core.RecordedCalls;
+import io.crossdock.core.StandInWork;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
@@ -44,6 +45,7 @@ final class CudaSession implements EngineSession {
   private final CudaOutputs outputs;
   private final CudaCombine combines;
   private final CudaLayouts layouts;
+  private final CudaStandIn standIn;
 
   /// Null in a buffer for normal mode alone.
   private final CudaLowLatency lowLatency;
@@ -58,6 +60,7 @@ final class CudaSession implements EngineSession {
     receiveEvents = resources.add(new WindowEvents(context.comm, context.receive.size()));
     outputEvents = resources.add(new WindowEvents(context.comm, context.output.size()));
     layouts = resources.add(new CudaLayouts(context, memory, group.localSize()));
+    standIn = new CudaStandIn(context, resources);
     dispatches = new CudaDispatch(context, receiveEvents);
     outputs = new CudaOutputs(context, outputEvents);
     combines = new CudaCombine(context, outputs);
@@ -116,6 +119,11 @@ final class CudaSession implements EngineSession {
   @Override
   public RecordedCalls record(Runnable work) {
     return CudaRecording.of(work);
+  }
+
+  @Override
+  public void compute(StandInWork.Extent extent, long steps) {
+    standIn.compute(extent, steps);
   }
 
   @Override

@@ -26,6 +26,11 @@ final class CudaStats {
     dispatched = false;
   }
 
+  /// The host knows neither choices nor counts, so the bytes are not told.
+  void lowLatency(int sms) {
+    start(null, sms, 1, 0);
+  }
+
   private void start(HandleData along, int sms, int rounds, long bytes) {
     handle = along;
     numSms = sms;
@@ -35,7 +40,7 @@ final class CudaStats {
 
   CallStats snapshot() {
     if (handle == null) {
-      return CallStats.NONE;
+      return new CallStats(numSms, 0, numRounds, numRounds, 0, 0, 0);
     }
     handle.materialise();
     long entries = 0;

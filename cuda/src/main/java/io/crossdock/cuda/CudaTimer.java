@@ -5,7 +5,8 @@ import io.crossdock.cuda.driver.Context;
 import io.crossdock.cuda.driver.Event;
 import java.time.Duration;
 
-/// Measures on the current stream of a GPU, or on the host while there is none.
+/// Measures on the current stream of a GPU, or on the host while there is none. In a graph it is
+/// started and stopped by each launch.
 ///
 /// Confined to the thread that uses the buffer.
 final class CudaTimer implements CallTimer {
@@ -36,7 +37,7 @@ final class CudaTimer implements CallTimer {
     if (onHost) {
       startNanos = System.nanoTime();
     } else {
-      start.record(current.driver());
+      record(start, current);
     }
   }
 
@@ -46,7 +47,15 @@ final class CudaTimer implements CallTimer {
     if (onHost || current == null) {
       stopNanos = System.nanoTime();
     } else {
-      stop.record(current.driver());
+      record(stop, current);
+    }
+  }
+
+  private static void record(Event event, GpuStream current) {
+    if (current.isCapturing()) {
+      event.recordInGraph(current.driver());
+    } else {
+      event.record(current.driver());
     }
   }
 

@@ -13,6 +13,7 @@ enum Kernel {
   SYNC_RANKS("sync_ranks", Structs.BARRIER),
   CAST_FP8("cast_fp8", Structs.CAST),
   COPY_BYTES("copy_bytes", Structs.COPY),
+  BUSY_WORK("busy_work", Structs.BUSY),
   LL_SEND("ll_send", Structs.LL_SEND),
   LL_PACK("ll_pack", Structs.LL_PACK),
   LL_DISPATCH("ll_dispatch", Structs.LL_DISPATCH),

@@ -100,6 +100,8 @@ final class Structs {
 
   static final Struct COPY = Struct.named("CopyArgs").words("from", "to", "num_bytes");
 
+  static final Struct BUSY = Struct.named("BusyArgs").words("num_steps", "sink");
+
   static final Struct LL_GEOMETRY =
       Struct.named("LlGeometry")
           .words("hidden", "num_slots", "may_shrink", "completed", "masked_by")
@@ -182,6 +184,7 @@ final class Structs {
           LAYOUT,
           CAST,
           COPY,
+          BUSY,
           LL_GEOMETRY,
           LL_TERMS,
           LL_FLAG,

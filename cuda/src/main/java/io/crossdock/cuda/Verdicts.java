@@ -137,7 +137,8 @@ final class Verdicts {
     return switch ((int) code(report)) {
       case (int) TIMEOUT -> new WaitTimeoutException(facts(report, rank));
       case (int) PEER_LEFT ->
-          new PeerLeftException("peer left during a call: rank=" + rank + ", peer=" + peer);
+          new PeerLeftException(
+              "peer left during a call: rank=" + rank + ", peer=" + peer + wait(report));
       case (int) PEER_ABORTED -> new AbortedException(peer, reason);
       default -> Failures.unusable(peer, reason);
     };
@@ -152,12 +153,16 @@ final class Verdicts {
             + peer(report)
             + ", pid="
             + pid
-            + ", phase="
-            + PHASES[(int) report.get(JAVA_LONG, PHASE)]
-            + ", expected="
-            + epoch(report, EXPECTED)
-            + ", seen="
-            + epoch(report, SEEN));
+            + wait(report));
+  }
+
+  private static String wait(MemorySegment report) {
+    return ", phase="
+        + PHASES[(int) report.get(JAVA_LONG, PHASE)]
+        + ", expected="
+        + epoch(report, EXPECTED)
+        + ", seen="
+        + epoch(report, SEEN);
   }
 
   private static long epoch(MemorySegment report, long field) {

@@ -9,6 +9,7 @@ import io.crossdock.cuda.driver.Event;
 final class WindowEvents implements AutoCloseable {
   private final CommStream comm;
   private final Pending[] windows;
+  private volatile boolean closed;
 
   /// Made once for each window: recording an event again leaves waits for the last record as they
   /// are.
@@ -45,7 +46,7 @@ final class WindowEvents implements AutoCloseable {
   /// Remembers what the caller's stream got so far. In a graph the order of its streams is enough.
   void noteRelease(int window) {
     GpuStream current = GpuStream.currentOnGpu();
-    if (current == null || current == comm || current.isCapturing()) {
+    if (closed || current == null || current == comm || current.isCapturing()) {
       return;
     }
     Pending pending = windows[window];
@@ -67,6 +68,7 @@ final class WindowEvents implements AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     for (Pending pending : windows) {
       synchronized (pending) {
         pending.close();

@@ -102,7 +102,9 @@ class VerdictsTest {
         .isInstanceOf(WaitTimeoutException.class)
         .hasMessageContaining("rank=0, peer=1, phase=PULL, expected=12, seen=11, waitedMs=5");
     outcome("code", Verdicts.PEER_LEFT);
-    assertThat(Verdicts.aborting(report, 0, "")).isInstanceOf(PeerLeftException.class);
+    assertThat(Verdicts.aborting(report, 0, ""))
+        .isInstanceOf(PeerLeftException.class)
+        .hasMessage("peer left during a call: rank=0, peer=1, phase=PULL, expected=12, seen=11");
     outcome("code", Verdicts.PEER_ABORTED);
     assertThat(Verdicts.aborting(report, 0, "why"))
         .isInstanceOf(AbortedException.class)

@@ -8,6 +8,7 @@ import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
 import io.crossdock.core.RecordedCalls;
+import io.crossdock.core.StandInWork;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.protocol.HandleData;
 import java.util.List;
@@ -61,6 +62,14 @@ public interface EngineSession extends AutoCloseable {
   default RecordedCalls record(Runnable work) {
     throw new EngineUnavailableException(
         "recorded calls", List.of("this engine makes its calls on the host"));
+  }
+
+  /// Computes for nothing on the current stream: see [StandInWork].
+  ///
+  /// @param extent how much of a GPU computes
+  /// @param steps how much
+  default void compute(StandInWork.Extent extent, long steps) {
+    StandInWork.onThisThread(steps);
   }
 
   /// Computes a layout. Not collective, and no part of the order of calls: it may run while a call

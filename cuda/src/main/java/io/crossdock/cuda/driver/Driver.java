@@ -78,6 +78,7 @@ final class Driver {
   static final Symbol EVENT_CREATE = bind("cuEventCreate", "LI");
   static final Symbol EVENT_DESTROY = bind("cuEventDestroy_v2", "L");
   static final Symbol EVENT_RECORD = bind("cuEventRecord", "LL");
+  static final Symbol EVENT_RECORD_WITH = bind("cuEventRecordWithFlags", "LLI");
   static final Symbol EVENT_QUERY = bind("cuEventQuery", "L");
   static final Symbol EVENT_ELAPSED = bind("cuEventElapsedTime", "LLL");
 

@@ -7,6 +7,7 @@ import java.time.Duration;
 /// Safe for any thread; the latest record counts.
 public final class Event implements AutoCloseable {
   private static final int DISABLE_TIMING = 2;
+  static final int RECORD_EXTERNAL = 1;
   private static final double MICROS_PER_MILLI = 1_000;
 
   private final Context context;
@@ -54,6 +55,16 @@ public final class Event implements AutoCloseable {
   public void record(Stream stream) {
     context.makeCurrent();
     Driver.EVENT_RECORD.check(Driver.EVENT_RECORD.call(handle.value(), stream.rawHandle()));
+  }
+
+  /// Puts the event into the graph that the stream is captured into, so that each launch of the
+  /// graph records it.
+  ///
+  /// @param stream captured, of the same context
+  public void recordInGraph(Stream stream) {
+    context.makeCurrent();
+    Driver.EVENT_RECORD_WITH.check(
+        Driver.EVENT_RECORD_WITH.call(handle.value(), stream.rawHandle(), RECORD_EXTERNAL));
   }
 
   /// Whether the GPU has passed the event.

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.DType;
+import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.LowLatencyCombineOptions;
 import io.crossdock.core.LowLatencyCombineResult;
@@ -32,6 +33,7 @@ final class ElasticCalls {
   private static final long SIGNS = 0x8000_8000_8000_8000L;
 
   private final EpBuffer buffer;
+  private final EngineMemory memory;
   private final int rank;
   private final int numRanks;
   private final int numExperts;
@@ -40,6 +42,17 @@ final class ElasticCalls {
   private final int topk;
   private final int maxTokens;
   private final MemorySegment expected;
+
+  /// What a rank received, on the host.
+  private record Received(Tensor x, Tensor count, Tensor sources, Tensor ranges) {
+    static Received of(LowLatencyDispatchResult got, EngineMemory memory) {
+      return new Received(
+          memory.toHost(got.recvX()),
+          memory.toHost(got.recvCount()),
+          memory.toHost(got.handle().srcInfo()),
+          memory.toHost(got.handle().layoutRange()));
+    }
+  }
 
   /// What a rank sends: a pattern, choices and weights for each token.
   ///
@@ -57,6 +70,7 @@ final class ElasticCalls {
   /// @param buffer in low-latency mode
   ElasticCalls(EpBuffer buffer) {
     this.buffer = buffer;
+    this.memory = buffer.memory();
     this.rank = buffer.group().rank();
     this.numRanks = buffer.group().size();
     this.numExperts = buffer.spec().numExperts();
@@ -140,8 +154,9 @@ final class ElasticCalls {
     for (int token = 0; token < sent.tokens(); token++) {
       fill(x.segment().asSlice(2L * token * hidden, hidden * 2L), sent.patterns[token]);
     }
+    Tensor rows = memory.toDevice(x);
     Tensor ids = ids(sent);
-    return () -> buffer.lowLatencyDispatch(x, ids, maxTokens, numExperts, options);
+    return () -> buffer.lowLatencyDispatch(rows, ids, maxTokens, numExperts, options);
   }
 
   /// Repeats a pattern all over a row.
@@ -161,7 +176,7 @@ final class ElasticCalls {
     for (int i = 0; i < sent.tokens() * topk; i++) {
       ids.segment().setAtIndex(JAVA_LONG, i, sent.ids[i / topk][i % topk]);
     }
-    return ids;
+    return memory.toDevice(ids);
   }
 
   /// Checks what a dispatch brought from the ranks that live.
@@ -175,9 +190,10 @@ final class ElasticCalls {
   /// Checks what a dispatch brought.
   ///
   /// @param seed of the dispatch
-  /// @param got its result
+  /// @param result of the dispatch
   /// @param masked when it was complete
-  void check(long seed, LowLatencyDispatchResult got, boolean[] masked) {
+  void check(long seed, LowLatencyDispatchResult result, boolean[] masked) {
+    Received got = Received.of(result, memory);
     int[] counts = new int[local];
     for (int source = 0; source < numRanks; source++) {
       int[] begins = counts.clone();
@@ -187,11 +203,11 @@ final class ElasticCalls {
       checkRange(seed, got, source, begins, counts);
     }
     for (int expert = 0; expert < local; expert++) {
-      same(seed, "recvCount", counts[expert], intAt(got.recvCount(), expert));
+      same(seed, "recvCount", counts[expert], intAt(got.count, expert));
     }
   }
 
-  private void checkSource(long seed, LowLatencyDispatchResult got, int source, int[] counts) {
+  private void checkSource(long seed, Received got, int source, int[] counts) {
     Sent sent = sent(seed, source);
     for (int choice = 0; choice < sent.tokens() * topk; choice++) {
       int token = choice / topk;
@@ -200,8 +216,8 @@ final class ElasticCalls {
         int expert = (int) (id % local);
         long row = (long) expert * maxTokens * numRanks + counts[expert];
         String from = " of source " + source + " at row " + row;
-        same(seed, "srcInfo" + from, token, intAt(got.handle().srcInfo(), row));
-        checkRow(seed, "recvX" + from, got.recvX(), row, sent.patterns[token]);
+        same(seed, "srcInfo" + from, token, intAt(got.sources, row));
+        checkRow(seed, "recvX" + from, got.x, row, sent.patterns[token]);
         counts[expert]++;
       }
     }
@@ -213,14 +229,12 @@ final class ElasticCalls {
     same(seed, what + ", first wrong byte", -1, bytes.mismatch(expected));
   }
 
-  private void checkRange(
-      long seed, LowLatencyDispatchResult got, int source, int[] begins, int[] ends) {
-    Tensor ranges = got.handle().layoutRange();
+  private void checkRange(long seed, Received got, int source, int[] begins, int[] ends) {
     for (int expert = 0; expert < local; expert++) {
       long at = ((long) expert * numRanks + source) * 2;
       int count = ends[expert] - begins[expert];
-      same(seed, "layoutRange begin of source " + source, begins[expert], intAt(ranges, at));
-      same(seed, "layoutRange count of source " + source, count, intAt(ranges, at + 1));
+      same(seed, "layoutRange begin of source " + source, begins[expert], intAt(got.ranges, at));
+      same(seed, "layoutRange count of source " + source, count, intAt(got.ranges, at + 1));
     }
   }
 
@@ -273,16 +287,9 @@ final class ElasticCalls {
       long seed, LowLatencyDispatchResult got, LowLatencyCombineOptions options) {
     Tensor y =
         options.source() == LowLatencyCombineOptions.Source.COMBINE_BUFFER
-            ? buffer.nextCombineBuffer(got.handle())
-            : Tensor.allocate(Arena.ofAuto(), DType.BF16, got.recvX().shape());
-    for (int expert = 0; expert < local; expert++) {
-      long from = (long) expert * maxTokens * numRanks * hidden / 4;
-      long to = from + (long) intAt(got.recvCount(), expert) * hidden / 4;
-      for (long at = from; at < to; at++) {
-        long word = got.recvX().segment().getAtIndex(JAVA_LONG, at);
-        y.segment().setAtIndex(JAVA_LONG, at, word ^ SIGNS);
-      }
-    }
+            ? outputsInPlace(got)
+            : memory.toDevice(
+                negate(got, Tensor.allocate(Arena.ofAuto(), DType.BF16, got.recvX().shape())));
     Sent sent = sent(seed, rank);
     Tensor weights = Tensor.allocate(Arena.ofAuto(), DType.F32, sent.tokens(), topk);
     for (int token = 0; token < sent.tokens(); token++) {
@@ -294,7 +301,30 @@ final class ElasticCalls {
           topk * 4L);
     }
     Tensor ids = ids(sent);
-    return () -> buffer.lowLatencyCombine(y, ids, weights, got.handle(), options);
+    Tensor factors = memory.toDevice(weights);
+    return () -> buffer.lowLatencyCombine(y, ids, factors, got.handle(), options);
+  }
+
+  private Tensor outputsInPlace(LowLatencyDispatchResult got) {
+    Tensor place = buffer.nextCombineBuffer(got.handle());
+    Tensor outputs = negate(got, memory.toHost(place));
+    if (outputs != place) {
+      memory.copy(outputs, place);
+    }
+    return place;
+  }
+
+  private Tensor negate(LowLatencyDispatchResult result, Tensor y) {
+    Received got = Received.of(result, memory);
+    for (int expert = 0; expert < local; expert++) {
+      long from = (long) expert * maxTokens * numRanks * hidden / 4;
+      long to = from + (long) intAt(got.count, expert) * hidden / 4;
+      for (long at = from; at < to; at++) {
+        long word = got.x.segment().getAtIndex(JAVA_LONG, at);
+        y.segment().setAtIndex(JAVA_LONG, at, word ^ SIGNS);
+      }
+    }
+    return y;
   }
 
   /// Checks the sums of outputs from the ranks that live.
@@ -303,13 +333,14 @@ final class ElasticCalls {
   /// @param got the result of the combine, complete
   void checkSums(long seed, LowLatencyCombineResult got) {
     boolean[] masked = buffer.queryMask();
+    Tensor sums = memory.toHost(got.combinedX());
     Sent sent = sent(seed, rank);
     short[] pattern = new short[PATTERN];
     for (int token = 0; token < sent.tokens(); token++) {
       for (int i = 0; i < PATTERN; i++) {
         pattern[i] = sum(sent, token, i, masked);
       }
-      checkRow(seed, "combinedX of token " + token, got.combinedX(), token, pattern);
+      checkRow(seed, "combinedX of token " + token, sums, token, pattern);
     }
   }
 

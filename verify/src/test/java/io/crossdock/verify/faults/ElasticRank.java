@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.BufferSpecBuilder;
-import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Mode;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.EngineUnderTest;
 import java.time.Duration;
 
 /// One rank with a buffer in low-latency mode.
@@ -33,12 +33,13 @@ record ElasticRank(ProcessGroup group, EpBuffer buffer, ElasticCalls calls)
         .topk(3)
         .numExperts(2 * numRanks)
         .windows(1, 1)
-        .hostTimeout(timeout);
+        .hostTimeout(timeout)
+        .gpuTimeout(timeout);
   }
 
   /// Opens a buffer; collective.
   static ElasticRank open(ProcessGroup group, BufferSpec spec) {
-    EpBuffer buffer = EpBuffer.open(Engines.open("host"), spec, group);
+    EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), spec, group);
     return new ElasticRank(group, buffer, new ElasticCalls(buffer));
   }
 

@@ -14,7 +14,7 @@ import java.util.Locale;
 ///
 /// Safe for any thread.
 public final class GateTable {
-  private static final String ROW = "%-10s %-30s %9s %9s %9s %9s  %s%n";
+  private static final String ROW = "%-12s %-30s %9s %9s %9s %9s  %s%n";
 
   /// Read and write, measured on the H200 that the gates come from.
   private static final double H200_COPY_GBPS = 4278;
@@ -54,11 +54,32 @@ public final class GateTable {
   private static JsonNode find(JsonNode documents, Gate gate) {
     for (JsonNode document : documents) {
       if (document.path("engine").asText().equals("cuda")
+          && fits(document, gate)
           && !document.path("l2").asText().equals("flushed")
           && document.path("ranks").asInt() == gate.ranks()
           && document.path("sms").asInt() == gate.sms()
           && document.path("dtype").asText().equals(gate.dtype())) {
-        return document;
+        JsonNode part = gate.isLowLatency() ? size(document, gate.tokens()) : document;
+        if (part != null) {
+          return part;
+        }
+      }
+    }
+    return null;
+  }
+
+  /// Gates of low latency are those of combines that read outputs where experts wrote them.
+  private static boolean fits(JsonNode document, Gate gate) {
+    boolean lowLatency = document.path("mode").asText().equals("low-latency");
+    boolean inPlace = document.path("placement").asText().endsWith("zero-copy");
+    return gate.isLowLatency() ? lowLatency && inPlace : !lowLatency;
+  }
+
+  /// The part of a low-latency document with as many tokens, or null.
+  private static JsonNode size(JsonNode document, int tokens) {
+    for (JsonNode size : document.path("sizes")) {
+      if (size.path("tokens").asInt() == tokens) {
+        return size;
       }
     }
     return null;
@@ -76,6 +97,12 @@ public final class GateTable {
       case COMBINE -> number(combine, "us_median");
       case DISPATCH_RATE -> number(dispatch, "gbps_nvl");
       case COMBINE_RATE -> number(combine, "gbps_nvl");
+      case LL_DISPATCH -> number(document.path("dispatch"), "us_median");
+      case LL_COMBINE -> number(document.path("combine"), "us_median");
+      case LL_DISPATCH_SEND -> number(document.path("dispatch"), "us_send_median");
+      case LL_DISPATCH_RECEIVE -> number(document.path("dispatch"), "us_receive_median");
+      case LL_COMBINE_SEND -> number(document.path("combine"), "us_send_median");
+      case LL_COMBINE_RECEIVE -> number(document.path("combine"), "us_receive_median");
     };
   }
 
@@ -86,7 +113,7 @@ public final class GateTable {
         switch (figure) {
           case DISPATCH -> "copy_gbps";
           case COMBINE -> "copy_combine_gbps";
-          case UNCACHED, DISPATCH_RATE, COMBINE_RATE -> "";
+          default -> "";
         };
     return value * number(document.path("limit"), limit) / H200_COPY_GBPS;
   }

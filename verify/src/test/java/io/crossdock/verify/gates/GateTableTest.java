@@ -17,7 +17,7 @@ final class GateTableTest {
       """;
 
   private static String verdict(Gate.Figure figure, double gate) throws Exception {
-    Gate one = new Gate(4, 24, "bf16", figure, gate, gate);
+    Gate one = Gate.normal(4, 24, "bf16", figure, gate, gate);
     String text = GateTable.text(new JsonMapper().readTree("[" + RUN + "]"), List.of(one));
     return text.lines().skip(1).findFirst().orElseThrow();
   }
@@ -36,8 +36,8 @@ final class GateTableTest {
         GateTable.text(
             new JsonMapper().readTree("[" + slower + "]"),
             List.of(
-                new Gate(4, 24, "bf16", figure, 200, 200),
-                new Gate(4, 24, "bf16", figure, 100, 100)));
+                Gate.normal(4, 24, "bf16", figure, 200, 200),
+                Gate.normal(4, 24, "bf16", figure, 100, 100)));
     assertThat(text.lines().skip(1))
         .satisfiesExactly(
             line ->
@@ -57,6 +57,39 @@ final class GateTableTest {
     assertThat(verdict(Gate.Figure.UNCACHED, 40)).contains("50.0").endsWith("MISSED");
   }
 
+  /// Only the size of the gate counts, and neither mode takes the other's document.
+  @Test
+  void aSizeOfLowLatencyHasItsOwnGates() throws Exception {
+    String run =
+        """
+        {"engine": "cuda", "mode": "low-latency", "ranks": 8, "sms": 16, "dtype": "fp8",
+         "placement": "borrowed,zero-copy", "dispatch": {"us_median": 999.0}, "sizes": [
+          {"tokens": 1, "dispatch": {"us_median": 12.0, "us_send_median": 5.0}, "combine": {}},
+          {"tokens": 128, "dispatch": {"us_median": 45.0, "us_send_median": 30.0},
+           "combine": {"us_median": 39.0, "us_receive_median": 50.0}}]}
+        """;
+    String text =
+        GateTable.text(
+            new JsonMapper().readTree("[" + run + "]"),
+            List.of(
+                Gate.normal(8, 16, "fp8", Gate.Figure.DISPATCH, 460, 460),
+                Gate.lowLatency(1, Gate.Figure.LL_DISPATCH, 15, 9),
+                Gate.lowLatency(128, Gate.Figure.LL_DISPATCH, 42, 30),
+                Gate.lowLatency(128, Gate.Figure.LL_DISPATCH_SEND, 35, 24),
+                Gate.lowLatency(128, Gate.Figure.LL_COMBINE, 40, 33),
+                Gate.lowLatency(128, Gate.Figure.LL_COMBINE_RECEIVE, 42, 34),
+                Gate.lowLatency(64, Gate.Figure.LL_COMBINE, 40, 33)));
+    assertThat(text.lines().skip(1))
+        .satisfiesExactly(
+            line -> assertThat(line).endsWith("not measured"),
+            line -> assertThat(line).contains("8x16 ll 1 ", "12.0").endsWith("holds"),
+            line -> assertThat(line).contains("45.0").endsWith("MISSED"),
+            line -> assertThat(line).contains("30.0").endsWith("holds"),
+            line -> assertThat(line).contains("39.0").endsWith("holds"),
+            line -> assertThat(line).contains("50.0").endsWith("MISSED"),
+            line -> assertThat(line).endsWith("not measured"));
+  }
+
   @Test
   void anotherEngineHasNoGates() throws Exception {
     String text =
@@ -68,6 +101,6 @@ final class GateTableTest {
   @Test
   void whatDidNotRunIsSaid() throws Exception {
     String text = GateTable.text(new JsonMapper().readTree("[]"), Gate.CUDA);
-    assertThat(text.lines().skip(1)).hasSize(10).allMatch(line -> line.endsWith("not measured"));
+    assertThat(text.lines().skip(1)).hasSize(18).allMatch(line -> line.endsWith("not measured"));
   }
 }
