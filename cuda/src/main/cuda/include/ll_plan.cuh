@@ -97,19 +97,22 @@ __device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 e
   }
 }
 
-// By a whole block: waits for the announcements of all ranks. `areas`[R] gets where each one's result lies.
+// By a whole block: waits for the announcements of all ranks, or the flags of those that make another call. `areas`[R] gets where each one's result lies.
 __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* areas) {
   __shared__ LlPath path;
   if (warp_idx() == 0) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
     const bool came =
-        ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift}, call.waits);
+        ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true},
+                               call.waits);
     const u64 terms = ll_offer(call, true) >> kTermsShift;
     bool direct = true;
     for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {
-      const u64 offer = ll_payload(*ll_announcement(call, call.geometry.rank, peer, epoch));
+      const u64 word = *ll_announcement(call, call.geometry.rank, peer, epoch);
+      const u64 offer = ll_payload(word);
       const u64 area = offer >> kAreaShift & 1;
-      direct = direct && (offer & kOfferBit) != 0 && offer >> kTermsShift == terms;
+      direct = direct && word >> kTagShift == ll_tag(epoch) >> kTagShift && (offer & kOfferBit) != 0 &&
+               offer >> kTermsShift == terms;
       areas[peer] = peer_memory(call.geometry, peer) + call.ll.areas + area * call.ll.area_pitch;
     }
     const bool all = __all_sync(kAllLanes, direct);
@@ -174,7 +177,8 @@ __device__ inline void ll_refuse_repeated(const LlCall& call, u64 token, i64 exp
 }
 
 // By one thread: marks a choice if its expert is one of those from `first` on. False if it is wrong.
-__device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i64 first, u32 choice, i64 expert) {
+__device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i64 first, u32 choice,
+                                      i64 expert) {
   const u32 topk = static_cast<u32>(call.topk);
   const u32 token = choice / topk;
   if (expert < -1 || expert >= static_cast<i64>(call.terms.num_experts)) {
@@ -185,7 +189,8 @@ __device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i6
     return true;
   }
   const u32 bit = 1u << token % kWarpThreads;
-  const bool repeated = (atomicOr(plan.bits + (expert - first) * plan.words + token / kWarpThreads, bit) & bit) != 0;
+  const bool repeated =
+      (atomicOr(plan.bits + (expert - first) * plan.words + token / kWarpThreads, bit) & bit) != 0;
   if (repeated) {
     ll_refuse_repeated(call, token, expert);
   }
@@ -193,7 +198,8 @@ __device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i6
 }
 
 // By a whole block: marks who chose the experts from `first` on. False if a choice of the call is wrong.
-__device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, const LlHeld& held, i64 first) {
+__device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, const LlHeld& held,
+                                       i64 first) {
   for (u32 i = threadIdx.x; i < plan.num_chunk * plan.words; i += kLlThreads) {
     plan.bits[i] = 0;
   }
@@ -208,7 +214,8 @@ __device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, c
   }
   for (u32 choice = threadIdx.x + kHeldChoices * kLlThreads; choice < num_choices; choice += kLlThreads) {
     const u32 token = choice / topk;
-    right = ll_mark_choice(call, plan, first, choice, ll_expert_at(call, token, choice - token * topk)) && right;
+    right =
+        ll_mark_choice(call, plan, first, choice, ll_expert_at(call, token, choice - token * topk)) && right;
   }
   return __syncthreads_and(right ? 1 : 0) != 0;
 }

@@ -9,13 +9,8 @@ namespace crossdock {
 
 constexpr u32 kWordChannels = 8;  // BF16 of a 16-byte word
 constexpr u32 kGroupLanes = kGroupChannels / kWordChannels;
-constexpr u32 kCastAhead = 4;     // groups that half a warp loads at a time
-constexpr u32 kCopyAhead = 8;     // words that a thread loads at a time
-constexpr u32 kSpanStages = 2;    // stages that are cast at once, unless there are too many
-constexpr u32 kMaxSpans = 8;      // of a half; a barrier each
-constexpr u32 kCastWarps = kLlWarps - 1;
-constexpr u32 kCastThreads = kCastWarps * kWarpThreads;
-constexpr u32 kScalesBarrier = kMaxSpans;
+constexpr u32 kCastAhead = 4;   // groups that half a warp loads at a time
+constexpr u32 kCopyAhead = 8;   // words that a thread loads at a time
 constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its stores
 constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half
@@ -73,13 +68,6 @@ struct LlBatch {
   LlPiece* pieces;  // shared
 };
 
-// The stages of a batch that are cast at once. They leave while the next are cast: the last warp does
-// nothing but begin stores, which blocks it while the copy engine is busy.
-struct LlSpan {
-  u32 begin;
-  u32 end;
-};
-
 __device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u64 piece) {
   const u64 card = blockIdx.x + piece * gridDim.x;
   const u64 token = rows.num_pieces == 1 ? card : card / rows.num_pieces;
@@ -117,7 +105,8 @@ __device__ __forceinline__ u32 pair_bits(__nv_bfloat162 pair) {
   return *reinterpret_cast<const u32*>(&pair);
 }
 
-// By half a warp, a word a lane: the largest absolute value of a group, but for NaN. Maxima of BF16 are exact.
+// By half a warp, a word a lane: the largest absolute value of a group, but for NaN. Maxima of BF16 are
+// exact.
 __device__ __forceinline__ float ll_group_amax(uint4 word) {
   const u32 half = lane_idx() < kGroupLanes ? 0x0000ffffu : 0xffff0000u;
   const __nv_bfloat162 low = __hmax2(__habs2(bf16_pair(word.x)), __habs2(bf16_pair(word.y)));
@@ -170,62 +159,62 @@ struct LlWalk {
   }
 };
 
-// By the casting warps: casts pieces of a batch into their stages.
-__device__ inline void ll_cast_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
+// By a whole block: casts the pieces of a batch into their stages.
+__device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
   const LlStage stage = ll_stage_of(call, rows);
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const bool exact = call.terms.format == kLlFp8;
   const u32 lane = lane_idx() % kGroupLanes;
-  LlWalk walk = {span.begin, 0};
+  LlWalk walk = {0, 0};
   walk.advance(threadIdx.x / kGroupLanes, stage.num_groups);
-  while (walk.stage < span.end) {
+  while (walk.stage < batch.num_pieces) {
     uint4 words[kCastAhead];
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(at.stage, span.end - 1)];
-      if (at.stage < span.end && at.unit * kGroupChannels < piece.num_channels) {
-        words[i] = ll_load_word(piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4),
-                                aligned);
+      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
+      if (at.stage < batch.num_pieces && at.unit * kGroupChannels < piece.num_channels) {
+        words[i] = ll_load_word(
+            piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4), aligned);
       }
-      at.advance(kCastThreads / kGroupLanes, stage.num_groups);
+      at.advance(kLlThreads / kGroupLanes, stage.num_groups);
     }
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(walk.stage, span.end - 1)];
-      if (walk.stage < span.end && walk.unit * kGroupChannels < piece.num_channels) {
+      const LlPiece& piece = batch.pieces[min(walk.stage, batch.num_pieces - 1)];
+      if (walk.stage < batch.num_pieces && walk.unit * kGroupChannels < piece.num_channels) {
         char* to = batch.stages + walk.stage * stage.pitch_bytes;
         ll_cast_group(words[i], exact, to + walk.unit * kGroupChannels,
                       reinterpret_cast<float*>(to + stage.row_bytes) + walk.unit);
       }
-      walk.advance(kCastThreads / kGroupLanes, stage.num_groups);
+      walk.advance(kLlThreads / kGroupLanes, stage.num_groups);
     }
   }
 }
 
-// By the casting warps: loads BF16 pieces of a batch into their stages.
-__device__ inline void ll_copy_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
+// By a whole block: loads the BF16 pieces of a batch into their stages.
+__device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const u32 num_words = static_cast<u32>(rows.piece_channels) / kWordChannels;
-  LlWalk walk = {span.begin, 0};
+  LlWalk walk = {0, 0};
   walk.advance(threadIdx.x, num_words);
-  while (walk.stage < span.end) {
+  while (walk.stage < batch.num_pieces) {
     uint4 words[kCopyAhead];
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(at.stage, span.end - 1)];
-      if (at.stage < span.end && at.unit * kWordChannels < piece.num_channels) {
+      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
+      if (at.stage < batch.num_pieces && at.unit * kWordChannels < piece.num_channels) {
         words[i] = ll_load_word(piece.from + at.unit * sizeof(uint4), aligned);
       }
-      at.advance(kCastThreads, num_words);
+      at.advance(kLlThreads, num_words);
     }
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      if (walk.stage < span.end) {
+      if (walk.stage < batch.num_pieces) {
         reinterpret_cast<uint4*>(batch.stages)[walk.stage * num_words + walk.unit] = words[i];
       }
-      walk.advance(kCastThreads, num_words);
+      walk.advance(kLlThreads, num_words);
     }
   }
 }
@@ -279,7 +268,8 @@ __device__ inline bool ll_add_counts_before(const LlCall& call, u64 epoch, i64 e
   for (u64 first = 0; first < call.geometry.rank; first += kSumLanes) {
     const u64 source = first + sub;
     const bool counts = expert >= 0 && source < call.geometry.rank;
-    const u64* word = counts ? ll_announced_counts(call, call.geometry.rank, source, epoch) + expert : nullptr;
+    const u64* word =
+        counts ? ll_announced_counts(call, call.geometry.rank, source, epoch) + expert : nullptr;
     u64 seen;
     if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
       return false;
@@ -336,7 +326,7 @@ __device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
   return word;
 }
 
-// By the casting warps, one for each destination: the scales of a batch.
+// By a whole block, a warp for each destination: the scales of a batch.
 __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, const LlRoute& route,
                                       const LlBatch& batch, const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
@@ -344,7 +334,7 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   const bool packed = route.path == kLlDirect && call.terms.format == kLlFp8Ue8m0;
   const u32 per_word = packed ? 4 : 1;
   const u64 pitch = route.path == kLlDirect ? ll_result_rows(call) : 1;
-  for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kCastWarps) {
+  for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kLlWarps) {
     const u64 to = targets[i].scales;
     if (targets[i].row == 0) {
       continue;
@@ -352,7 +342,8 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
     const u32 at = i / topk;
     const u32 num_groups = batch.pieces[at].num_channels / kGroupChannels;
     const u32 first_word = batch.pieces[at].first_channel / kGroupChannels / per_word;
-    const float* scales = reinterpret_cast<const float*>(batch.stages + at * stage.pitch_bytes + stage.row_bytes);
+    const float* scales =
+        reinterpret_cast<const float*>(batch.stages + at * stage.pitch_bytes + stage.row_bytes);
     for (u32 word = lane_idx(); word * per_word < num_groups; word += kWarpThreads) {
       const u32 group = word * per_word;
       const u32 bits =
@@ -362,14 +353,14 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   }
 }
 
-// By one warp: begins the bulk stores of some stages.
-__device__ inline void ll_send_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span,
-                                      const LlTarget* targets) {
+// By a whole block: begins the bulk stores of a batch.
+__device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+                                     const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
   fence_proxy_async();
-  for (u32 i = span.begin * topk + lane_idx(); i < span.end * topk; i += kWarpThreads) {
+  for (u32 i = threadIdx.x; i < batch.num_pieces * topk; i += kLlThreads) {
     const u32 at = i / topk;
     const LlPiece& piece = batch.pieces[at];
     if (targets[i].row != 0) {
@@ -377,54 +368,26 @@ __device__ inline void ll_send_pieces(const LlCall& call, const LlRows& rows, co
                           batch.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
     }
   }
-}
-
-__device__ __forceinline__ LlSpan ll_span_of(const LlBatch& batch, u32 index) {
-  const u32 stages = max(kSpanStages, (batch.num_pieces + kMaxSpans - 1) / kMaxSpans);
-  return {min(index * stages, batch.num_pieces), min((index + 1) * stages, batch.num_pieces)};
-}
-
-// By the casting warps.
-__device__ __forceinline__ void ll_fill_stages(const LlCall& call, const LlRows& rows, const LlBatch& batch,
-                                               LlSpan span) {
-  if (is_fp8(call.terms)) {
-    ll_cast_pieces(call, rows, batch, span);
-  } else {
-    ll_copy_pieces(call, rows, batch, span);
-  }
-  fence_proxy_async();
+  cp_async_bulk_commit_group();
 }
 
 // By a whole block: casts a batch, learns where it goes, and begins its stores. False if the call fails.
 __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
                                         LlTarget* targets, LlRoute* route) {
-  const bool casts = warp_idx() < kCastWarps;
-  if (casts) {
-    ll_fill_stages(call, rows, batch, ll_span_of(batch, 0));
+  if (is_fp8(call.terms)) {
+    ll_cast_batch(call, rows, batch);
+  } else {
+    ll_copy_batch(call, rows, batch);
   }
+  fence_proxy_async();
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
   }
   if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, targets)) {
     return false;
   }
-  if (!casts) {
-    ll_send_pieces(call, rows, batch, ll_span_of(batch, 0), targets);
-  }
-  for (u32 i = 1; ll_span_of(batch, i).begin < batch.num_pieces; i++) {
-    if (casts) {
-      ll_fill_stages(call, rows, batch, ll_span_of(batch, i));
-      barrier_arrive(i, kLlThreads);
-    } else {
-      barrier_sync(i, kLlThreads);
-      ll_send_pieces(call, rows, batch, ll_span_of(batch, i), targets);
-    }
-  }
-  cp_async_bulk_commit_group();
-  if (casts) {
-    barrier_sync(kScalesBarrier, kCastThreads);
-    ll_send_scales(call, rows, *route, batch, targets);
-  }
+  ll_send_batch(call, rows, batch, targets);
+  ll_send_scales(call, rows, *route, batch, targets);
   return true;
 }
 

@@ -70,6 +70,7 @@ struct LlWait {
   u64 epoch;  // of the call
   u64 phase;
   u32 payload_bits = 0;  // of words that carry a value below their tag
+  bool or_flag = false;  // the peer's flag will do too
 };
 
 // Marks only grow. A tag is met when it is there, since words without a later call keep theirs.
@@ -108,7 +109,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
   if (masked) {
     return true;
   }
-  if (ll_has_come(wait, *seen)) {
+  if (ll_has_come(wait, *seen) ||
+      (wait.or_flag && ld_acquire_sys(&ll_flag(call, call.geometry.rank, peer, wait.epoch)->epoch) >= wait.epoch)) {
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
@@ -132,7 +134,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
 __device__ inline void ll_show_out(const LlCall& call) {
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     if (peer != call.geometry.rank) {
-      publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kIsOut);
+      publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank),
+                      kIsOut);
     }
   }
   __syncwarp();

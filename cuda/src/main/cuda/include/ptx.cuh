@@ -63,15 +63,6 @@ __device__ __forceinline__ u64 atom_add_acq_rel_gpu(u64* counter, u64 value) {
   return before;
 }
 
-// Barriers of a block beside that of __syncthreads, which is number 0. Who arrives does not wait.
-__device__ __forceinline__ void barrier_arrive(u32 barrier, u32 num_threads) {
-  asm volatile("barrier.cta.arrive %0, %1;" ::"r"(barrier), "r"(num_threads) : "memory");
-}
-
-__device__ __forceinline__ void barrier_sync(u32 barrier, u32 num_threads) {
-  asm volatile("barrier.cta.sync %0, %1;" ::"r"(barrier), "r"(num_threads) : "memory");
-}
-
 // Orders generic accesses of this thread against bulk copies of the same memory.
 __device__ __forceinline__ void fence_proxy_async() {
   asm volatile("fence.proxy.async;" ::: "memory");

@@ -20,7 +20,7 @@ constexpr u32 kSumChannels = 8;  // of a lane at a time
 constexpr u32 kSumAhead = 8;     // rows that a lane loads at a time
 constexpr u32 kMaxSummands = 1024;
 constexpr u64 kNowhere = 0;
-constexpr u32 kSlotBits = 28;  // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
+constexpr u32 kSlotBits = 28;     // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
 constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
 constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
 
@@ -158,7 +158,7 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
   const float weight = pointer<const float>(sums.weights + token * sums.weights_pitch)[k];
   const i64 expert = ll_combine_choice(call, token, k);
   const i64 at = ll_dispatched_at(call, token, k) == expert ? static_cast<i64>(token * call.handle.topk + k)
-                                                             : ll_choice_of(call, token, k, expert);
+                                                            : ll_choice_of(call, token, k, expert);
   if (expert < 0 || at < 0) {
     return {kNowhere, weight, -1};
   }

@@ -128,8 +128,7 @@ final class CudaRejoin {
       long[] states = read(context.geometry.states, context.numRanks);
       for (int peer = 0; peer < context.numRanks; peer++) {
         checkAborted(peer, states[peer]);
-        boolean gone =
-            states[peer] == PeerState.LEAVING.ordinal() || !context.links.isAlive(peer);
+        boolean gone = states[peer] == PeerState.LEAVING.ordinal() || !context.links.isAlive(peer);
         if (peer == next.getAsInt() && (over || gone)) {
           giveUp.accept(peer);
         }

@@ -241,8 +241,9 @@ final class LowLatencyRun {
 
   private void checkWaits(Tensor waitStats, long startNanos) {
     if (waitStats != null) {
+      long[] waits = tensors.longs(waitStats);
       long elapsed = System.nanoTime() - startNanos;
-      for (long waited : tensors.longs(waitStats)) {
+      for (long waited : waits) {
         assertThat(waited).as("nanoseconds waited").isBetween(0L, elapsed);
       }
     }
