@@ -72,6 +72,7 @@ struct Geometry {
   u64 timeout_nanos;
   u64 peers;   // u64[R]: start of each rank's memory, as this GPU sees it
   u64 memory;  // start of this rank's own
+  u64 on_one_gpu;  // 1: no peer reads flags from elsewhere than this GPU and process
   u64 local;  // LocalState of this rank
   u64 entries;
   u64 entry_pitch;

@@ -15,6 +15,7 @@ extern "C" __constant__ const u32 layout_Geometry[] = {
     CROSSDOCK_OFFSET(Geometry, timeout_nanos),
     CROSSDOCK_OFFSET(Geometry, peers),
     CROSSDOCK_OFFSET(Geometry, memory),
+    CROSSDOCK_OFFSET(Geometry, on_one_gpu),
     CROSSDOCK_OFFSET(Geometry, local),
     CROSSDOCK_OFFSET(Geometry, entries),
     CROSSDOCK_OFFSET(Geometry, entry_pitch),

@@ -11,6 +11,7 @@ constexpr u32 kWordChannels = 8;  // BF16 of a 16-byte word
 constexpr u32 kGroupLanes = kGroupChannels / kWordChannels;
 constexpr u32 kCastAhead = 4;     // groups that half a warp loads at a time
 constexpr u32 kCopyAhead = 8;     // words that a thread loads at a time
+constexpr u32 kSpanStages = 2;    // stages that are cast at once
 constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its stores
 constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half
@@ -66,6 +67,12 @@ struct LlBatch {
   u32 num_pieces;
   char* stages;
   LlPiece* pieces;  // shared
+};
+
+// The stages of a batch that are cast at once. The first ones leave while the next are cast.
+struct LlSpan {
+  u32 begin;
+  u32 end;
 };
 
 __device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u64 piece) {
@@ -158,21 +165,21 @@ struct LlWalk {
   }
 };
 
-// By a whole block: casts the pieces of a batch into their stages.
-__device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
+// By a whole block: casts pieces of a batch into their stages.
+__device__ inline void ll_cast_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
   const LlStage stage = ll_stage_of(call, rows);
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const bool exact = call.terms.format == kLlFp8;
   const u32 lane = lane_idx() % kGroupLanes;
-  LlWalk walk = {0, 0};
+  LlWalk walk = {span.begin, 0};
   walk.advance(threadIdx.x / kGroupLanes, stage.num_groups);
-  while (walk.stage < batch.num_pieces) {
+  while (walk.stage < span.end) {
     uint4 words[kCastAhead];
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
-      if (at.stage < batch.num_pieces && at.unit * kGroupChannels < piece.num_channels) {
+      const LlPiece& piece = batch.pieces[min(at.stage, span.end - 1)];
+      if (at.stage < span.end && at.unit * kGroupChannels < piece.num_channels) {
         words[i] = ll_load_word(piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4),
                                 aligned);
       }
@@ -180,8 +187,8 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
     }
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(walk.stage, batch.num_pieces - 1)];
-      if (walk.stage < batch.num_pieces && walk.unit * kGroupChannels < piece.num_channels) {
+      const LlPiece& piece = batch.pieces[min(walk.stage, span.end - 1)];
+      if (walk.stage < span.end && walk.unit * kGroupChannels < piece.num_channels) {
         char* to = batch.stages + walk.stage * stage.pitch_bytes;
         ll_cast_group(words[i], exact, to + walk.unit * kGroupChannels,
                       reinterpret_cast<float*>(to + stage.row_bytes) + walk.unit);
@@ -191,26 +198,26 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
   }
 }
 
-// By a whole block: loads the BF16 pieces of a batch into their stages.
-__device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
+// By a whole block: loads BF16 pieces of a batch into their stages.
+__device__ inline void ll_copy_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span) {
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const u32 num_words = static_cast<u32>(rows.piece_channels) / kWordChannels;
-  LlWalk walk = {0, 0};
+  LlWalk walk = {span.begin, 0};
   walk.advance(threadIdx.x, num_words);
-  while (walk.stage < batch.num_pieces) {
+  while (walk.stage < span.end) {
     uint4 words[kCopyAhead];
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
-      if (at.stage < batch.num_pieces && at.unit * kWordChannels < piece.num_channels) {
+      const LlPiece& piece = batch.pieces[min(at.stage, span.end - 1)];
+      if (at.stage < span.end && at.unit * kWordChannels < piece.num_channels) {
         words[i] = ll_load_word(piece.from + at.unit * sizeof(uint4), aligned);
       }
       at.advance(kLlThreads, num_words);
     }
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
-      if (walk.stage < batch.num_pieces) {
+      if (walk.stage < span.end) {
         reinterpret_cast<uint4*>(batch.stages)[walk.stage * num_words + walk.unit] = words[i];
       }
       walk.advance(kLlThreads, num_words);
@@ -350,14 +357,14 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   }
 }
 
-// By a whole block: begins the bulk stores of a batch.
-__device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
-                                     const LlTarget* targets) {
+// By a whole block: begins the bulk stores of some stages.
+__device__ inline void ll_send_pieces(const LlCall& call, const LlRows& rows, const LlBatch& batch, LlSpan span,
+                                      const LlTarget* targets) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
   fence_proxy_async();
-  for (u32 i = threadIdx.x; i < batch.num_pieces * topk; i += kLlThreads) {
+  for (u32 i = span.begin * topk + threadIdx.x; i < span.end * topk; i += kLlThreads) {
     const u32 at = i / topk;
     const LlPiece& piece = batch.pieces[at];
     if (targets[i].row != 0) {
@@ -365,49 +372,74 @@ __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, con
                           batch.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
     }
   }
-  cp_async_bulk_commit_group();
+}
+
+__device__ __forceinline__ LlSpan ll_span_at(const LlBatch& batch, u32 begin) {
+  return {begin, min(begin + kSpanStages, batch.num_pieces)};
+}
+
+__device__ __forceinline__ void ll_fill_stages(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+                                               LlSpan span) {
+  if (is_fp8(call.terms)) {
+    ll_cast_pieces(call, rows, batch, span);
+  } else {
+    ll_copy_pieces(call, rows, batch, span);
+  }
+  fence_proxy_async();
 }
 
 // By a whole block: casts a batch, learns where it goes, and begins its stores. False if the call fails.
 __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
                                         LlTarget* targets, LlRoute* route) {
-  if (is_fp8(call.terms)) {
-    ll_cast_batch(call, rows, batch);
-  } else {
-    ll_copy_batch(call, rows, batch);
-  }
-  fence_proxy_async();
+  LlSpan span = ll_span_at(batch, 0);
+  ll_fill_stages(call, rows, batch, span);
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
   }
   if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, targets)) {
     return false;
   }
-  ll_send_batch(call, rows, batch, targets);
+  ll_send_pieces(call, rows, batch, span, targets);
+  while (span.end < batch.num_pieces) {
+    span = ll_span_at(batch, span.end);
+    ll_fill_stages(call, rows, batch, span);
+    __syncthreads();
+    ll_send_pieces(call, rows, batch, span, targets);
+  }
+  cp_async_bulk_commit_group();
   ll_send_scales(call, rows, *route, batch, targets);
   return true;
 }
 
-// By a whole block: begins a call and sends all pieces of the block. `whole` if the call has no hook, so
-// rows may go straight to where they are packed; `areas`[R] is room for where that is. The stores may
-// still be under way afterwards.
-__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, u64 epoch, bool whole,
+// How a block begins a dispatch.
+struct LlStart {
+  LlHeld held;
+  const LlBeginning& beginning;
+};
+
+__device__ __forceinline__ LlStart ll_start(const LlCall& call, u64 epoch) {
+  const LlHeld held = ll_hold_choices(call);
+  return {held, ll_begin(call, epoch)};
+}
+
+// By a whole block: sends all pieces of the block. `areas`[R] is room for where results lie, null if the
+// call has a hook, so that rows cannot go straight there. The stores may still be under way afterwards.
+__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, const LlStart& start, u64 epoch,
                                       u64* areas) {
   __shared__ LlPiece pieces[kMaxStages];
   const LlSendMemory memory = ll_send_memory();
-  const LlHeld held = ll_hold_choices(call);
-  const LlBeginning& beginning = ll_begin(call, epoch);
   const LlShare share = ll_share_of(call, rows.num_pieces);
-  const bool direct = whole && call.ll.may_shrink == 0;
+  const bool direct = areas != nullptr && call.ll.may_shrink == 0;
   LlBatch batch = {0, static_cast<u32>(min(share.num_pieces, rows.num_stages)), memory.stages, pieces};
   ll_deal_pieces(call, rows, batch);
-  if (!ll_plan(call, {share, held, memory.plan, direct}, beginning, epoch)) {
+  if (!ll_plan(call, {share, start.held, memory.plan, direct}, start.beginning, epoch)) {
     return kLlFailed;
   }
+  const bool offered = direct && start.beginning.unmasked != 0;
   if (call.ll.may_shrink == 0) {
-    ll_announce(call, epoch, direct && beginning.unmasked != 0);
+    ll_announce(call, epoch, offered);
   }
-  LlRoute route = {direct && beginning.unmasked != 0 ? kLlUndecided : kLlThroughLanes, areas, epoch};
+  LlRoute route = {offered ? kLlUndecided : kLlThroughLanes, areas, epoch};
   const u32 half_bytes = static_cast<u32>(rows.num_stages) * ll_stage_of(call, rows).pitch_bytes;
   for (u32 turn = 1;; turn++) {
     if (!ll_process_batch(call, rows, batch, memory.targets, &route)) {

@@ -94,7 +94,7 @@ __device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool m
 // By one lane: gives a peer up and tells it.
 __device__ inline void ll_mask(const LlCall& call, u64 peer) {
   atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
-  publish_flag(flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kMasksYou);
+  publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kMasksYou);
 }
 
 // By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
@@ -131,7 +131,7 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
 __device__ inline void ll_show_out(const LlCall& call) {
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     if (peer != call.geometry.rank) {
-      publish_flag(flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kIsOut);
+      publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kIsOut);
     }
   }
   __syncwarp();
@@ -339,7 +339,7 @@ __device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& bod
   }
   __syncwarp();
   if (lane_idx() == 0) {
-    publish_flag(&flag->epoch, epoch);
+    publish_to_peer(call.geometry, &flag->epoch, epoch);
   }
   __syncwarp();
 }
@@ -372,7 +372,7 @@ __device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const L
     }
     __syncwarp();
     if (lane_idx() == 0) {
-      publish_flag(&cell->epoch, epoch);
+      publish_to_peer(call.geometry, &cell->epoch, epoch);
     }
   }
   __syncwarp();
@@ -381,7 +381,7 @@ __device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const L
 // By one warp: waits until all ranks have read the outputs of the result that was in this area before.
 __device__ inline void ll_await_readers(const LlCall& call, u64 epoch) {
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
-  if (!ll_look(call, epoch).read) {
+  if (!has_failed(call.geometry) && !ll_look(call, epoch).read) {
     const u64 words = own_memory(call.geometry) + call.ll.completed;
     ll_await(call, {words, sizeof(u64), pulled, epoch, kPullPhase}, 0);
   }

@@ -65,7 +65,7 @@ __device__ inline void publish_entry(const Geometry& geometry, const EntryHeader
   }
   __syncwarp();
   if (lane_idx() == 0) {
-    publish_flag(&entry->epoch, epoch);
+    publish_to_peer(geometry, &entry->epoch, epoch);
   }
 }
 

@@ -25,6 +25,11 @@ __device__ __forceinline__ void st_release_sys(u64* flag, u64 value) {
   asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(flag), "l"(value) : "memory");
 }
 
+// The same where all readers are on this GPU.
+__device__ __forceinline__ void st_release_gpu(u64* flag, u64 value) {
+  asm volatile("st.release.gpu.global.u64 [%0], %1;" ::"l"(flag), "l"(value) : "memory");
+}
+
 // For a word that says everything itself.
 __device__ __forceinline__ void st_relaxed_sys(u64* word, u64 value) {
   asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");

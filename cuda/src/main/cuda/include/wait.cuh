@@ -33,16 +33,27 @@ __device__ __forceinline__ void store_by_warp(u32* shared, bool value) {
   }
 }
 
-// Stores a flag after everything this thread has seen or done, and what it met at a barrier had.
+// Stores a flag that anybody may read, the host too, after everything this thread has seen or done, and what
+// it met at a barrier had.
 __device__ __forceinline__ void publish_flag(u64* flag, u64 value) {
   debug_delay();
   st_release_sys(flag, value);
 }
 
+// The same for a flag that kernels of the buffer's ranks read. The narrower scope waits for less.
+__device__ __forceinline__ void publish_to_peer(const Geometry& geometry, u64* flag, u64 value) {
+  debug_delay();
+  if (geometry.on_one_gpu != 0) {
+    st_release_gpu(flag, value);
+  } else {
+    st_release_sys(flag, value);
+  }
+}
+
 // By one warp: stores the same value in the flag that every rank keeps of this rank.
 __device__ inline void publish_to_all(const Geometry& geometry, u64 array, u64 value) {
   for (u64 peer = lane_idx(); peer < geometry.num_ranks; peer += kWarpThreads) {
-    publish_flag(flag_of(geometry, array, peer, geometry.rank), value);
+    publish_to_peer(geometry, flag_of(geometry, array, peer, geometry.rank), value);
   }
   __syncwarp();
 }

@@ -41,7 +41,7 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  ll_send_rows(call, args.rows, epoch, false, nullptr);
+  ll_send_rows(call, args.rows, ll_start(call, epoch), epoch, nullptr);
   ll_settle_rows();
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
     ll_publish_sent(call, epoch, true);
@@ -131,14 +131,6 @@ __device__ inline void ll_pack_rows(const LlCall& call, const LlPacked& packed, 
       [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
 }
 
-// By the first warp of the last block: ends the receive half of a dispatch.
-__device__ inline void ll_end_received(const LlCall& call, u64 epoch, LlEnding ending) {
-  if (!has_failed(call.geometry)) {
-    ll_await_readers(call, epoch);
-  }
-  ll_end(call, epoch, ending);
-}
-
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid_constant__ LlPackArgs args) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
@@ -149,7 +141,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
   }
   ll_pack_rows(call, args.packed, epoch, places);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
-    ll_end_received(call, epoch, kLlComplete);
+    ll_await_readers(call, epoch);
+    ll_end(call, epoch, kLlComplete);
   }
 }
 
@@ -195,16 +188,16 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
-  const LlPath path = ll_send_rows(call, args.rows, epoch, true, areas);
-  if (path == kLlDirect) {
-    ll_write_announced(call, args.packed, epoch);
-  }
+  const LlStart start = ll_start(call, epoch);
+  const LlPath path = ll_send_rows(call, args.rows, start, epoch, areas);
   ll_settle_rows();
   if (is_last_arrival(&local->arrivals)) {
     ll_publish_sent(call, epoch, path != kLlDirect);
   }
   if (path == kLlThroughLanes) {
     ll_pack_rows(call, args.packed, epoch, places);
+  } else if (path == kLlDirect) {
+    ll_write_announced(call, args.packed, epoch);
   }
   if (!is_last_arrival(&local->departures)) {
     return;
@@ -214,7 +207,10 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
   ll_note_path(call, path);
   if (warp_idx() == 0) {
-    ll_end_received(call, epoch, kLlWhole);
+    if (start.beginning.read == 0) {
+      ll_await_readers(call, epoch);
+    }
+    ll_end(call, epoch, kLlWhole);
   }
 }
 

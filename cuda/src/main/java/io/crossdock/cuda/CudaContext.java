@@ -112,7 +112,9 @@ final class CudaContext {
 
   /// @param state device address of a LocalState
   void writeGeometry(Launcher launcher, long state) {
-    geometry.write(launcher.args(), rank, local.peers, links.address(rank), state);
+    long own = links.address(rank);
+    CudaGeometry.Place place = new CudaGeometry.Place(rank, local.peers, own, links.areOnOneGpu());
+    geometry.write(launcher.args(), place, state);
   }
 
   /// Makes the launcher of a kernel that not every buffer needs.
@@ -134,7 +136,7 @@ final class CudaContext {
   /// Enqueues a kernel on the communication stream.
   void run(Kernel kernel, int numBlocks, int sharedBytes) {
     Launcher launcher = launchers.get(kernel);
-    if (launcher.lowLatency) {
+    if (kernel.isLowLatency()) {
       stats.lowLatency(numBlocks);
     }
     launcher.run(comm.driver(), numBlocks, sharedBytes);

@@ -50,6 +50,16 @@ final class CudaGeometry {
   /// Null in a buffer for normal mode alone.
   final LowLatencyGeometry lowLatency;
 
+  /// Where a rank is among the others.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param rank this rank
+  /// @param peers device address of the addresses of all ranks' memory
+  /// @param memory device address of this rank's own
+  /// @param onOneGpu true if all ranks are threads of one process with one GPU
+  record Place(int rank, long peers, long memory, boolean onOneGpu) {}
+
   private CudaGeometry(BufferSpec spec, int numRanks) {
     this.numRanks = numRanks;
     this.timeoutNanos = spec.gpuTimeout().toNanos();
@@ -130,17 +140,16 @@ final class CudaGeometry {
   /// Writes the struct that every kernel gets.
   ///
   /// @param args of a kernel that begins with the struct
-  /// @param rank this rank
-  /// @param peers device address of the addresses of all ranks' memory
-  /// @param memory device address of this rank's own
+  /// @param place of the rank
   /// @param local device address of the rank's own state
-  void write(MemorySegment args, int rank, long peers, long memory, long local) {
+  void write(MemorySegment args, Place place, long local) {
     long[] words = {
-      rank,
+      place.rank,
       numRanks,
       timeoutNanos,
-      peers,
-      memory,
+      place.peers,
+      place.memory,
+      place.onOneGpu ? 1 : 0,
       local,
       entries,
       entryPitch,

@@ -45,6 +45,11 @@ final class CudaGpu {
       functions.put(kernel, module.function(kernel.entryPoint));
     }
     numSms = gpu.numSms();
+    for (Kernel kernel : Kernel.values()) {
+      if (kernel.isLowLatency()) {
+        functions.get(kernel).preferSharedMemory();
+      }
+    }
     for (Kernel kernel : STAGING) {
       functions.get(kernel).setMaxDynamicSharedBytes(maxSharedBytes(kernel));
     }

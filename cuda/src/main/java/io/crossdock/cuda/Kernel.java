@@ -33,4 +33,9 @@ enum Kernel {
     this.entryPoint = entryPoint;
     this.args = args;
   }
+
+  /// True if it belongs to low-latency mode.
+  boolean isLowLatency() {
+    return args.fields().contains("call");
+  }
 }

@@ -253,7 +253,16 @@ final class PeerLinks implements AutoCloseable {
     return places.get(peer).busId();
   }
 
-  /// True if a rank uses this rank's GPU.
+  /// True if a rank uses this rank's GPU. True if all ranks are threads of this process with the
+  /// same GPU.
+  boolean areOnOneGpu() {
+    boolean all = true;
+    for (int peer = 0; peer < places.size(); peer++) {
+      all = all && isSameProcess(peer) && isSameGpu(peer);
+    }
+    return all;
+  }
+
   boolean isSameGpu(int peer) {
     return busId(peer).equals(busId(rank));
   }

@@ -11,8 +11,8 @@ final class Structs {
 
   static final Struct GEOMETRY =
       Struct.named("Geometry")
-          .words("rank", "num_ranks", "timeout_nanos", "peers", "memory", "local")
-          .words("entries", "entry_pitch")
+          .words("rank", "num_ranks", "timeout_nanos", "peers", "memory")
+          .words("on_one_gpu", "local", "entries", "entry_pitch")
           .words("finished", "pulled", "states", "barriers", "receive", "receive_pitch")
           .words("recv_scales", "recv_topk_idx", "recv_topk_weights", "recv_source")
           .words("output", "output_pitch", "output_weights", "capacity_rows");

@@ -88,9 +88,9 @@ class CudaGeometryTest {
     CudaGeometry geometry = CudaGeometry.of(spec, 4);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment args = arena.allocate(Structs.GEOMETRY.byteSize(), 8).fill((byte) -1);
-      geometry.write(args, 3, 111, 222, 333);
+      geometry.write(args, new CudaGeometry.Place(3, 111, 222, true), 333);
       assertThat(args.get(JAVA_LONG, Structs.GEOMETRY.offset("rank"))).isEqualTo(3);
-      assertThat(args.get(JAVA_LONG, Structs.GEOMETRY.offset("local"))).isEqualTo(222);
+      assertThat(args.get(JAVA_LONG, Structs.GEOMETRY.offset("local"))).isEqualTo(333);
       assertThat(args.get(JAVA_LONG, Structs.GEOMETRY.offset("output_weights")))
           .isEqualTo(geometry.outputWeights);
       assertThat(args.get(JAVA_LONG, Structs.GEOMETRY.offset("capacity_rows")))

@@ -9,6 +9,8 @@ public final class KernelFunction {
   private static final int LOCAL_BYTES = 3;
   private static final int REGISTERS = 4;
   private static final int MAX_DYNAMIC_SHARED_BYTES = 8;
+  private static final int PREFERRED_SHARED_PERCENT = 9;
+  private static final int ALL = 100;
 
   private final Context context;
   private final String name;
@@ -41,6 +43,14 @@ public final class KernelFunction {
   public void setMaxDynamicSharedBytes(int bytes) {
     context.makeCurrent();
     int code = Driver.FUNCTION_SET_ATTRIBUTE.call(handle, MAX_DYNAMIC_SHARED_BYTES, bytes);
+    Driver.FUNCTION_SET_ATTRIBUTE.check(code);
+  }
+
+  /// Asks for the largest share of shared memory. Kernels that follow each other with different
+  /// shares wait for multiprocessors to be divided anew.
+  public void preferSharedMemory() {
+    context.makeCurrent();
+    int code = Driver.FUNCTION_SET_ATTRIBUTE.call(handle, PREFERRED_SHARED_PERCENT, ALL);
     Driver.FUNCTION_SET_ATTRIBUTE.check(code);
   }
 
