@@ -136,7 +136,7 @@ final class CudaContext {
   /// Enqueues a kernel on the communication stream.
   void run(Kernel kernel, int numBlocks, int sharedBytes) {
     Launcher launcher = launchers.get(kernel);
-    if (launcher.lowLatency) {
+    if (kernel.isLowLatency()) {
       stats.lowLatency(numBlocks);
     }
     launcher.run(comm.driver(), numBlocks, sharedBytes);

@@ -22,17 +22,13 @@ final class Launcher {
   private final int numThreads;
   private final long reporting;
 
-  /// True if the kernel belongs to low-latency mode.
-  final boolean lowLatency;
-
   private LaunchShape shape;
 
   /// @param allocator outlives the session
   Launcher(SegmentAllocator allocator, CudaGpu gpu, Kernel kernel) {
     this.launch = new Launch(allocator, gpu.function(kernel), kernel.args.byteSize());
     this.numThreads = launch.function().maxThreads();
-    this.lowLatency = kernel.isLowLatency();
-    this.reporting = (lowLatency ? Structs.LL_CALL : kernel.args).offset("reporting");
+    this.reporting = (kernel.isLowLatency() ? Structs.LL_CALL : kernel.args).offset("reporting");
     this.shape = new LaunchShape(1, numThreads, 0);
   }
 
