@@ -97,14 +97,14 @@ __device__ inline bool ll_await_words(const LlCall& call, const u64* word, u64 e
   }
 }
 
-// By a whole block: waits for the announcements of all ranks, or the flags of those that make another call. `areas`[R] gets where each one's result lies.
+// By a whole block: waits for the announcements of all ranks, or the flags of those that make another call.
+// `areas`[R] gets where each one's result lies.
 __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* areas) {
   __shared__ LlPath path;
   if (warp_idx() == 0) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
-    const bool came =
-        ll_await(call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true},
-                               call.waits);
+    const bool came = ll_await(
+        call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true}, call.waits);
     const u64 terms = ll_offer(call, true) >> kTermsShift;
     bool direct = true;
     for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {

@@ -9,8 +9,8 @@ namespace crossdock {
 
 constexpr u32 kWordChannels = 8;  // BF16 of a 16-byte word
 constexpr u32 kGroupLanes = kGroupChannels / kWordChannels;
-constexpr u32 kCastAhead = 4;   // groups that half a warp loads at a time
-constexpr u32 kCopyAhead = 8;   // words that a thread loads at a time
+constexpr u32 kCastAhead = 4;     // groups that half a warp loads at a time
+constexpr u32 kCopyAhead = 8;     // words that a thread loads at a time
 constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its stores
 constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half

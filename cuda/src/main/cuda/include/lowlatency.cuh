@@ -95,12 +95,8 @@ __device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool m
 // By one lane: gives a peer up and tells it.
 __device__ inline void ll_mask(const LlCall& call, u64 peer) {
   atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
-<<<<<<< HEAD
-  u64* word = flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank);
-  publish_to_peer(call.geometry, word, kMasksYou);
-=======
-  publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kMasksYou);
->>>>>>> cuda5
+  publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank),
+                  kMasksYou);
 }
 
 // By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
@@ -114,7 +110,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
     return true;
   }
   if (ll_has_come(wait, *seen) ||
-      (wait.or_flag && ld_acquire_sys(&ll_flag(call, call.geometry.rank, peer, wait.epoch)->epoch) >= wait.epoch)) {
+      (wait.or_flag &&
+       ld_acquire_sys(&ll_flag(call, call.geometry.rank, peer, wait.epoch)->epoch) >= wait.epoch)) {
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
@@ -138,12 +135,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
 __device__ inline void ll_show_out(const LlCall& call) {
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     if (peer != call.geometry.rank) {
-<<<<<<< HEAD
       publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank),
                       kIsOut);
-=======
-      publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank), kIsOut);
->>>>>>> cuda5
     }
   }
   __syncwarp();
