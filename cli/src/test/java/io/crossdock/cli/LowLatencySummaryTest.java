@@ -72,6 +72,62 @@ class LowLatencySummaryTest {
     return micros;
   }
 
+  /// One rank, one size: 40 us a dispatch, of 3000 bytes sent and 1000 read at home.
+  private static LowLatencySummary onGpu() {
+    Map<LowLatencyPhase, double[]> micros = LowLatencyBenchTask.Size.times(3);
+    micros.put(LowLatencyPhase.DISPATCH, times(40, 40, 40));
+    micros.put(LowLatencyPhase.DISPATCH_SEND, times(25, 25, 25));
+    micros.put(LowLatencyPhase.COMBINE, times(30, 30, 30));
+    micros.put(LowLatencyPhase.PAIR, times(70, 70, 70));
+    micros.put(LowLatencyPhase.DISPATCH_EAGER, times(55, 55, 55));
+    micros.put(LowLatencyPhase.LAUNCH_PAIR, times(33, 33, 33));
+    micros.put(LowLatencyPhase.LAUNCH_GRAPH, times(6, 6, 6));
+    micros.put(LowLatencyPhase.WORK_ALONE, times(300, 300, 300));
+    micros.put(LowLatencyPhase.WORK_BETWEEN_HALVES, times(301, 301, 301));
+    micros.put(LowLatencyPhase.WORK_BESIDE_WAITS, times(480, 480, 480));
+    micros.put(LowLatencyPhase.COPY_DISPATCH, times(20, 20, 20));
+    micros.put(LowLatencyPhase.COPY_COMBINE, times(10, 10, 10));
+    LowLatencyBenchTask.Moved moved = new LowLatencyBenchTask.Moved(8, 3000, 0, 2000, 0, 1000);
+    LowLatencyBenchTask.Report report =
+        new LowLatencyBenchTask.Report(
+            "cuda-p2p",
+            new BenchTask.Place("cuda:0", "some GPU", 4096, 16),
+            List.of(new LowLatencyBenchTask.Size(8, moved, 7, micros)));
+    BenchTask base = summary(false).task().base();
+    return new LowLatencySummary(
+        new LowLatencyBenchTask(base, List.of(8), false, false, true), List.of(report));
+  }
+
+  @Test
+  void onAGpuCopiesCountWhatIsReadAndWritten() {
+    LowLatencySummary.Step dispatch = onGpu().dispatch(0);
+    assertThat(dispatch.copyGbps()).isCloseTo(4000 / 20e3, CLOSE);
+    assertThat(dispatch.ratio()).isCloseTo(0.5, CLOSE);
+    assertThat(dispatch.usSend()).isEqualTo(25);
+  }
+
+  @Test
+  void onAGpuTableAndDocumentHaveGraphsLaunchesAndHooks() {
+    StringWriter table = new StringWriter();
+    LowLatencyTable.print(onGpu(), new PrintWriter(table));
+    assertThat(table.toString().lines())
+        .anyMatch(line -> line.startsWith("1 ranks x 16 multiprocessors"))
+        .anyMatch(line -> line.contains("mean of 20 calls in a row"))
+        .anyMatch(line -> line.matches(" +8 dispatch +40.0 +40.0 +25.0 +0.0 +55.0 .* 0.50"))
+        .anyMatch(line -> line.contains("8 pair 70.0; launch 33.0 call by call, 6.0 as a graph"))
+        .anyMatch(line ->
+            line.contains("300.0 us alone, 301.0 between the halves of a dispatch, 480.0 beside"));
+    JsonNode document =
+        Json.tree(new LowLatencyJson(onGpu(), LaunchMode.threads, List.of(1L)).toMap());
+    assertThat(document.get("placement").textValue()).isEqualTo("borrowed,zero-copy");
+    assertThat(document.get("l2").textValue()).isEqualTo("warm");
+    assertThat(document.at("/hook_work/between_halves_us").doubleValue()).isEqualTo(301);
+    assertThat(document.at("/sizes/0/pair_us_median").doubleValue()).isEqualTo(70);
+    assertThat(document.at("/sizes/0/launch_graph_us_median").doubleValue()).isEqualTo(6);
+    assertThat(document.at("/dispatch/us_send_median").doubleValue()).isEqualTo(25);
+    assertThat(document.at("/host/gpu").textValue()).isEqualTo("some GPU");
+  }
+
   @Test
   void ratesFollowTheDefinition() {
     LowLatencySummary.Step dispatch = summary(false).dispatch(0);
