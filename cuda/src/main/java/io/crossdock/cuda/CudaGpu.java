@@ -31,6 +31,7 @@ final class CudaGpu {
   private final Gpu gpu;
   private final Context context;
   private final Map<Kernel, KernelFunction> functions = new EnumMap<>(Kernel.class);
+  private final int[] maxSharedBytes = new int[Kernel.values().length];
   private final int numSms;
   private final GpuMemory memory;
   private final Stream service;
@@ -51,7 +52,10 @@ final class CudaGpu {
       }
     }
     for (Kernel kernel : STAGING) {
-      functions.get(kernel).setMaxDynamicSharedBytes(maxSharedBytes(kernel));
+      KernelFunction function = functions.get(kernel);
+      int bytes = gpu.maxSharedBytesPerBlock() - function.staticSharedBytes();
+      function.setMaxDynamicSharedBytes(bytes);
+      maxSharedBytes[kernel.ordinal()] = bytes;
     }
     memory = new GpuMemory(context);
     service = Stream.create(context, Stream.Use.SERVICE);
@@ -101,8 +105,10 @@ final class CudaGpu {
   }
 
   /// Most dynamic shared memory of a block.
+  ///
+  /// @param kernel one whose rows travel through shared memory
   int maxSharedBytes(Kernel kernel) {
-    return gpu.maxSharedBytesPerBlock() - functions.get(kernel).staticSharedBytes();
+    return maxSharedBytes[kernel.ordinal()];
   }
 
   int numSms() {
