@@ -23,6 +23,7 @@ final class LowLatencyCalls {
   private final EngineMemory memory;
   private final LowLatencyValidator validator;
   private final CallEvents events;
+  private final LowLatencyViews views;
   private final Deque<LowLatencyHandleData> spareHandles = new ConcurrentLinkedDeque<>();
   private final int numRanks;
   private final int hidden;
@@ -35,6 +36,7 @@ final class LowLatencyCalls {
     this.numRanks = buffer.group().size();
     this.hidden = buffer.spec().hidden();
     this.events = new CallEvents(buffer);
+    this.views = new LowLatencyViews(memory.device(), numRanks, hidden);
     this.validator = new LowLatencyValidator(buffer.spec(), numRanks, common);
   }
 
@@ -101,31 +103,12 @@ final class LowLatencyCalls {
 
   private LowLatencyDispatchResult wrap(
       LowLatencyDispatchCall call, LowLatencyDispatchResult.Completing completing, Runnable lease) {
-    Device device = memory.device();
-    long local = call.numExperts / numRanks;
-    long rows = (long) call.numMaxTokens * numRanks;
-    LowLatencyDispatchCall.Result result = call.result;
-    Tensor x = Tensor.of(device, result.rows(), call.format.rowType(), local, rows, hidden);
-    Tensor count = Tensor.of(device, result.count(), DType.I32, local);
-    Tensor sources = Tensor.of(device, result.srcInfo(), DType.I32, local, rows);
-    Tensor range = Tensor.of(device, result.layoutRange(), DType.I32, local, numRanks, 2);
+    LowLatencyViews.View view = views.of(call);
     return new LowLatencyDispatchResult(
-        new LowLatencyDispatchResult.Outputs(x, scales(call, local, rows), count),
-        new LowLatencyHandle(buffer, call.handle, sources, range),
+        view.outputs(),
+        new LowLatencyHandle(buffer, call.handle, view.srcInfo(), view.layoutRange()),
         completing,
         lease);
-  }
-
-  private Optional<Tensor> scales(LowLatencyDispatchCall call, long local, long rows) {
-    if (!call.format.isFp8()) {
-      return Optional.empty();
-    }
-    long groups = hidden / BufferSpec.CHANNELS_PER_SCALE;
-    boolean packed = call.format == LowLatencyFormat.FP8_UE8M0;
-    DType type = packed ? DType.I32 : DType.F32;
-    long columns = packed ? (groups + 3) / 4 : groups;
-    MemorySegment place = call.result.scales();
-    return Optional.of(Tensor.columnMajor(memory.device(), place, type, local, rows, columns));
   }
 
   LowLatencyCombineResult combine(
