@@ -14,7 +14,7 @@ import io.crossdock.core.protocol.LowLatencyState;
 ///
 /// refusal       | epoch | reason |
 /// knock, ack    | generation | knock |
-/// flag line     | flag | terms .. | rows of each local expert |
+/// flag line     | flag | terms .. | completed | rows of each local expert |
 /// dispatch lane | rows | scales | source token idx |       numSlots of each
 /// combine lane  | rows |                                   numSlots
 /// ```
@@ -23,7 +23,9 @@ import io.crossdock.core.protocol.LowLatencyState;
 ///
 /// Safe for any thread.
 final class LowLatencyLayout {
-  static final int NUM_TERMS = 6;
+  /// Flag, five terms, completed mark.
+  private static final int NUM_FLAG_CELLS = 7;
+
   private static final int LINE_BYTES = 128;
   private static final int PAGE_BYTES = 4096;
 
@@ -51,7 +53,7 @@ final class LowLatencyLayout {
     numSlots = spec.laneSlots(numRanks);
     combineRowBytes = LogFmt10.maxRowBytes(spec.hidden());
     Cursor line = new Cursor();
-    line.take(NUM_TERMS * 8L, 8);
+    line.take(NUM_FLAG_CELLS * 8L, 8);
     line.take(spec.numExperts() / numRanks * 4L, 8);
     flagBytes = line.end(LINE_BYTES);
 
@@ -98,7 +100,7 @@ final class LowLatencyLayout {
 
   /// Rows that the source of a flag line sent to each local expert.
   long flagCounts(long epoch, int source) {
-    return flag(epoch, source) + NUM_TERMS * 8L;
+    return flag(epoch, source) + NUM_FLAG_CELLS * 8L;
   }
 
   /// Rows of a dispatch lane.

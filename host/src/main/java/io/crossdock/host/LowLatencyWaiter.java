@@ -287,6 +287,7 @@ final class LowLatencyWaiter {
                 + theirs);
       }
       state.observe(epoch, source);
+      state.observeCompleted(source, board.sentMark(source, epoch));
       waits[source] = waitedNanos;
     }
 

@@ -169,6 +169,7 @@ final class LowLatencyActor {
     announced[line] = page.counts[line];
     announcedCalls[line] = page.flagCalls[line];
     state.observe(epoch(), at);
+    state.observeCompleted(at, page.marks[line]);
   }
 
   private void fillTerms(LowLatencyCall call) {
@@ -248,6 +249,7 @@ final class LowLatencyActor {
     to.terms[line].kind = mine.kind;
     to.terms[line].format = mine.format;
     to.counts[line] = call().rows[me][peer];
+    to.marks[line] = page.completed;
     to.flagCalls[line] = call().id;
     to.flagEpochs[line] = epoch();
     phase = LowLatencyPhase.PUBLISH_FLAG;
