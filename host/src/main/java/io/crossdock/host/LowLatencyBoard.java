@@ -24,6 +24,7 @@ final class LowLatencyBoard {
   private final MemorySegment[] pages;
   private final int rank;
   private long completed;
+  private long beat;
 
   LowLatencyBoard(LowLatencyLayout layout, MemorySegment[] pages, int rank) {
     this.layout = layout;
@@ -47,6 +48,15 @@ final class LowLatencyBoard {
 
   long completed(int peer) {
     return load(peer, layout.completed);
+  }
+
+  /// Publishes that this rank lives and waits; pairs with [#beat].
+  void publishBeat() {
+    store(rank, layout.beat, ++beat);
+  }
+
+  long beat(int peer) {
+    return load(peer, layout.beat);
   }
 
   /// Publishes that this rank's call is invalid; pairs with [#isRefused].

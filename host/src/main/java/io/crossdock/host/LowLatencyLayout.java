@@ -9,7 +9,7 @@ import io.crossdock.core.protocol.LowLatencyState;
 /// Where low-latency mode lies in a rank's shared memory, behind the windows of normal mode:
 ///
 /// ```
-/// | completed | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
+/// | completed | beat | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
 /// | flag line of each (set, source) .. | dispatch lane of each .. | combine lane of each .. |
 ///
 /// refusal       | epoch | reason |
@@ -32,6 +32,7 @@ final class LowLatencyLayout {
   final int numRanks;
   final long numSlots;
   final long completed;
+  final long beat;
   final long refusal0;
   final long refusalBytes;
   final long masks;
@@ -70,6 +71,7 @@ final class LowLatencyLayout {
     long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
     Cursor cursor = new Cursor(begin);
     completed = cursor.take(8, LINE_BYTES);
+    beat = cursor.take(8, LINE_BYTES);
     refusalBytes = new Cursor(16L + Entry.MAX_REASON_BYTES).end(LINE_BYTES);
     refusal0 = cursor.take(LowLatencyState.SLOT_SETS * refusalBytes, LINE_BYTES);
     masks = cursor.take(numRanks * 8L, LINE_BYTES);
