@@ -11,6 +11,7 @@ import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.function.Supplier;
 
 /// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
 /// for. A call that is wrong is published as a refusal, so that no peer waits for it.
@@ -46,12 +47,14 @@ final class LowLatencyCalls {
 
   LowLatencyDispatchResult dispatch(
       LowLatencyDispatchCall call, LowLatencyDispatchOptions options) {
-    admit(() -> {
-      fill(call, Objects.requireNonNull(options, "options"));
-      validator.dispatch(call);
-      fillHandle(call);
-      session.reserve(call);
-    });
+    admit(
+        () -> events.dispatch(Mode.LOW_LATENCY),
+        () -> {
+          fill(call, Objects.requireNonNull(options, "options"));
+          validator.dispatch(call);
+          fillHandle(call);
+          session.reserve(call);
+        });
     LowLatencyHandleData handle = call.handle;
     Runnable lease = () -> session.endResult(handle.area, handle.ticket);
     LowLatencyHalves halves =
@@ -113,16 +116,18 @@ final class LowLatencyCalls {
 
   LowLatencyCombineResult combine(
       LowLatencyCombineCall call, LowLatencyHandle handle, LowLatencyCombineOptions options) {
-    admit(() -> {
-      call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
-      fill(call, Objects.requireNonNull(options, "options"));
-      validator.combine(call);
-      session.reserve(call);
-      if (call.combinedX == null) {
-        long tokens = call.handle.numTokens;
-        call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
-      }
-    });
+    admit(
+        () -> events.combine(Mode.LOW_LATENCY),
+        () -> {
+          call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
+          fill(call, Objects.requireNonNull(options, "options"));
+          validator.combine(call);
+          session.reserve(call);
+          if (call.combinedX == null) {
+            long tokens = call.handle.numTokens;
+            call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
+          }
+        });
     LowLatencyHalves halves =
         new LowLatencyHalves(
             events,
@@ -232,11 +237,11 @@ final class LowLatencyCalls {
   }
 
   /// Runs what must hold before a call is made; what it throws is published as a refusal.
-  private void admit(Runnable checks) {
+  private void admit(Supplier<CallEvent> event, Runnable checks) {
     try {
       checks.run();
     } catch (RuntimeException e) {
-      refuse(e);
+      events.refuse(event.get(), e, () -> refuse(e));
       throw e;
     }
   }
