@@ -29,7 +29,7 @@ final class OverlapRun {
   private final BenchInputs inputs;
   private final Tensor y;
   private final Tensor[] homes = new Tensor[2];
-  private final long steps;
+  private final long[] steps = new long[2];
   private List<LowLatencyOverlapTask.Span> spans = new ArrayList<>();
   private long start;
   private long end;
@@ -54,9 +54,9 @@ final class OverlapRun {
     long local = base.experts() / buffer.group().size();
     this.y = Tensor.allocate(arena, DType.BF16, local, rows, base.hidden());
     for (int batch = 0; batch < homes.length; batch++) {
+      steps[batch] = BusyWork.stepsOf(task.computeNanos(buffer.group().rank(), batch));
       homes[batch] = Tensor.allocate(arena, DType.BF16, base.tokens(), base.hidden());
     }
-    this.steps = BusyWork.stepsOf(task.computeMicros() * 1000);
   }
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
@@ -155,7 +155,7 @@ final class OverlapRun {
   }
 
   private void compute(String name, int batch) {
-    timed(name, batch, () -> BusyWork.compute(steps));
+    timed(name, batch, () -> BusyWork.compute(steps[batch]));
   }
 
   private void timed(String name, int batch, Runnable stage) {
