@@ -12,7 +12,15 @@ import picocli.CommandLine.ParseResult;
 /// Confined to one thread.
 final class LowLatencyBenchChoice {
   private static final List<String> NAMES =
-      List.of("--logfmt", "--hook", "--zero-copy", "--floor", "--overlap", "--compute", "--trace");
+      List.of(
+          "--logfmt",
+          "--hook",
+          "--zero-copy",
+          "--floor",
+          "--overlap",
+          "--compute",
+          "--uneven",
+          "--trace");
 
   /// What is measured unless `--tokens` says otherwise.
   private static final List<Integer> SIZES = List.of(1, 8, 16, 32, 64, 128, 256);
@@ -57,6 +65,15 @@ final class LowLatencyBenchChoice {
       defaultValue = "1000",
       description = "--overlap: microseconds a stage computes (default: ${DEFAULT-VALUE}).")
   private long computeMicros;
+
+  @Option(
+      names = "--uneven",
+      defaultValue = "0",
+      description = {
+        "--overlap: percent by which even ranks compute longer for the first micro-batch and shorter"
+            + " for the second, and odd ranks the other way round (default: ${DEFAULT-VALUE})."
+      })
+  private int unevenPercent;
 
   @Option(
       names = "--trace",
@@ -105,6 +122,9 @@ final class LowLatencyBenchChoice {
               + ", overlap="
               + overlap);
     }
+    if (unevenPercent < 0 || unevenPercent > 100) {
+      throw new InvalidInputException("--uneven must be from 0 to 100: uneven=" + unevenPercent);
+    }
     if (zeroCopy && logfmt) {
       throw new InvalidInputException(
           "--zero-copy does not go with --logfmt: what is encoded is copied:"
@@ -114,7 +134,7 @@ final class LowLatencyBenchChoice {
     if (floor) {
       bench.runFloor(calls, out);
     } else if (overlap) {
-      bench.runOverlap(new LowLatencyOverlapTask(calls, computeMicros), trace, out);
+      bench.runOverlap(new LowLatencyOverlapTask(calls, computeMicros, unevenPercent), trace, out);
     } else {
       bench.run(calls, out);
     }

@@ -116,6 +116,7 @@ record LowLatencyFloorTask(String engine, int hidden, int iterations) implements
       try (LowLatencyDispatchResult got =
           buffer.lowLatencyDispatch(token.x, token.topkIdx, 1, experts, dispatch)) {
         buffer.lowLatencyCombine(token.y, token.topkIdx, token.weights, got.handle(), combine);
+        got.handle().close();
       }
       nanos[i] = System.nanoTime() - start;
     }

@@ -17,7 +17,10 @@ import java.util.List;
 ///
 /// @param calls shapes and formats; its tokens are those of a micro-batch
 /// @param computeMicros how long attention and experts of a batch compute, each
-record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros) implements RankTask {
+/// @param unevenPercent by which even ranks compute longer for the first batch and shorter for the
+///   second, and odd ranks the other way round
+record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros, int unevenPercent)
+    implements RankTask {
   /// A stage as it ran.
   ///
   /// Safe for any thread.
@@ -44,6 +47,12 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros) impl
   /// @param plain without hooks
   /// @param hooked with hooks
   record Report(Variant plain, Variant hooked) {}
+
+  /// {@return how long a stage of a batch computes on a rank}
+  long computeNanos(int rank, int batch) {
+    boolean longer = rank % 2 == batch % 2;
+    return computeMicros * 10 * (100 + (longer ? unevenPercent : -unevenPercent));
+  }
 
   @Override
   public Report run(ProcessGroup group, Path folder) {

@@ -37,7 +37,7 @@ final class OverlapRun implements AutoCloseable {
   private final Tensor topkWeights;
   private final Tensor y;
   private final Tensor[] homes = new Tensor[2];
-  private final long steps;
+  private final long[] steps = new long[2];
 
   /// Whether receive halves are put off.
   ///
@@ -72,8 +72,11 @@ final class OverlapRun implements AutoCloseable {
             : new StreamStages(buffer, MOST_STAGES);
     // No rank allocates beside a kernel of another that waits for it.
     buffer.group().barrier();
-    long nanos = task.computeMicros() * 1000;
-    steps = nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
+    for (int batch = 0; batch < steps.length; batch++) {
+      long nanos = task.computeNanos(buffer.group().rank(), batch);
+      steps[batch] =
+          nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
+    }
   }
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
@@ -168,7 +171,7 @@ final class OverlapRun implements AutoCloseable {
   }
 
   private void compute(String name, int batch) {
-    timed(name, batch, () -> StandInWork.run(buffer, StandInWork.Extent.RANK, steps));
+    timed(name, batch, () -> StandInWork.run(buffer, StandInWork.Extent.RANK, steps[batch]));
   }
 
   private void timed(String name, int batch, Runnable stage) {

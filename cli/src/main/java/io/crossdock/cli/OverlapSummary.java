@@ -42,13 +42,14 @@ record OverlapSummary(LowLatencyOverlapTask task, List<LowLatencyOverlapTask.Rep
     BenchTask base = task.calls().base();
     out.printf(
         Locale.ROOT,
-        "%d ranks, 2 micro-batches of %d tokens, H=%d, top-%d of %d, computing 4 x %d us%n",
+        "%d ranks, 2 micro-batches of %d tokens, H=%d, top-%d of %d, computing 4 x %d us, uneven by %d %%%n",
         reports.size(),
         base.tokens(),
         base.hidden(),
         base.topk(),
         base.experts(),
-        task.computeMicros());
+        task.computeMicros(),
+        task.unevenPercent());
     out.printf("%-14s %16s %22s%n", "variant", "both batches us", "exposed communication us");
     line(out, "without hooks", LowLatencyOverlapTask.Report::plain);
     line(out, "with hooks", LowLatencyOverlapTask.Report::hooked);
@@ -67,6 +68,7 @@ record OverlapSummary(LowLatencyOverlapTask task, List<LowLatencyOverlapTask.Rep
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("tokens", task.calls().base().tokens());
     map.put("compute_us", task.computeMicros());
+    map.put("uneven_percent", task.unevenPercent());
     map.put("plain_us", totalMicros(LowLatencyOverlapTask.Report::plain));
     map.put("hooked_us", totalMicros(LowLatencyOverlapTask.Report::hooked));
     map.put("plain_exposed_us", exposedMicros(LowLatencyOverlapTask.Report::plain));

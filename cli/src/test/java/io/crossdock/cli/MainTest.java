@@ -86,6 +86,7 @@ class MainTest {
     "bench low-latency --tokens 0, tokens=0",
     "bench low-latency --trace FILE, --trace needs --overlap",
     "bench low-latency --overlap --compute -1, compute=-1",
+    "bench low-latency --overlap --uneven 101, uneven=101",
     "bench low-latency --floor --overlap, --floor does not go with --overlap",
     "bench low-latency --floor --dtype bf16 --hidden 72, hidden=72",
     "bench intranode --floor, '--floor needs bench low-latency'",

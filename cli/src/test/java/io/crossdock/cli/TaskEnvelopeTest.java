@@ -44,7 +44,8 @@ class TaskEnvelopeTest {
         new LowLatencyOverlapTask(
             new LowLatencyBenchTask(
                 LowLatencySummaryTest.summary(false).task().base(), List.of(1), false, true, true),
-            250),
+            250,
+            30),
         new LowLatencyFloorTask("host", 7168, 10),
         new LowLatencyReplayTask(
             "/a b/ü.safetensors",

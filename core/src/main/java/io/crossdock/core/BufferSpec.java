@@ -18,7 +18,8 @@ import java.time.Duration;
 /// @param enableShrink low-latency mode: a rank that does not answer in time is masked and the
 ///   others go on, instead of giving up the call
 /// @param numQpsPerRank queue pairs per peer; handed to the scale-out transport
-/// @param hostTimeout bound of every wait on the host
+/// @param hostTimeout bound of every wait on the host; in low-latency mode a peer that waits itself
+///   has it anew, numRanks times at most
 /// @param gpuTimeout bound of every wait on a GPU
 public record BufferSpec(
     int numMaxTokensPerRank,

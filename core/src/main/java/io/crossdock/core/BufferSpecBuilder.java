@@ -114,7 +114,8 @@ public final class BufferSpecBuilder {
     return this;
   }
 
-  /// Sets the bound of every wait on the host.
+  /// Sets the bound of every wait on the host. In low-latency mode a peer that waits itself has it
+  /// anew, numRanks times at most.
   ///
   /// @param timeout default 300 s
   /// @return this

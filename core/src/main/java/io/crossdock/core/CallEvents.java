@@ -71,6 +71,24 @@ final class CallEvents {
     event.commit();
   }
 
+  /// Runs the refusal of a call that was never begun; it moved nothing and waited for nobody.
+  ///
+  /// @param event begun just now, or null
+  /// @param cause why the call is refused
+  /// @param refusal tells the peers
+  void refuse(CallEvent event, Throwable cause, Runnable refusal) {
+    try {
+      refusal.run();
+    } finally {
+      if (event != null) {
+        event.outcome = EpBuffer.reason(cause);
+        event.waits = "";
+        event.slowestPeer = -1;
+        event.commit();
+      }
+    }
+  }
+
   /// Counts what a call moved that is not over yet: another one may come before its end.
   ///
   /// @param event of the call, or null

@@ -91,9 +91,17 @@ abstract class CallFlow {
     if (!settled) {
       settled = true;
       giveBack();
-      buffer.refuse(cause);
+      refuse(cause);
     }
   }
+
+  /// Tells the peers, and the flight recorder, of a call that will not be entered.
+  final void refuse(Throwable cause) {
+    events.refuse(newEvent(), cause, () -> buffer.refuse(cause));
+  }
+
+  /// {@return an event that begins now, or null if nobody records it}
+  abstract CallEvent newEvent();
 
   /// Gives back what was reserved.
   abstract void giveBack();

@@ -58,7 +58,7 @@ final class CombineFlow extends CallFlow {
 
   private void combine() {
     entering();
-    CallEvent event = events.combine(Mode.NORMAL);
+    CallEvent event = newEvent();
     try {
       session.combine(call);
     } catch (RuntimeException | Error e) {
@@ -66,6 +66,11 @@ final class CombineFlow extends CallFlow {
       throw e;
     }
     events.end(event, event == null ? 0 : call.handle.numTokens(), null);
+  }
+
+  @Override
+  CallEvent newEvent() {
+    return events.combine(Mode.NORMAL);
   }
 
   @Override

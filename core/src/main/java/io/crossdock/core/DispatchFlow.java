@@ -75,7 +75,7 @@ final class DispatchFlow extends CallFlow {
   private void enter() {
     orWithdraw(awaiting);
     entering();
-    event = events.dispatch(Mode.NORMAL);
+    event = newEvent();
     try {
       session.enter(call);
     } catch (RuntimeException | Error e) {
@@ -92,6 +92,11 @@ final class DispatchFlow extends CallFlow {
       throw e;
     }
     events.end(event, call.numRecvRows, null);
+  }
+
+  @Override
+  CallEvent newEvent() {
+    return events.dispatch(Mode.NORMAL);
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.function.Supplier;
 
 /// The calls of low-latency mode: checks each, then runs its halves in the order that was asked
 /// for. A call that is wrong is published as a refusal, so that no peer waits for it.
@@ -23,6 +24,7 @@ final class LowLatencyCalls {
   private final EngineMemory memory;
   private final LowLatencyValidator validator;
   private final CallEvents events;
+  private final LowLatencyViews views;
   private final Deque<LowLatencyHandleData> spareHandles = new ConcurrentLinkedDeque<>();
   private final int numRanks;
   private final int hidden;
@@ -35,6 +37,7 @@ final class LowLatencyCalls {
     this.numRanks = buffer.group().size();
     this.hidden = buffer.spec().hidden();
     this.events = new CallEvents(buffer);
+    this.views = new LowLatencyViews(memory.device(), numRanks, hidden);
     this.validator = new LowLatencyValidator(buffer.spec(), numRanks, common);
   }
 
@@ -44,12 +47,14 @@ final class LowLatencyCalls {
 
   LowLatencyDispatchResult dispatch(
       LowLatencyDispatchCall call, LowLatencyDispatchOptions options) {
-    admit(() -> {
-      fill(call, Objects.requireNonNull(options, "options"));
-      validator.dispatch(call);
-      fillHandle(call);
-      session.reserve(call);
-    });
+    admit(
+        () -> events.dispatch(Mode.LOW_LATENCY),
+        () -> {
+          fill(call, Objects.requireNonNull(options, "options"));
+          validator.dispatch(call);
+          fillHandle(call);
+          session.reserve(call);
+        });
     LowLatencyHandleData handle = call.handle;
     Runnable lease = () -> session.endResult(handle.area, handle.ticket);
     LowLatencyHalves halves =
@@ -102,45 +107,28 @@ final class LowLatencyCalls {
 
   private LowLatencyDispatchResult wrap(
       LowLatencyDispatchCall call, LowLatencyDispatchResult.Completing completing, Runnable lease) {
-    Device device = memory.device();
-    long local = call.numExperts / numRanks;
-    long rows = (long) call.numMaxTokens * numRanks;
-    LowLatencyDispatchCall.Result result = call.result;
-    Tensor x = Tensor.of(device, result.rows(), call.format.rowType(), local, rows, hidden);
-    Tensor count = Tensor.of(device, result.count(), DType.I32, local);
-    Tensor sources = Tensor.of(device, result.srcInfo(), DType.I32, local, rows);
-    Tensor range = Tensor.of(device, result.layoutRange(), DType.I32, local, numRanks, 2);
+    LowLatencyViews.View view = views.of(call);
     return new LowLatencyDispatchResult(
-        new LowLatencyDispatchResult.Outputs(x, scales(call, local, rows), count),
-        new LowLatencyHandle(buffer, call.handle, sources, range),
+        view.outputs(),
+        new LowLatencyHandle(buffer, call.handle, view.srcInfo(), view.layoutRange()),
         completing,
         lease);
   }
 
-  private Optional<Tensor> scales(LowLatencyDispatchCall call, long local, long rows) {
-    if (!call.format.isFp8()) {
-      return Optional.empty();
-    }
-    long groups = hidden / BufferSpec.CHANNELS_PER_SCALE;
-    boolean packed = call.format == LowLatencyFormat.FP8_UE8M0;
-    DType type = packed ? DType.I32 : DType.F32;
-    long columns = packed ? (groups + 3) / 4 : groups;
-    MemorySegment place = call.result.scales();
-    return Optional.of(Tensor.columnMajor(memory.device(), place, type, local, rows, columns));
-  }
-
   LowLatencyCombineResult combine(
       LowLatencyCombineCall call, LowLatencyHandle handle, LowLatencyCombineOptions options) {
-    admit(() -> {
-      call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
-      fill(call, Objects.requireNonNull(options, "options"));
-      validator.combine(call);
-      session.reserve(call);
-      if (call.combinedX == null) {
-        long tokens = call.handle.numTokens;
-        call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
-      }
-    });
+    admit(
+        () -> events.combine(Mode.LOW_LATENCY),
+        () -> {
+          call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
+          fill(call, Objects.requireNonNull(options, "options"));
+          validator.combine(call);
+          session.reserve(call);
+          if (call.combinedX == null) {
+            long tokens = call.handle.numTokens;
+            call.combinedX = Tensor.allocate(memory.allocator(), DType.BF16, tokens, hidden);
+          }
+        });
     LowLatencyHalves halves =
         new LowLatencyHalves(
             events,
@@ -256,11 +244,11 @@ final class LowLatencyCalls {
   }
 
   /// Runs what must hold before a call is made; what it throws is published as a refusal.
-  private void admit(Runnable checks) {
+  private void admit(Supplier<CallEvent> event, Runnable checks) {
     try {
       checks.run();
     } catch (RuntimeException e) {
-      refuse(e);
+      events.refuse(event.get(), e, () -> refuse(e));
       throw e;
     }
   }

@@ -47,25 +47,29 @@ final class NormalCalls {
   DispatchResult dispatch(DispatchInput input, Layout layout, DispatchOptions options) {
     DispatchFlow flow = dispatchFlow(options);
     DispatchCall call = flow.call();
-    admit(() -> {
-      fill(call, input, options);
-      call.layout = layout;
-      call.handle = takeHandle();
-      reserve(call);
-    });
+    admit(
+        flow,
+        () -> {
+          fill(call, input, options);
+          call.layout = layout;
+          call.handle = takeHandle();
+          reserve(call);
+        });
     return flow.run(options);
   }
 
   DispatchResult dispatch(DispatchInput input, DispatchHandle handle, DispatchOptions options) {
     DispatchFlow flow = dispatchFlow(options);
     DispatchCall call = flow.call();
-    admit(() -> {
-      fill(call, input, options);
-      call.cached = true;
-      call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
-      call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
-      reserve(call);
-    });
+    admit(
+        flow,
+        () -> {
+          fill(call, input, options);
+          call.cached = true;
+          call.handle = Objects.requireNonNull(handle, "handle").data(buffer);
+          call.numWorstTokens = Math.max(call.numWorstTokens, call.handle.worstRows);
+          reserve(call);
+        });
     return flow.run(options);
   }
 
@@ -76,7 +80,7 @@ final class NormalCalls {
   }
 
   private DispatchFlow dispatchFlow(DispatchOptions options) {
-    admit(() -> Objects.requireNonNull(options, "options"));
+    admit(syncDispatch, () -> Objects.requireNonNull(options, "options"));
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
     return async ? new DispatchFlow(buffer, new DispatchCall()) : syncDispatch;
   }
@@ -119,7 +123,7 @@ final class NormalCalls {
       validator.dispatchOutputs(call, outputs);
       session.reserve(call);
     } catch (RuntimeException e) {
-      buffer.refuse(e);
+      syncDispatch.refuse(e);
       throw e;
     }
   }
@@ -151,16 +155,18 @@ final class NormalCalls {
   }
 
   CombineResult combine(CombineInput input, DispatchHandle handle, CombineOptions options) {
-    admit(() -> Objects.requireNonNull(options, "options"));
+    admit(syncCombine, () -> Objects.requireNonNull(options, "options"));
     boolean async = options.call().completion() == Completion.ASYNC_FINISH;
     CombineFlow flow = async ? new CombineFlow(buffer, new CombineCall()) : syncCombine;
     CombineCall call = flow.call();
-    admit(() -> {
-      fill(call, input, handle, options);
-      options.allocator().ifPresent(validator::allocator);
-      validator.combine(call);
-      session.reserve(call);
-    });
+    admit(
+        flow,
+        () -> {
+          fill(call, input, handle, options);
+          options.allocator().ifPresent(validator::allocator);
+          validator.combine(call);
+          session.reserve(call);
+        });
     return flow.run(options);
   }
 
@@ -200,7 +206,7 @@ final class NormalCalls {
       validator.combineOutputs(call);
       session.reserve(call);
     } catch (RuntimeException e) {
-      buffer.refuse(e);
+      syncCombine.refuse(e);
       throw e;
     }
   }
@@ -215,11 +221,11 @@ final class NormalCalls {
   }
 
   /// Runs what must hold before a call is made; what it throws is published as a refusal.
-  private void admit(Runnable checks) {
+  private static void admit(CallFlow flow, Runnable checks) {
     try {
       checks.run();
     } catch (RuntimeException e) {
-      buffer.refuse(e);
+      flow.refuse(e);
       throw e;
     }
   }

@@ -55,7 +55,7 @@ public final class Tensor {
   /// @throws InvalidInputException if a size is negative, or the segment or 64 bits are too small
   public static Tensor of(Device device, MemorySegment segment, DType dtype, long... shape) {
     checkSizes(dtype, shape);
-    return strided(device, segment, dtype, shape, contiguousStrides(shape));
+    return checked(device, segment, dtype, shape.clone(), contiguousStrides(shape));
   }
 
   /// Views a segment as a strided tensor.
@@ -83,9 +83,15 @@ public final class Tensor {
   public static Tensor strided(
       Device device, MemorySegment segment, DType dtype, long[] shape, long[] strides) {
     checkSizes(dtype, shape);
+    return checked(device, segment, dtype, shape.clone(), strides.clone());
+  }
+
+  /// A tensor that owns its shape and strides, once its sizes were checked.
+  private static Tensor checked(
+      Device device, MemorySegment segment, DType dtype, long[] shape, long[] strides) {
     Objects.requireNonNull(device, "device");
     MemorySegment memory = device.equals(Device.HOST) ? segment : addressOf(device, segment);
-    Tensor tensor = new Tensor(device, memory, dtype, shape.clone(), strides.clone());
+    Tensor tensor = new Tensor(device, memory, dtype, shape, strides);
     tensor.checkShape();
     long bytes = tensor.checkedSpanBytes();
     boolean addressOnly = segment.isNative() && segment.byteSize() == 0;
@@ -311,14 +317,15 @@ public final class Tensor {
   private static void checkSizes(DType dtype, long[] shape) {
     long bytes = dtype.bytes();
     for (long size : shape) {
-      if (size < 0 || bytes > Long.MAX_VALUE / Math.max(1, size)) {
+      long factor = Math.max(1, size);
+      if (size < 0 || Math.multiplyHigh(bytes, factor) != 0 || bytes * factor < 0) {
         throw new InvalidInputException(
             "tensor size is negative or too large: dtype="
                 + dtype
                 + ", shape="
                 + Arrays.toString(shape));
       }
-      bytes *= Math.max(1, size);
+      bytes *= factor;
     }
   }
 

@@ -23,6 +23,8 @@ final class LowLatencyBoard {
   private final LowLatencyLayout layout;
   private final MemorySegment[] pages;
   private final int rank;
+  private long completed;
+  private long beat;
 
   LowLatencyBoard(LowLatencyLayout layout, MemorySegment[] pages, int rank) {
     this.layout = layout;
@@ -40,11 +42,21 @@ final class LowLatencyBoard {
 
   /// Publishes up to which call all are complete; pairs with [#completed].
   void publishCompleted(long epoch) {
+    completed = epoch;
     store(rank, layout.completed, epoch);
   }
 
   long completed(int peer) {
     return load(peer, layout.completed);
+  }
+
+  /// Publishes that this rank lives and waits; pairs with [#beat].
+  void publishBeat() {
+    store(rank, layout.beat, ++beat);
+  }
+
+  long beat(int peer) {
+    return load(peer, layout.beat);
   }
 
   /// Publishes that this rank's call is invalid; pairs with [#isRefused].
@@ -107,7 +119,9 @@ final class LowLatencyBoard {
     return pages[peer].get(JAVA_LONG, layout.acks + rank * 16L + GENERATION);
   }
 
-  /// Publishes to a receiver that all rows of a call are there; pairs with [#hasFlag].
+  /// Publishes to a receiver that all rows of a call are there; pairs with [#hasFlag]. The
+  /// completed mark goes along: the receiver needs it for its next call, and so has it without
+  /// taking another line from this rank.
   ///
   /// @param counts rows for each expert of the group, or null if the call has none
   void publishFlag(int receiver, long epoch, LowLatencyTerms terms, int[] counts) {
@@ -118,6 +132,7 @@ final class LowLatencyBoard {
     page.set(JAVA_LONG, at + 24, terms.numExperts);
     page.set(JAVA_LONG, at + 32, terms.numMaxTokens);
     page.set(JAVA_LONG, at + 40, terms.handleEpoch);
+    page.set(JAVA_LONG, at + 48, completed);
     if (counts != null) {
       int local = terms.numExperts / pages.length;
       long to = layout.flagCounts(epoch, rank);
@@ -144,6 +159,11 @@ final class LowLatencyBoard {
     terms.numExperts = (int) page.get(JAVA_LONG, at + 24);
     terms.numMaxTokens = (int) page.get(JAVA_LONG, at + 32);
     terms.handleEpoch = page.get(JAVA_LONG, at + 40);
+  }
+
+  /// {@return the completed mark that a source sent with a flag that was seen}
+  long sentMark(int source, long epoch) {
+    return pages[rank].get(JAVA_LONG, layout.flag(epoch, source) + 48);
   }
 
   /// Reads how many rows a source sent to each expert of this rank.

@@ -42,7 +42,7 @@ final class LowLatencyCombine {
     terms.numMaxTokens = handle.numMaxTokens;
     terms.handleEpoch = handle.epoch;
     int workers = context.host.workers(call.config == null ? 0 : call.config.numSms());
-    reply.prepare(call);
+    reply.prepare(call, workers);
     context.host.stats.start(Math.min(workers, reply.numChunks()), 1, 1);
     context.host.stats.numChunks = reply.numChunks();
     context.host.pool.run(reply, reply.numChunks(), workers);

@@ -9,12 +9,12 @@ import io.crossdock.core.protocol.LowLatencyState;
 /// Where low-latency mode lies in a rank's shared memory, behind the windows of normal mode:
 ///
 /// ```
-/// | completed | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
+/// | completed | beat | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
 /// | flag line of each (set, source) .. | dispatch lane of each .. | combine lane of each .. |
 ///
 /// refusal       | epoch | reason |
 /// knock, ack    | generation | knock |
-/// flag line     | flag | terms .. | rows of each local expert |
+/// flag line     | flag | terms .. | completed | rows of each local expert |
 /// dispatch lane | rows | scales | source token idx |       numSlots of each
 /// combine lane  | rows |                                   numSlots
 /// ```
@@ -23,13 +23,16 @@ import io.crossdock.core.protocol.LowLatencyState;
 ///
 /// Safe for any thread.
 final class LowLatencyLayout {
-  static final int NUM_TERMS = 6;
+  /// Flag, five terms, completed mark.
+  private static final int NUM_FLAG_CELLS = 7;
+
   private static final int LINE_BYTES = 128;
   private static final int PAGE_BYTES = 4096;
 
   final int numRanks;
   final long numSlots;
   final long completed;
+  final long beat;
   final long refusal0;
   final long refusalBytes;
   final long masks;
@@ -51,7 +54,7 @@ final class LowLatencyLayout {
     numSlots = spec.laneSlots(numRanks);
     combineRowBytes = LogFmt10.maxRowBytes(spec.hidden());
     Cursor line = new Cursor();
-    line.take(NUM_TERMS * 8L, 8);
+    line.take(NUM_FLAG_CELLS * 8L, 8);
     line.take(spec.numExperts() / numRanks * 4L, 8);
     flagBytes = line.end(LINE_BYTES);
 
@@ -68,6 +71,7 @@ final class LowLatencyLayout {
     long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
     Cursor cursor = new Cursor(begin);
     completed = cursor.take(8, LINE_BYTES);
+    beat = cursor.take(8, LINE_BYTES);
     refusalBytes = new Cursor(16L + Entry.MAX_REASON_BYTES).end(LINE_BYTES);
     refusal0 = cursor.take(LowLatencyState.SLOT_SETS * refusalBytes, LINE_BYTES);
     masks = cursor.take(numRanks * 8L, LINE_BYTES);
@@ -98,7 +102,7 @@ final class LowLatencyLayout {
 
   /// Rows that the source of a flag line sent to each local expert.
   long flagCounts(long epoch, int source) {
-    return flag(epoch, source) + NUM_TERMS * 8L;
+    return flag(epoch, source) + NUM_FLAG_CELLS * 8L;
   }
 
   /// Rows of a dispatch lane.

@@ -2,7 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.spi.LowLatencyCombineCall;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.Arrays;
 
 /// Sends the expert outputs of this rank into the lanes of their homes: the outputs for a source's
 /// rows lie side by side here and there, so plain rows go in one copy for each expert and source.
@@ -11,8 +11,11 @@ import java.util.concurrent.atomic.AtomicLong;
 final class LowLatencyReplyTask implements ChunkTask {
   private final LowLatencyContext context;
   private final LogFmtKernel encoder;
-  private final AtomicLong bytes = new AtomicLong();
-  private final AtomicLong wire = new AtomicLong();
+
+  /// Bytes by worker: an atomic counter would wait until rows reached the peer.
+  private long[] written = new long[0];
+
+  private long[] left = new long[0];
   private HostLowLatencyHandle handle;
   private MemorySegment y;
   private boolean encoded;
@@ -28,15 +31,19 @@ final class LowLatencyReplyTask implements ChunkTask {
     this.encoder = encoder;
   }
 
-  void prepare(LowLatencyCombineCall call) {
+  void prepare(LowLatencyCombineCall call, int workers) {
     handle = (HostLowLatencyHandle) call.handle;
     y = Memory.of(call.y);
     encoded = LowLatencyCombine.isEncoded(call.format);
     rowBytes = context.hidden * 2L;
     resultRows = (long) handle.numMaxTokens * context.numRanks;
     epoch = call.epoch;
-    bytes.set(0);
-    wire.set(0);
+    if (written.length < workers) {
+      written = new long[workers];
+      left = new long[workers];
+    }
+    Arrays.fill(written, 0);
+    Arrays.fill(left, 0);
     numRows = 0;
     for (int expert = 0; expert < handle.numLocalExperts(); expert++) {
       numRows += handle.total(expert);
@@ -54,11 +61,19 @@ final class LowLatencyReplyTask implements ChunkTask {
   }
 
   long bytesWritten() {
-    return bytes.get();
+    return sum(written);
   }
 
   long wireBytes() {
-    return wire.get();
+    return sum(left);
+  }
+
+  private static long sum(long[] parts) {
+    long sum = 0;
+    for (long part : parts) {
+      sum += part;
+    }
+    return sum;
   }
 
   @Override
@@ -70,8 +85,8 @@ final class LowLatencyReplyTask implements ChunkTask {
       int count = handle.count(source, expert);
       if (count > 0 && !context.state.isMasked(source)) {
         long sent = encoded ? encode(expert, source, count) : copy(expert, source, count);
-        bytes.addAndGet(sent);
-        wire.addAndGet(source == context.rank ? 0 : sent);
+        written[worker] += sent;
+        left[worker] += source == context.rank ? 0 : sent;
       }
     }
   }

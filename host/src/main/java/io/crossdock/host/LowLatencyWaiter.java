@@ -5,18 +5,20 @@ import io.crossdock.core.MaskedException;
 import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.LowLatencyState;
 import io.crossdock.core.protocol.LowLatencyTerms;
+import io.crossdock.core.protocol.Patience;
 import io.crossdock.core.protocol.Rejoin;
 import java.util.Arrays;
 
 /// Waits of low-latency mode: for slots to be free, for flags, for ranks that come back. All peers
 /// that are waited for are looked at in turn, so each one's wait is its own. A peer that does not
-/// come is masked, if the buffer may shrink, and else ends the buffer.
+/// come within [Patience] is masked, if the buffer may shrink, and else ends the buffer.
 ///
 /// Confined to the thread that runs the call.
 final class LowLatencyWaiter {
   private final HostContext context;
   private final LowLatencyBoard board;
   private final LowLatencyState state;
+  private final Patience patience;
   private final LowLatencyTerms theirs = new LowLatencyTerms();
   private final long[] waits;
   private final Wanted grants = new Grants();
@@ -30,6 +32,7 @@ final class LowLatencyWaiter {
     this.context = context;
     this.board = board;
     this.state = state;
+    this.patience = new Patience(context.numRanks, context.waiter.timeoutNanos());
     this.waits = new long[context.numRanks];
   }
 
@@ -124,14 +127,17 @@ final class LowLatencyWaiter {
   private void awaitSlowly(Wanted wanted) {
     long start = System.nanoTime();
     long nextLifeCheck = Waiter.LIFE_CHECK_NANOS;
+    patience.begin();
     for (int turn = 0; wanted.next() >= 0; turn++) {
       if (turn % Waiter.YIELDS_PER_POLL == 0) {
         long waited = System.nanoTime() - start;
         waitedNanos = waited;
+        board.publishBeat();
         pollPeers(wanted);
         if (waited > context.waiter.timeoutNanos()) {
-          giveUpAll(wanted, waited);
-        } else if (waited > nextLifeCheck) {
+          giveUpSilent(wanted, waited);
+        }
+        if (waited > nextLifeCheck) {
           nextLifeCheck = waited + Waiter.LIFE_CHECK_NANOS;
           giveUpDead(wanted);
         }
@@ -146,6 +152,7 @@ final class LowLatencyWaiter {
     context.waiter.checkUsable();
     boolean calls = wanted.phase() != Phase.REJOIN;
     for (int peer = 0; peer < context.numRanks; peer++) {
+      patience.observe(peer, board.beat(peer), waitedNanos);
       if (calls && !state.isMasked(peer) && board.masks(peer, context.rank)) {
         board.publishMask(context.rank, true);
         throw new MaskedException(context.rank, peer);
@@ -190,9 +197,12 @@ final class LowLatencyWaiter {
     return context.spec.enableShrink() || wanted.phase() == Phase.REJOIN;
   }
 
-  /// Time is up for all that did not come: they had the same time.
-  private void giveUpAll(Wanted wanted, long waited) {
-    for (int peer = wanted.next(); peer >= 0; peer = wanted.next()) {
+  /// Time is up for those that gave no sign for so long.
+  private void giveUpSilent(Wanted wanted, long waited) {
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (!wanted.awaits(peer) || !patience.isOver(peer, waited)) {
+        continue;
+      }
       if (!mayShrink(wanted)) {
         throw context.waiter.timeout(
             peer, wanted.seen(peer), wanted.expected(), wanted.phase(), waited);
@@ -287,6 +297,7 @@ final class LowLatencyWaiter {
                 + theirs);
       }
       state.observe(epoch, source);
+      state.observeCompleted(source, board.sentMark(source, epoch));
       waits[source] = waitedNanos;
     }
 

@@ -43,7 +43,7 @@ public final class LowLatencyDispatchCall {
   /// Set by the send half: the number of the call.
   public long epoch;
 
-  /// Set by reserve: memory of the result.
+  /// Set by reserve: memory of the result, the same for all results of an area.
   public Result result;
 
   /// Memory of a result.

@@ -110,6 +110,9 @@ final class LowLatencyActor {
     if (at == me || !isAwaited(at)) {
       return false;
     }
+    if (world.scenario.isPrompt) {
+      return mayRunOutOfTime(at);
+    }
     int silent = world.scenario.silent;
     boolean any = silent == LowLatencyScenario.ANYBODY;
     if (op() instanceof LowLatencyOp.Return back) {
@@ -117,6 +120,22 @@ final class LowLatencyActor {
           || (back.mayLeaveOut() && (any || at == silent || me == silent));
     }
     return world.ranks[at].isDead || (call().mayTimeOut && (any || at == silent));
+  }
+
+  /// Who waits for a dead rank waits as long as those who wait for him.
+  private boolean mayRunOutOfTime(int at) {
+    LowLatencyActor other = world.ranks[at];
+    boolean isHeldUp = !other.isDone() && other.phase.isWait() && other.awaitsDead();
+    return other.isDead || (isHeldUp && !world.rules.sparesWhoWaits());
+  }
+
+  private boolean awaitsDead() {
+    for (LowLatencyActor other : world.ranks) {
+      if (other.isDead && isAwaited(other.me)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private boolean isAwaited(int at) {
@@ -169,6 +188,7 @@ final class LowLatencyActor {
     announced[line] = page.counts[line];
     announcedCalls[line] = page.flagCalls[line];
     state.observe(epoch(), at);
+    state.observeCompleted(at, page.marks[line]);
   }
 
   private void fillTerms(LowLatencyCall call) {
@@ -177,6 +197,9 @@ final class LowLatencyActor {
   }
 
   void giveUp(int at) {
+    boolean isAlive = !world.ranks[at].isDead;
+    check(
+        !isAlive || !world.scenario.isPrompt, "living rank was given up: peer=" + at + " " + this);
     if (phase.isRejoinWait()) {
       handshake.giveUp(at);
     } else {
@@ -248,6 +271,7 @@ final class LowLatencyActor {
     to.terms[line].kind = mine.kind;
     to.terms[line].format = mine.format;
     to.counts[line] = call().rows[me][peer];
+    to.marks[line] = page.completed;
     to.flagCalls[line] = call().id;
     to.flagEpochs[line] = epoch();
     phase = LowLatencyPhase.PUBLISH_FLAG;

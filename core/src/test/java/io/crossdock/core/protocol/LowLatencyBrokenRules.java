@@ -54,6 +54,11 @@ final class LowLatencyBrokenRules {
             LowLatencyScenarios.comesBack(),
             DEADLOCK),
         new Mutant(
+            "who waits for a third rank is given up",
+            new GiveUpWhoWaits(),
+            LowLatencyScenarios.stopsBetweenFlags(),
+            "living rank was given up"),
+        new Mutant(
             "a knock is used again", new SameKnock(), LowLatencyScenarios.returnsTwice(), DEADLOCK),
         new Mutant(
             "an acknowledgement is good for any knock",
@@ -112,6 +117,13 @@ final class LowLatencyBrokenRules {
   private static final class UntoldMask extends LowLatencyRules {
     @Override
     boolean looksForMasks() {
+      return false;
+    }
+  }
+
+  private static final class GiveUpWhoWaits extends LowLatencyRules {
+    @Override
+    boolean sparesWhoWaits() {
       return false;
     }
   }

@@ -20,6 +20,9 @@ final class LowLatencyPage {
   final LowLatencyTerms[] terms;
   final int[] counts;
 
+  /// Completed marks that came with flags.
+  final long[] marks;
+
   /// What the oracle reads along with a flag: call and epoch of the writer.
   final int[] flagCalls;
 
@@ -40,6 +43,7 @@ final class LowLatencyPage {
     terms = new LowLatencyTerms[SETS * numRanks];
     Arrays.setAll(terms, line -> new LowLatencyTerms());
     counts = new int[SETS * numRanks];
+    marks = new long[SETS * numRanks];
     flagCalls = new int[SETS * numRanks];
     flagEpochs = new long[SETS * numRanks];
     masks = new boolean[numRanks];

@@ -32,6 +32,11 @@ class LowLatencyRules implements Fixed {
     return true;
   }
 
+  /// {@return true if a rank that waits itself is not given up}
+  boolean sparesWhoWaits() {
+    return true;
+  }
+
   /// {@return the number a rank knocks with}
   long knock(long knock) {
     return knock;

@@ -20,6 +20,9 @@ final class LowLatencyScenario implements Fixed {
   /// Who may stop for ever, at any step.
   int mortal = NOBODY;
 
+  /// Time passes only for ranks that wait for a dead one: nobody else is late.
+  boolean isPrompt;
+
   /// All ranks make the same call at the same epoch.
   boolean isInStep = true;
 
@@ -38,6 +41,11 @@ final class LowLatencyScenario implements Fixed {
 
   LowLatencyScenario mortal(int rank) {
     mortal = rank;
+    return this;
+  }
+
+  LowLatencyScenario prompt() {
+    isPrompt = true;
     return this;
   }
 

@@ -35,6 +35,7 @@ final class LowLatencyScenarios {
     return List.of(
         stops(2, 1),
         stops(3, 2),
+        stopsBetweenFlags(),
         comesBack(),
         comesBackToThree(),
         abandonsHooks(),
@@ -159,6 +160,13 @@ final class LowLatencyScenarios {
       s.allMake(s.combine().mayTimeOut(), s.dispatch().mayTimeOut());
     }
     return s;
+  }
+
+  /// One rank has the flag of the one that stopped, another has not: it waits, and is waited for.
+  static LowLatencyScenario stopsBetweenFlags() {
+    LowLatencyScenario s = new LowLatencyScenario("stops between two flags", 3);
+    s.silent(2).mortal(2).prompt();
+    return s.allMake(s.clean().mayTimeOut(), s.clean().mayTimeOut());
   }
 
   static LowLatencyScenario comesBack() {

@@ -89,10 +89,15 @@ public final class ElasticBody implements RankBody {
       calls = new ElasticCalls(buffer);
       calls.run(0, WARM);
       for (int round = 0; round < moments.size(); round++) {
-        group.barrier();
+        meet();
         play(moments.get(round), round);
       }
     }
+  }
+
+  /// In shared memory: rank 0 hosts the group, and could stop before its answer to a barrier left.
+  private void meet() {
+    buffer.cleanLowLatencyBuffer();
   }
 
   private static byte[] pid() {

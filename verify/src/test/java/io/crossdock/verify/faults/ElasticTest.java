@@ -100,6 +100,20 @@ class ElasticTest {
     }
   }
 
+  /// A rank that waits for one that stopped is not the one that is missing.
+  @ParameterizedTest
+  @ValueSource(strings = {"true", "false"})
+  void heldUpByARankThatStopped(String shrinks) throws Exception {
+    try (ShmFolder shm = ShmFolder.create();
+        RankProcesses ranks =
+            RankLaunch.of(RANKS)
+                .jvmOption(shm.jvmOption())
+                .start(HeldUpBody.class, shrinks, SHORT)) {
+      ranks.awaitSuccess(BOUND);
+      assertThat(shm.files()).isEmpty();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"DISPATCH", "COMBINE", "CLEAN"})
   void killedAndMasked(String moment) throws Exception {

@@ -5,17 +5,28 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CallStats;
+import io.crossdock.core.DType;
+import io.crossdock.core.DispatchInput;
+import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchResult;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.Layout;
+import io.crossdock.core.LowLatencyDispatchOptions;
+import io.crossdock.core.Mode;
+import io.crossdock.core.RefusedException;
+import io.crossdock.core.Tensor;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.ExactCalls;
 import io.crossdock.verify.harness.RankBody;
 import io.crossdock.verify.harness.RankThreads;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.locks.LockSupport;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -23,6 +34,8 @@ import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// What the flight recorder keeps of calls on the host engine.
 @Timeout(120)
@@ -36,8 +49,13 @@ class CallEventsTest {
   @TempDir private Path folder;
 
   private static EpBuffer open(ProcessGroup group, Duration timeout) {
+    return open(group, Mode.NORMAL, timeout);
+  }
+
+  private static EpBuffer open(ProcessGroup group, Mode mode, Duration timeout) {
     BufferSpec spec =
         BufferSpec.builder()
+            .mode(mode)
             .numMaxTokensPerRank(8)
             .hidden(256)
             .topk(3)
@@ -156,6 +174,53 @@ class CallEventsTest {
     assertThat(events).hasSize(1);
     assertThat(events.getFirst().getString("outcome")).contains("rank=0, peer=1");
     assertThat(events.getFirst().getInt("slowestPeer")).isEqualTo(1);
+  }
+
+  /// The rank whose call is wrong has an event as its peers have, whatever the mode.
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void aCallThatThisRankRefusesIsAnEventToo(Mode mode) throws Exception {
+    List<RecordedEvent> events =
+        record(
+            DISPATCH,
+            group -> {
+              try (EpBuffer buffer = open(group, mode, Duration.ofSeconds(20))) {
+                int hidden = buffer.spec().hidden() - (group.rank() == SLOW ? 8 : 0);
+                Class<?> wanted =
+                    group.rank() == SLOW ? InvalidInputException.class : RefusedException.class;
+                assertThat(catchThrowable(() -> dispatchRow(buffer, hidden))).isInstanceOf(wanted);
+              }
+            });
+    assertThat(events).hasSize(RANKS);
+    for (RecordedEvent event : events) {
+      boolean own = event.getInt("rank") == SLOW;
+      String name = mode.name().toLowerCase(Locale.ROOT).replace('_', '-');
+      assertThat(event.getString("mode")).isEqualTo(name);
+      assertThat(event.getString("outcome")).contains(own ? "shape=[1, 248]" : "peer=" + SLOW);
+      assertThat(event.getLong("rows")).isZero();
+    }
+    assertThat(events)
+        .filteredOn(event -> event.getInt("rank") == SLOW)
+        .allSatisfy(event -> {
+          assertThat(event.getString("waits")).isEmpty();
+          assertThat(event.getInt("slowestPeer")).isEqualTo(-1);
+          assertThat(event.getLong("bytesWritten")).isZero();
+        });
+  }
+
+  private static void dispatchRow(EpBuffer buffer, int hidden) {
+    try (Arena arena = Arena.ofShared()) {
+      Tensor x = Tensor.allocate(arena, DType.BF16, 1, hidden);
+      Tensor ids = Tensor.allocate(arena, DType.I64, 1, 1);
+      if (buffer.spec().mode() == Mode.LOW_LATENCY) {
+        buffer.lowLatencyDispatch(x, ids, 1, 12, LowLatencyDispatchOptions.DEFAULT).close();
+      } else {
+        Layout layout = buffer.layout(ids, 12);
+        buffer
+            .dispatch(DispatchInput.rows(x).withTopkIdx(ids), layout, DispatchOptions.DEFAULT)
+            .close();
+      }
+    }
   }
 
   @Test
