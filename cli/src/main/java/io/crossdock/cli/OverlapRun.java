@@ -74,8 +74,7 @@ final class OverlapRun implements AutoCloseable {
     buffer.group().barrier();
     for (int batch = 0; batch < steps.length; batch++) {
       long nanos = task.computeNanos(buffer.group().rank(), batch);
-      steps[batch] =
-          nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
+      steps[batch] = nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
     }
   }
 
