@@ -34,6 +34,8 @@ benches=(
   "8x16-fp8=--ranks 8 --sms 16 --dtype fp8"
   "4x24-bf16-flushed=--ranks 4 --sms 24 --dtype bf16 --flush-l2"
   "4x24-bf16-graph=--ranks 4 --sms 24 --dtype bf16 --graph"
+  "4x24-fp8-graph=--ranks 4 --sms 24 --dtype fp8 --graph"
+  "8x16-fp8-graph=--ranks 8 --sms 16 --dtype fp8 --graph"
 )
 ll_benches=(
   "ll-8x16-fp8=--ranks 8 --sms 16"
