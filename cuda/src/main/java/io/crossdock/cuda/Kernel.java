@@ -29,13 +29,16 @@ enum Kernel {
   @SuppressWarnings("ImmutableEnumChecker") // Built before, never changed.
   final Struct args;
 
+  private final boolean lowLatency;
+
   Kernel(String entryPoint, Struct args) {
     this.entryPoint = entryPoint;
     this.args = args;
+    this.lowLatency = args.fields().contains("call");
   }
 
   /// True if it belongs to low-latency mode.
   boolean isLowLatency() {
-    return args.fields().contains("call");
+    return lowLatency;
   }
 }

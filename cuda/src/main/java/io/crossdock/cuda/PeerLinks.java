@@ -253,8 +253,7 @@ final class PeerLinks implements AutoCloseable {
     return places.get(peer).busId();
   }
 
-  /// True if a rank uses this rank's GPU. True if all ranks are threads of this process with the
-  /// same GPU.
+  /// True if all ranks are threads of this process with the same GPU.
   boolean areOnOneGpu() {
     boolean all = true;
     for (int peer = 0; peer < places.size(); peer++) {
@@ -263,6 +262,7 @@ final class PeerLinks implements AutoCloseable {
     return all;
   }
 
+  /// True if a rank uses this rank's GPU.
   boolean isSameGpu(int peer) {
     return busId(peer).equals(busId(rank));
   }
