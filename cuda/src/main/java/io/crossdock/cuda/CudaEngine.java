@@ -5,6 +5,7 @@ import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.cuda.driver.Closing;
 import io.crossdock.cuda.driver.Gpu;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -37,7 +38,7 @@ final class CudaEngine implements EngineBackend {
       PeerLinks links = resources.add(PeerLinks.exchange(gpu, group, geometry.byteSize, failure));
       return open(new CudaContext.Parts(spec, gpu, links, resources), group);
     } catch (RuntimeException | Error e) {
-      closeAfter(resources, e);
+      Closing.after(e, resources);
       throw e;
     }
   }
@@ -63,14 +64,6 @@ final class CudaEngine implements EngineBackend {
               + links.ranksOnGpu()
               + ", multiprocessors="
               + gpu.numSms());
-    }
-  }
-
-  private static void closeAfter(Resources resources, Throwable failure) {
-    try {
-      resources.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 
