@@ -53,8 +53,9 @@ final class OverlapRun {
     long rows = (long) base.tokens() * buffer.group().size();
     long local = base.experts() / buffer.group().size();
     this.y = Tensor.allocate(arena, DType.BF16, local, rows, base.hidden());
+    long even = BusyWork.stepsOf(task.computeMicros() * 1000);
     for (int batch = 0; batch < homes.length; batch++) {
-      steps[batch] = BusyWork.stepsOf(task.computeNanos(buffer.group().rank(), batch));
+      steps[batch] = Math.max(1, even * task.percentOf(buffer.group().rank(), batch) / 100);
       homes[batch] = Tensor.allocate(arena, DType.BF16, base.tokens(), base.hidden());
     }
   }
