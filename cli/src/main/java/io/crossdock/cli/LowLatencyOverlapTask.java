@@ -48,10 +48,10 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros, int 
   /// @param hooked with hooks
   record Report(Variant plain, Variant hooked) {}
 
-  /// {@return how long a stage of a batch computes on a rank}
-  long computeNanos(int rank, int batch) {
+  /// {@return how long a stage of a batch computes on a rank, in percent of [#computeMicros]}
+  int percentOf(int rank, int batch) {
     boolean longer = rank % 2 == batch % 2;
-    return computeMicros * 10 * (100 + (longer ? unevenPercent : -unevenPercent));
+    return 100 + (longer ? unevenPercent : -unevenPercent);
   }
 
   @Override

@@ -72,9 +72,12 @@ final class OverlapRun implements AutoCloseable {
             : new StreamStages(buffer, MOST_STAGES);
     // No rank allocates beside a kernel of another that waits for it.
     buffer.group().barrier();
+    long micros = task.computeMicros();
+    long even =
+        micros > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, micros * 1000) : 0;
     for (int batch = 0; batch < steps.length; batch++) {
-      long nanos = task.computeNanos(buffer.group().rank(), batch);
-      steps[batch] = nanos > 0 ? StandInWork.stepsOf(buffer, StandInWork.Extent.RANK, nanos) : 0;
+      int percent = task.percentOf(buffer.group().rank(), batch);
+      steps[batch] = even == 0 ? 0 : Math.max(1, even * percent / 100);
     }
   }
 

@@ -6,6 +6,7 @@ import io.crossdock.core.Mode;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.cuda.driver.Closing;
 import io.crossdock.cuda.driver.Gpu;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -43,7 +44,7 @@ final class CudaEngine implements EngineBackend {
       PeerLinks links = resources.add(PeerLinks.exchange(gpu, group, geometry.byteSize, failure));
       return open(new CudaContext.Parts(spec, gpu, links, resources), group);
     } catch (RuntimeException | Error e) {
-      closeAfter(resources, e);
+      Closing.after(e, resources);
       throw e;
     }
   }
@@ -69,14 +70,6 @@ final class CudaEngine implements EngineBackend {
               + links.ranksOnGpu()
               + ", multiprocessors="
               + gpu.numSms());
-    }
-  }
-
-  private static void closeAfter(Resources resources, Throwable failure) {
-    try {
-      resources.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.crossdock.cuda;
 
 import io.crossdock.cuda.driver.CaptureMode;
+import io.crossdock.cuda.driver.Closing;
 import io.crossdock.cuda.driver.Graph;
 import io.crossdock.cuda.driver.GraphExec;
 
@@ -32,19 +33,11 @@ public final class CudaGraph implements AutoCloseable {
     try (CudaStream.Current _ = stream.makeCurrent()) {
       work.run();
     } catch (RuntimeException | Error e) {
-      abandon(stream, e);
+      Closing.after(e, () -> stream.driver().endCapture().close());
       throw e;
     }
     try (Graph graph = stream.driver().endCapture()) {
       return new CudaGraph(graph.instantiate());
-    }
-  }
-
-  private static void abandon(CudaStream stream, Throwable failure) {
-    try {
-      stream.driver().endCapture().close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 

@@ -3,6 +3,7 @@ package io.crossdock.cuda;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.PeerProcess;
+import io.crossdock.cuda.driver.Closing;
 import io.crossdock.cuda.driver.DeviceMemory;
 import io.crossdock.cuda.driver.FabricHandle;
 import io.crossdock.cuda.driver.FabricMemory;
@@ -56,16 +57,8 @@ final class PeerLinks implements AutoCloseable {
       gather(group, attempt(() -> links.connect(gpu, offers)));
       return links;
     } catch (RuntimeException | Error e) {
-      closeAfter(links, e);
+      Closing.after(e, links);
       throw e;
-    }
-  }
-
-  private static void closeAfter(PeerLinks links, Throwable failure) {
-    try {
-      links.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 

@@ -37,16 +37,8 @@ public final class FabricMemory implements ShareableMemory {
     try {
       return new FabricMemory(physical, MappedRange.of(physical));
     } catch (RuntimeException e) {
-      closeAfter(physical, e);
+      Closing.after(e, physical);
       throw e;
-    }
-  }
-
-  private static void closeAfter(PhysicalMemory physical, RuntimeException failure) {
-    try {
-      physical.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 

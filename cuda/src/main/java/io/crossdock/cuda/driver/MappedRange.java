@@ -17,15 +17,6 @@ final class MappedRange implements AutoCloseable {
     this.byteSize = byteSize;
   }
 
-  /// Part of a release, so that a failure of one does not keep another from being tried.
-  ///
-  /// Confined to one thread.
-  @FunctionalInterface
-  private interface Release extends AutoCloseable {
-    @Override
-    void close();
-  }
-
   /// Maps all of the memory, for the GPU of its context.
   static MappedRange of(PhysicalMemory memory) {
     MappedRange range = reserve(memory.context(), memory.byteSize());
@@ -34,7 +25,7 @@ final class MappedRange implements AutoCloseable {
       range.allow(memory.context().gpu());
       return range;
     } catch (RuntimeException e) {
-      closeAfter(range, e);
+      Closing.after(e, range);
       throw e;
     }
   }
@@ -48,14 +39,6 @@ final class MappedRange implements AutoCloseable {
     }
     long address = scratch.segment().get(JAVA_LONG, 0);
     return new MappedRange(context, new Handle(Owned.ADDRESS_RANGE, address), byteSize);
-  }
-
-  private static void closeAfter(MappedRange range, RuntimeException failure) {
-    try {
-      range.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
-    }
   }
 
   private void map(PhysicalMemory memory) {
@@ -88,12 +71,18 @@ final class MappedRange implements AutoCloseable {
     }
     context.makeCurrent();
     long address = handle.closedValue();
-    try (Release _ =
-        () ->
-            Driver.checkRelease(Driver.ADDRESS_FREE, Driver.ADDRESS_FREE.call(address, byteSize))) {
+    try {
       if (mapped) {
         Driver.checkRelease(Driver.MEMORY_UNMAP, Driver.MEMORY_UNMAP.call(address, byteSize));
       }
+    } catch (RuntimeException e) {
+      Closing.after(e, () -> free(address));
+      throw e;
     }
+    free(address);
+  }
+
+  private void free(long address) {
+    Driver.checkRelease(Driver.ADDRESS_FREE, Driver.ADDRESS_FREE.call(address, byteSize));
   }
 }

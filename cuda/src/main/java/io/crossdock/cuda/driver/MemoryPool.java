@@ -18,8 +18,6 @@ public final class MemoryPool implements AutoCloseable {
   static final int LOCATION_TYPE_OFFSET = 8;
   static final int LOCATION_ID_OFFSET = 12;
 
-  private static final int ALLOCATION_PINNED = 1;
-  private static final int LOCATION_DEVICE = 1;
   private static final int RELEASE_THRESHOLD = 4;
 
   private final Context context;
@@ -38,8 +36,8 @@ public final class MemoryPool implements AutoCloseable {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
     MemorySegment properties = scratch.segment().asSlice(0, PROPERTIES_BYTES).fill((byte) 0);
-    properties.set(JAVA_INT, 0, ALLOCATION_PINNED);
-    properties.set(JAVA_INT, LOCATION_TYPE_OFFSET, LOCATION_DEVICE);
+    properties.set(JAVA_INT, 0, AllocationStructs.ALLOCATION_PINNED);
+    properties.set(JAVA_INT, LOCATION_TYPE_OFFSET, AllocationStructs.LOCATION_DEVICE);
     properties.set(JAVA_INT, LOCATION_ID_OFFSET, context.gpu().device());
     long answer = scratch.address() + PROPERTIES_BYTES;
     Driver.POOL_CREATE.check(Driver.POOL_CREATE.call(answer, properties.address()));
@@ -49,16 +47,8 @@ public final class MemoryPool implements AutoCloseable {
       created.keepEverything();
       return created;
     } catch (RuntimeException e) {
-      closeAfter(created, e);
+      Closing.after(e, created);
       throw e;
-    }
-  }
-
-  private static void closeAfter(MemoryPool pool, RuntimeException failure) {
-    try {
-      pool.close();
-    } catch (RuntimeException e) {
-      failure.addSuppressed(e);
     }
   }
 
