@@ -10,6 +10,7 @@ package io.crossdock.cuda.driver;
 public final class Context implements AutoCloseable {
   private final Gpu gpu;
   private final Handle handle;
+  private final PinnedSpares pinnedSpares = new PinnedSpares();
 
   private Context(Gpu gpu, Handle handle) {
     this.gpu = gpu;
@@ -63,6 +64,10 @@ public final class Context implements AutoCloseable {
     }
   }
 
+  PinnedSpares pinnedSpares() {
+    return pinnedSpares;
+  }
+
   /// {@return bytes of the GPU's memory that nobody uses}
   public long freeBytes() {
     makeCurrent();
@@ -76,6 +81,8 @@ public final class Context implements AutoCloseable {
   @Override
   public void close() {
     if (handle.close()) {
+      Driver.CONTEXT_SET_CURRENT.check(Driver.CONTEXT_SET_CURRENT.call(handle.closedValue()));
+      pinnedSpares.close();
       Driver.checkRelease(Driver.CONTEXT_RELEASE, Driver.CONTEXT_RELEASE.call(gpu.device()));
     }
   }

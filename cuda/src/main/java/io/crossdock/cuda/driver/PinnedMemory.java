@@ -13,23 +13,29 @@ public final class PinnedMemory implements AutoCloseable {
 
   private final Context context;
   private final Handle handle;
-  private final long deviceAddress;
+  private final PinnedSpares.Block block;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment segment;
 
-  private PinnedMemory(Context context, long address, long deviceAddress, long byteSize) {
+  private PinnedMemory(Context context, PinnedSpares.Block block, long byteSize) {
     this.context = context;
-    this.handle = new Handle(Owned.PINNED_MEMORY, address);
-    this.deviceAddress = deviceAddress;
-    this.segment = RawMemory.view(address, byteSize, arena);
+    this.handle = new Handle(Owned.PINNED_MEMORY, block.address());
+    this.block = block;
+    this.segment = RawMemory.view(block.address(), byteSize, arena);
   }
 
-  /// Allocates.
+  /// Takes memory that was given back in this context, or allocates some.
   ///
   /// @param context where
   /// @param byteSize bytes, at least 1
   /// @return the memory
   public static PinnedMemory allocate(Context context, long byteSize) {
+    long rounded = PinnedSpares.roundUp(byteSize);
+    PinnedSpares.Block spare = context.pinnedSpares().take(rounded);
+    return new PinnedMemory(context, spare == null ? make(context, rounded) : spare, byteSize);
+  }
+
+  private static PinnedSpares.Block make(Context context, long byteSize) {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
     int code = Driver.HOST_ALLOCATE.call(scratch.address(), byteSize, PORTABLE | DEVICE_MAP);
@@ -38,7 +44,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
     long address = scratch.word(0);
     try {
-      return new PinnedMemory(context, address, deviceAddressOf(address), byteSize);
+      return new PinnedSpares.Block(address, deviceAddressOf(address), byteSize);
     } catch (RuntimeException e) {
       int freed = Driver.HOST_FREE.call(address);
       if (freed != 0) {
@@ -63,7 +69,7 @@ public final class PinnedMemory implements AutoCloseable {
   /// {@return its address for kernels}
   public long deviceAddress() {
     handle.value();
-    return deviceAddress;
+    return block.deviceAddress();
   }
 
   /// {@return bytes}
@@ -71,13 +77,12 @@ public final class PinnedMemory implements AutoCloseable {
     return segment.byteSize();
   }
 
-  /// Frees the memory; no work of a GPU may use it any more.
+  /// Gives the memory back to the context; no work of a GPU may use it any more.
   @Override
   public void close() {
     if (handle.close()) {
       arena.close();
-      context.makeCurrent();
-      Driver.checkRelease(Driver.HOST_FREE, Driver.HOST_FREE.call(handle.closedValue()));
+      context.pinnedSpares().keep(block);
     }
   }
 }
