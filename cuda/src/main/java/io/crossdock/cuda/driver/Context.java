@@ -10,7 +10,8 @@ package io.crossdock.cuda.driver;
 public final class Context implements AutoCloseable {
   private final Gpu gpu;
   private final Handle handle;
-  private final PinnedSpares pinnedSpares = new PinnedSpares();
+  private final Spares<Long, PinnedMemory.Block> sparePinned = new Spares<>();
+  private final Spares<Stream.Use, Long> spareStreams = new Spares<>();
 
   private Context(Gpu gpu, Handle handle) {
     this.gpu = gpu;
@@ -64,8 +65,14 @@ public final class Context implements AutoCloseable {
     }
   }
 
-  PinnedSpares pinnedSpares() {
-    return pinnedSpares;
+  /// Pinned memory by its size.
+  Spares<Long, PinnedMemory.Block> sparePinned() {
+    return sparePinned;
+  }
+
+  /// Idle streams.
+  Spares<Stream.Use, Long> spareStreams() {
+    return spareStreams;
   }
 
   /// {@return bytes of the GPU's memory that nobody uses}
@@ -82,7 +89,8 @@ public final class Context implements AutoCloseable {
   public void close() {
     if (handle.close()) {
       Driver.CONTEXT_SET_CURRENT.check(Driver.CONTEXT_SET_CURRENT.call(handle.closedValue()));
-      pinnedSpares.close();
+      spareStreams.releaseAll(Stream::destroy);
+      sparePinned.releaseAll(PinnedMemory.Block::free);
       Driver.checkRelease(Driver.CONTEXT_RELEASE, Driver.CONTEXT_RELEASE.call(gpu.device()));
     }
   }

@@ -10,14 +10,25 @@ import java.lang.foreign.MemorySegment;
 public final class PinnedMemory implements AutoCloseable {
   private static final int PORTABLE = 1;
   private static final int DEVICE_MAP = 2;
+  private static final long SMALLEST_BYTES = 4096;
 
   private final Context context;
   private final Handle handle;
-  private final PinnedSpares.Block block;
+  private final Block block;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment segment;
 
-  private PinnedMemory(Context context, PinnedSpares.Block block, long byteSize) {
+  /// Memory as the host sees it, and as kernels do.
+  ///
+  /// Safe for any thread.
+  record Block(long address, long deviceAddress, long byteSize) {
+    /// Waits until the whole GPU is idle, and keeps other threads out of the driver meanwhile.
+    void free() {
+      Driver.checkRelease(Driver.HOST_FREE, Driver.HOST_FREE.call(address));
+    }
+  }
+
+  private PinnedMemory(Context context, Block block, long byteSize) {
     this.context = context;
     this.handle = new Handle(Owned.PINNED_MEMORY, block.address());
     this.block = block;
@@ -30,12 +41,17 @@ public final class PinnedMemory implements AutoCloseable {
   /// @param byteSize bytes, at least 1
   /// @return the memory
   public static PinnedMemory allocate(Context context, long byteSize) {
-    long rounded = PinnedSpares.roundUp(byteSize);
-    PinnedSpares.Block spare = context.pinnedSpares().take(rounded);
+    long rounded = roundUp(byteSize);
+    Block spare = context.sparePinned().take(rounded);
     return new PinnedMemory(context, spare == null ? make(context, rounded) : spare, byteSize);
   }
 
-  private static PinnedSpares.Block make(Context context, long byteSize) {
+  /// {@return the size of the block that holds so many bytes: a power of two}
+  static long roundUp(long byteSize) {
+    return 2 * Long.highestOneBit(Math.max(SMALLEST_BYTES, byteSize) - 1);
+  }
+
+  private static Block make(Context context, long byteSize) {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
     int code = Driver.HOST_ALLOCATE.call(scratch.address(), byteSize, PORTABLE | DEVICE_MAP);
@@ -44,7 +60,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
     long address = scratch.word(0);
     try {
-      return new PinnedSpares.Block(address, deviceAddressOf(address), byteSize);
+      return new Block(address, deviceAddressOf(address), byteSize);
     } catch (RuntimeException e) {
       int freed = Driver.HOST_FREE.call(address);
       if (freed != 0) {
@@ -82,7 +98,7 @@ public final class PinnedMemory implements AutoCloseable {
   public void close() {
     if (handle.close()) {
       arena.close();
-      context.pinnedSpares().keep(block);
+      context.sparePinned().keep(block.byteSize, block);
     }
   }
 }

@@ -28,26 +28,34 @@ public final class Stream implements AutoCloseable {
 
   private final Context context;
   private final Handle handle;
-  private final boolean owned;
 
-  private Stream(Context context, Handle handle, boolean owned) {
+  /// Null if someone else destroys it.
+  private final Use use;
+
+  private Stream(Context context, long stream, Use use) {
     this.context = context;
-    this.handle = handle;
-    this.owned = owned;
+    this.handle = new Handle(Owned.STREAM, stream);
+    this.use = use;
   }
 
-  /// Creates a stream that does not wait for the default stream.
+  /// Takes an idle stream that was closed in this context, or creates one. It does not wait for the
+  /// default stream.
   ///
   /// @param context where
   /// @param use what it is for
   /// @return the stream
   public static Stream create(Context context, Use use) {
+    Long spare = context.spareStreams().take(use);
+    return new Stream(context, spare == null ? make(context, use) : spare, use);
+  }
+
+  private static long make(Context context, Use use) {
     context.makeCurrent();
     Scratch scratch = Scratch.get();
     int priority = priority(use, scratch);
     int code = Driver.STREAM_CREATE.call(scratch.address(), NON_BLOCKING, priority);
     Driver.STREAM_CREATE.check(code);
-    return new Stream(context, new Handle(Owned.STREAM, scratch.word(0)), true);
+    return scratch.word(0);
   }
 
   /// Lower numbers go first. A GPU without priorities answers 0 to 0.
@@ -65,7 +73,7 @@ public final class Stream implements AutoCloseable {
   /// @param rawHandle a `CUstream` or `cudaStream_t`; 0 is the default stream
   /// @return the stream
   public static Stream wrap(Context context, long rawHandle) {
-    return new Stream(context, new Handle(Owned.STREAM, rawHandle), false);
+    return new Stream(context, rawHandle, null);
   }
 
   /// {@return its context}
@@ -199,13 +207,26 @@ public final class Stream implements AutoCloseable {
     Driver.SET_BYTES.check(Driver.SET_BYTES.call(address, value, byteSize, handle.value()));
   }
 
-  /// Destroys an own stream. Returns at once; work that is enqueued still runs.
+  /// Gives an own stream back to the context. Returns at once; work that is enqueued still runs.
   @Override
   public void close() {
-    if (handle.close() && owned) {
+    if (handle.close() && use != null) {
       context.makeCurrent();
-      Driver.checkRelease(Driver.STREAM_DESTROY, Driver.STREAM_DESTROY.call(handle.closedValue()));
+      if (isIdle()) {
+        context.spareStreams().keep(use, handle.closedValue());
+      } else {
+        destroy(handle.closedValue());
+      }
     }
+  }
+
+  /// False also where the driver does not tell, as while the stream is captured.
+  private boolean isIdle() {
+    return Driver.STREAM_QUERY.call(handle.closedValue()) == 0;
+  }
+
+  static void destroy(long stream) {
+    Driver.checkRelease(Driver.STREAM_DESTROY, Driver.STREAM_DESTROY.call(stream));
   }
 
   @Override
