@@ -419,6 +419,7 @@ struct LlRows {
   u64 piece_channels;
   u64 num_pieces;  // of a row
   u64 num_stages;  // pieces that a block casts at a time
+  u64 fetched;     // where the stages of pieces that are yet to be cast begin, in shared memory; 0 for none
 };
 
 // Where a dispatch packs what arrives.

@@ -22,8 +22,9 @@ struct LlTarget {
   u64 scales;
 };
 
-// Shared memory: | plan | targets | stages of each half |
+// Shared memory: | plan | targets | stages of each half | stages of what is yet to be cast |
 struct LlSendMemory {
+  char* begin;
   u32* plan;
   LlTarget* targets;
   char* stages;
@@ -32,7 +33,8 @@ struct LlSendMemory {
 __device__ inline LlSendMemory ll_send_memory() {
   extern __shared__ __align__(128) char send_memory[];
   LlTarget* targets = reinterpret_cast<LlTarget*>(send_memory + kPlanWords * sizeof(u32));
-  return {reinterpret_cast<u32*>(send_memory), targets, reinterpret_cast<char*>(targets + kMaxTargets)};
+  return {send_memory, reinterpret_cast<u32*>(send_memory), targets,
+          reinterpret_cast<char*>(targets + kMaxTargets)};
 }
 
 // The shape of a stage: | piece of a row | its scales |
@@ -75,6 +77,58 @@ __device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u6
   const u64 channels = min(call.ll.hidden - min(first, call.ll.hidden), rows.piece_channels);
   return {rows.x + token * rows.x_pitch + first * sizeof(__nv_bfloat16), static_cast<u32>(token),
           static_cast<u32>(first), static_cast<u32>(channels)};
+}
+
+// Pieces come into shared memory while the block plans, or while the stores of the batch before run.
+struct LlFetch {
+  char* stages;  // null: they are loaded when they are cast
+  u32 pitch_bytes;
+  u64* arrived;  // shared
+  u32 parity;
+};
+
+// By a whole block, which meets before it waits. A block without pieces fetches nothing.
+__device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, bool any) {
+  if (threadIdx.x == 0) {
+    mbarrier_init(arrived, 1);
+    fence_mbarrier_init();
+  }
+  const bool fetches = any && rows.fetched != 0 && is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
+  return {fetches ? shared + rows.fetched : nullptr,
+          static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, 0};
+}
+
+// By the first warp: begins to load some pieces of the block.
+__device__ inline void ll_fetch(const LlCall& call, const LlRows& rows, const LlFetch& fetch, u64 first,
+                                u32 num_pieces) {
+  if (fetch.stages == nullptr || num_pieces == 0 || warp_idx() != 0) {
+    return;
+  }
+  u32 bytes = 0;
+  for (u32 i = lane_idx(); i < num_pieces; i += kWarpThreads) {
+    bytes += ll_piece_at(call, rows, first + i).num_channels * static_cast<u32>(sizeof(__nv_bfloat16));
+  }
+  bytes = __reduce_add_sync(kAllLanes, bytes);
+  if (lane_idx() == 0) {
+    mbarrier_arrive_expect_tx(fetch.arrived, bytes);
+  }
+  __syncwarp();
+  for (u32 i = lane_idx(); i < num_pieces; i += kWarpThreads) {
+    const LlPiece piece = ll_piece_at(call, rows, first + i);
+    if (piece.num_channels != 0) {
+      cp_async_bulk_load(fetch.stages + i * fetch.pitch_bytes, pointer<const void>(piece.from),
+                         piece.num_channels * static_cast<u32>(sizeof(__nv_bfloat16)), fetch.arrived);
+    }
+  }
+}
+
+// By a whole block: what was fetched last is there.
+__device__ inline void ll_await_fetched(LlFetch* fetch) {
+  if (fetch->stages != nullptr) {
+    while (!mbarrier_try_wait_parity(fetch->arrived, fetch->parity)) {
+    }
+    fetch->parity ^= 1;
+  }
 }
 
 // By a whole block: which pieces a batch has.
@@ -160,7 +214,8 @@ struct LlWalk {
 };
 
 // By a whole block: casts the pieces of a batch into their stages.
-__device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch) {
+__device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+                                     const LlFetch& fetch) {
   const LlStage stage = ll_stage_of(call, rows);
   const bool aligned = is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   const bool exact = call.terms.format == kLlFp8;
@@ -174,8 +229,11 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
     for (u32 i = 0; i < kCastAhead; i++) {
       const LlPiece& piece = batch.pieces[min(at.stage, batch.num_pieces - 1)];
       if (at.stage < batch.num_pieces && at.unit * kGroupChannels < piece.num_channels) {
-        words[i] = ll_load_word(
-            piece.from + at.unit * kGroupChannels * sizeof(__nv_bfloat16) + lane * sizeof(uint4), aligned);
+        const u32 within = at.unit * kGroupChannels * static_cast<u32>(sizeof(__nv_bfloat16)) +
+                           lane * static_cast<u32>(sizeof(uint4));
+        words[i] = fetch.stages != nullptr
+                       ? *reinterpret_cast<const uint4*>(fetch.stages + at.stage * fetch.pitch_bytes + within)
+                       : ll_load_word(piece.from + within, aligned);
       }
       at.advance(kLlThreads / kGroupLanes, stage.num_groups);
     }
@@ -371,11 +429,26 @@ __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, con
   cp_async_bulk_commit_group();
 }
 
-// By a whole block: casts a batch, learns where it goes, and begins its stores. False if the call fails.
+// What a block works with.
+struct LlSending {
+  LlTarget* targets;
+  LlRoute route;
+  LlFetch fetch;
+};
+
+// Pieces of a batch that begins with one of the block's.
+__device__ __forceinline__ u32 ll_pieces_from(const LlShare& share, const LlRows& rows, u64 first) {
+  return static_cast<u32>(first < share.num_pieces ? min(share.num_pieces - first, rows.num_stages) : 0);
+}
+
+// By a whole block: casts a batch, learns where it goes, and begins its stores, and the loads of the next.
+// False if the call fails.
 __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
-                                        LlTarget* targets, LlRoute* route) {
+                                        u32 num_next, LlSending* sending) {
+  LlRoute* route = &sending->route;
   if (is_fp8(call.terms)) {
-    ll_cast_batch(call, rows, batch);
+    ll_await_fetched(&sending->fetch);
+    ll_cast_batch(call, rows, batch, sending->fetch);
   } else {
     ll_copy_batch(call, rows, batch);
   }
@@ -383,11 +456,12 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
   }
-  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, targets)) {
+  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->targets)) {
     return false;
   }
-  ll_send_batch(call, rows, batch, targets);
-  ll_send_scales(call, rows, *route, batch, targets);
+  ll_send_batch(call, rows, batch, sending->targets);
+  ll_fetch(call, rows, sending->fetch, batch.first + batch.num_pieces, num_next);
+  ll_send_scales(call, rows, *route, batch, sending->targets);
   return true;
 }
 
@@ -407,29 +481,34 @@ __device__ __forceinline__ LlStart ll_start(const LlCall& call, u64 epoch) {
 __device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, const LlStart& start, u64 epoch,
                                       u64* areas) {
   __shared__ LlPiece pieces[kMaxStages];
+  __shared__ u64 arrived;
   const LlSendMemory memory = ll_send_memory();
   const LlShare share = ll_share_of(call, rows.num_pieces);
   const bool direct = areas != nullptr && call.ll.may_shrink == 0;
-  LlBatch batch = {0, static_cast<u32>(min(share.num_pieces, rows.num_stages)), memory.stages, pieces};
+  LlBatch batch = {0, ll_pieces_from(share, rows, 0), memory.stages, pieces};
+  LlFetch fetch = ll_fetch_into(rows, memory.begin, &arrived, batch.num_pieces != 0);
+  ll_fetch(call, rows, fetch, 0, batch.num_pieces);
   ll_deal_pieces(call, rows, batch);
   if (!ll_plan(call, {share, start.held, memory.plan, direct}, start.beginning, epoch)) {
+    ll_await_fetched(&fetch);
     return kLlFailed;
   }
   const bool offered = direct && start.beginning.unmasked != 0;
   if (call.ll.may_shrink == 0) {
     ll_announce(call, epoch, offered);
   }
-  LlRoute route = {offered ? kLlUndecided : kLlThroughLanes, areas, epoch};
+  LlSending sending = {memory.targets, {offered ? kLlUndecided : kLlThroughLanes, areas, epoch}, fetch};
   const u32 half_bytes = static_cast<u32>(rows.num_stages) * ll_stage_of(call, rows).pitch_bytes;
   for (u32 turn = 1;; turn++) {
-    if (!ll_process_batch(call, rows, batch, memory.targets, &route)) {
+    const u32 num_next = ll_pieces_from(share, rows, batch.first + batch.num_pieces);
+    if (!ll_process_batch(call, rows, batch, num_next, &sending)) {
       return kLlFailed;
     }
-    batch.first += batch.num_pieces;
-    if (batch.first >= share.num_pieces) {
-      return route.path;
+    if (num_next == 0) {
+      return sending.route.path;
     }
-    batch.num_pieces = static_cast<u32>(min(share.num_pieces - batch.first, rows.num_stages));
+    batch.first += batch.num_pieces;
+    batch.num_pieces = num_next;
     batch.stages = memory.stages + turn % kStageHalves * half_bytes;
     cp_async_bulk_wait_group_read<kStageHalves - 1>();
     __syncthreads();

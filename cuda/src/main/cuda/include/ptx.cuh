@@ -63,6 +63,17 @@ __device__ __forceinline__ u64 atom_add_acq_rel_gpu(u64* counter, u64 value) {
   return before;
 }
 
+// Kernels of a graph may be brought to the GPU before the one in front of them is over. This waits until it
+// is, and what it did is visible; elsewhere it does nothing.
+__device__ __forceinline__ void grid_dependency_wait() {
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+// By each block, or its end: the next kernel may be brought to the GPU.
+__device__ __forceinline__ void grid_launch_dependents() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
 // Orders generic accesses of this thread against bulk copies of the same memory.
 __device__ __forceinline__ void fence_proxy_async() {
   asm volatile("fence.proxy.async;" ::: "memory");

@@ -135,6 +135,7 @@ __device__ inline void ll_reply_through_lanes(const LlCall& call, u64 y, u64 epo
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_reply(const __grid_constant__ LlReplyArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   ll_reply_through_lanes(call, args.y, epoch);
@@ -360,12 +361,16 @@ __device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64
   __shared__ LlSummand summands[kMaxSummands];
   const LlSumming summing = ll_summing_of(call);
   ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
-  if (ll_await_flags(call, epoch, places)) {
+  const bool came = ll_await_flags(call, epoch, places);
+  // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
+  grid_launch_dependents();
+  if (came) {
     ll_sum_rows(call, sums, epoch, places, summands);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
@@ -388,6 +393,7 @@ __device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch) {
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_combine(const __grid_constant__ LlCombineArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
@@ -425,6 +431,7 @@ __device__ inline bool ll_can_clean(const LlCall& call, u64 epoch) {
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_clean(const __grid_constant__ LlCleanArgs args) {
+  grid_dependency_wait();
   __shared__ u32 places[kMaxLowLatencyRanks];
   __shared__ u32 ready;
   const LlCall& call = args.call;
@@ -444,6 +451,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
 
 extern "C" __global__ void __launch_bounds__(kWarpThreads, 1)
     ll_refuse(const __grid_constant__ LlRefuseArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   const bool ready = ll_can_begin(call, epoch);
@@ -456,6 +464,7 @@ extern "C" __global__ void __launch_bounds__(kWarpThreads, 1)
 // Waits until all ranks have read the outputs of an area.
 extern "C" __global__ void __launch_bounds__(kWarpThreads, 1)
     ll_await_pulled(const __grid_constant__ LlAwaitPulledArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
   const u64 epoch = ld_relaxed_gpu(&local->epoch);

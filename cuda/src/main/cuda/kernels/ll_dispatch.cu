@@ -39,6 +39,7 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
+  grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   ll_send_rows(call, args.rows, ll_start(call, epoch), epoch, nullptr);
@@ -132,6 +133,7 @@ __device__ inline void ll_pack_rows(const LlCall& call, const LlPacked& packed, 
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid_constant__ LlPackArgs args) {
+  grid_dependency_wait();
   __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
@@ -183,6 +185,7 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_dispatch(const __grid_constant__ LlDispatchArgs args) {
+  grid_dependency_wait();
   __shared__ u64 areas[kMaxLowLatencyRanks];
   __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
@@ -210,6 +213,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     if (start.beginning.read == 0) {
       ll_await_readers(call, epoch);
     }
+    grid_launch_dependents();
     ll_end(call, epoch, kLlWhole);
   }
 }

@@ -15,6 +15,12 @@ final class CommStream extends GpuStream {
   private long first;
   private boolean submitting;
 
+  /// The stream of a caller who records, while it gets what is enqueued; else null.
+  private GpuStream recorder;
+
+  /// True if what comes next is yet to be put behind the caller's stream.
+  private boolean followsLater;
+
   CommStream(Stream driver, CallLog log) {
     super(driver);
     this.log = log;
@@ -23,6 +29,24 @@ final class CommStream extends GpuStream {
   /// The wait needs the stream, and the stream the wait.
   void connect(CallWait callWait) {
     wait = callWait;
+  }
+
+  @Override
+  Stream driver() {
+    return recorder == null ? super.driver() : recorder.driver();
+  }
+
+  /// True while what the calling thread enqueues goes into a graph.
+  boolean isRecording() {
+    return isCapturing() || isRecordedBy(currentOnGpu());
+  }
+
+  /// True if a caller records on its stream and this one has no part in it yet. A call that the
+  /// caller waits for is then enqueued on that stream itself: a graph without forks runs on the
+  /// stream that launches it, while branches get streams of the driver's own, which may share a
+  /// hardware queue with the kernel of a peer that waits.
+  private boolean isRecordedBy(GpuStream current) {
+    return current != null && current != this && current.isCapturing() && !isCapturing();
   }
 
   /// True while the work that runs was asked for by a thread whose current stream is of a GPU: the
@@ -50,7 +74,20 @@ final class CommStream extends GpuStream {
   }
 
   @Override
+  public void follow() {
+    followsLater = isRecordedBy(currentOnGpu());
+    if (!followsLater) {
+      super.follow();
+    }
+  }
+
+  /// In a graph the work becomes a branch of its own.
+  @Override
   public EventOverlap submit(Runnable work) {
+    if (followsLater) {
+      followsLater = false;
+      super.follow();
+    }
     submitting = true;
     long after = run(work);
     if (mark != null) {
@@ -87,11 +124,25 @@ final class CommStream extends GpuStream {
   @Override
   public void execute(Runnable work) {
     GpuStream current = currentOnGpu();
+    if (isRecordedBy(current)) {
+      followsLater = false;
+      runOn(current, work);
+      return;
+    }
     long after = run(work);
     if (current == null) {
       wait.join(after, log.issued());
     } else {
       current.waitFor(this);
+    }
+  }
+
+  private void runOn(GpuStream caller, Runnable work) {
+    recorder = caller;
+    try {
+      run(work);
+    } finally {
+      recorder = null;
     }
   }
 

@@ -139,7 +139,11 @@ final class CudaContext {
     if (kernel.isLowLatency()) {
       stats.lowLatency(numBlocks);
     }
-    launcher.run(comm.driver(), numBlocks, sharedBytes);
+    if (kernel.isLowLatency() && comm.isRecording()) {
+      launcher.runEarly(comm.driver(), numBlocks, sharedBytes);
+    } else {
+      launcher.run(comm.driver(), numBlocks, sharedBytes);
+    }
   }
 
   /// What must hold before a call is reserved: the buffer is usable, and the blocks that the call
@@ -165,7 +169,7 @@ final class CudaContext {
   ///
   /// @return names the report until the next call begins
   Ticket begin() {
-    if (comm.isCapturing()) {
+    if (comm.isRecording()) {
       long number = log.beginSticky();
       ticket.set(log.stickyAddress(number), number, true);
       return ticket;
@@ -207,13 +211,13 @@ final class CudaContext {
       return 1;
     }
     if (!handle.areCountsKnown()) {
-      if (comm.isCapturing()) {
+      if (comm.isRecording()) {
         throw notCaptured("windows may be too small and counts are not on the host");
       }
       handle.materialise();
     }
     int rounds = rounds(handle);
-    if (rounds > 1 && comm.isCapturing()) {
+    if (rounds > 1 && comm.isRecording()) {
       throw notCaptured("windows are too small: rounds=" + rounds);
     }
     return rounds;
@@ -230,7 +234,7 @@ final class CudaContext {
   /// Publishes that this rank's call was invalid, and waits until that is done. A graph that is
   /// captured runs nothing, so there nobody waits for the call.
   void refuse(String reason) {
-    if (comm.isCapturing()) {
+    if (comm.isRecording()) {
       return;
     }
     Launcher launcher = launchers.get(Kernel.REFUSE_CALL);

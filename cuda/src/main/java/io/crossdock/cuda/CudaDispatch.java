@@ -131,7 +131,7 @@ final class CudaDispatch {
 
   private void enterFresh(DispatchCall call) {
     boolean waits = call.numWorstTokens == 0 || context.mayNeedRounds();
-    if (waits && context.comm.isCapturing()) {
+    if (waits && context.comm.isRecording()) {
       throw CudaContext.notCaptured("counts of a fresh dispatch are needed on the host");
     }
     HandleBlocks.Block block = context.blocks.take();

@@ -37,7 +37,17 @@ public final class CudaGraph implements AutoCloseable {
       throw e;
     }
     try (Graph graph = stream.driver().endCapture()) {
-      return new CudaGraph(graph.instantiate());
+      return new CudaGraph(uploaded(graph.instantiate(), stream));
+    }
+  }
+
+  private static GraphExec uploaded(GraphExec exec, CudaStream stream) {
+    try {
+      exec.upload(stream.driver());
+      return exec;
+    } catch (RuntimeException | Error e) {
+      Closing.after(e, exec::close);
+      throw e;
     }
   }
 

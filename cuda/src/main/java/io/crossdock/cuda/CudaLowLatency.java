@@ -127,6 +127,7 @@ final class CudaLowLatency implements LowLatencySession {
     launcher.put(SENT_ROWS + 16, plan.pieceChannels());
     launcher.put(SENT_ROWS + 24, plan.numPieces());
     launcher.put(SENT_ROWS + 32, plan.numStages());
+    launcher.put(SENT_ROWS + 40, plan.fetchedAt());
     if (!call.hooked) {
       handle.received = true;
       putReceive(kernel, launcher, call);
@@ -289,7 +290,7 @@ final class CudaLowLatency implements LowLatencySession {
   @Override
   public void refuse(String reason) {
     context.health.checkUsable();
-    if (context.comm.isCapturing()) {
+    if (context.comm.isRecording()) {
       return;
     }
     Launcher launcher = context.launcher(Kernel.LL_REFUSE);

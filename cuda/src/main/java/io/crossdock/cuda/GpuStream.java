@@ -28,7 +28,8 @@ abstract class GpuStream extends ExecutionStream {
     return currentOrNull() instanceof GpuStream stream ? stream : null;
   }
 
-  final Stream driver() {
+  /// Where the work that is enqueued goes.
+  Stream driver() {
     return driver;
   }
 
@@ -38,7 +39,7 @@ abstract class GpuStream extends ExecutionStream {
 
   /// True while what is enqueued goes into a graph.
   final boolean isCapturing() {
-    return driver.isCapturing();
+    return driver().isCapturing();
   }
 
   /// Later work of this stream comes after what another one got so far.

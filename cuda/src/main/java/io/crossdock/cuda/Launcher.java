@@ -84,9 +84,18 @@ final class Launcher {
   }
 
   void run(Stream stream, int numBlocks, int sharedBytes) {
+    launch.run(stream, shape(numBlocks, sharedBytes));
+  }
+
+  /// The same for a kernel that waits by itself for the one before it.
+  void runEarly(Stream stream, int numBlocks, int sharedBytes) {
+    launch.runEarly(stream, shape(numBlocks, sharedBytes));
+  }
+
+  private LaunchShape shape(int numBlocks, int sharedBytes) {
     if (shape.numBlocks() != numBlocks || shape.dynamicSharedBytes() != sharedBytes) {
       shape = new LaunchShape(numBlocks, numThreads, sharedBytes);
     }
-    launch.run(stream, shape);
+    return shape;
   }
 }

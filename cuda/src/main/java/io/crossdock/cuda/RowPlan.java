@@ -10,8 +10,9 @@ import io.crossdock.core.BufferSpec;
 /// @param pieceChannels channels of a piece; the last of a row may have fewer
 /// @param numPieces of a row
 /// @param numStages pieces that a block casts at a time
+/// @param fetchedAt byte offset of the stages that hold pieces yet to be cast; 0 for none
 /// @param sharedBytes dynamic shared memory of a block
-record RowPlan(int pieceChannels, int numPieces, int numStages, int sharedBytes) {
+record RowPlan(int pieceChannels, int numPieces, int numStages, int fetchedAt, int sharedBytes) {
   /// Four scales of 128 channels: a word of packed ones.
   private static final int PIECE_ALIGNMENT = 512;
 
@@ -53,6 +54,11 @@ record RowPlan(int pieceChannels, int numPieces, int numStages, int sharedBytes)
       int bytes = isFp8 ? channels + scales : channels * 2;
       return Math.ceilDiv(bytes, STAGE_ALIGNMENT) * STAGE_ALIGNMENT;
     }
+
+    /// What is cast comes from memory as BF16.
+    private int fetchedBytes(int channels) {
+      return isFp8 ? channels * 2 : 0;
+    }
   }
 
   /// Plans a dispatch.
@@ -66,12 +72,15 @@ record RowPlan(int pieceChannels, int numPieces, int numStages, int sharedBytes)
     int share = Math.max(1, Math.ceilDiv(Math.multiplyExact(rows.numTokens, pieces), numBlocks));
     int most = Math.min(Math.min(MAX_STAGES, MAX_TARGETS / rows.topk), share);
     int room = maxSharedBytes - RESERVED_BYTES - FIXED_BYTES;
-    int stages = Math.min(most, room / stageBytes);
+    int fetchedBytes = rows.fetchedBytes(piece);
+    int stages = Math.min(most, room / (stageBytes + fetchedBytes));
     if (stages < share) {
-      stages = Math.max(1, Math.min(most, room / (HALVES * stageBytes)));
+      stages = Math.max(1, Math.min(most, room / (HALVES * stageBytes + fetchedBytes)));
     }
     int halves = stages < share ? HALVES : 1;
-    return new RowPlan(piece, pieces, stages, FIXED_BYTES + halves * stages * stageBytes);
+    int fetchedAt = FIXED_BYTES + halves * stages * stageBytes;
+    int sharedBytes = fetchedAt + stages * fetchedBytes;
+    return new RowPlan(piece, pieces, stages, fetchedBytes == 0 ? 0 : fetchedAt, sharedBytes);
   }
 
   private static int pieceChannels(Rows rows, int numBlocks) {

@@ -136,7 +136,8 @@ final class Structs {
           .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk");
 
   static final Struct LL_ROWS =
-      Struct.named("LlRows").words("x", "x_pitch", "piece_channels", "num_pieces", "num_stages");
+      Struct.named("LlRows")
+          .words("x", "x_pitch", "piece_channels", "num_pieces", "num_stages", "fetched");
 
   static final Struct LL_PACKED =
       Struct.named("LlPacked")

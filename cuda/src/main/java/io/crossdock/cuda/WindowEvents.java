@@ -59,7 +59,7 @@ final class WindowEvents implements AutoCloseable {
   void awaitRelease(int window) {
     Pending pending = windows[window];
     synchronized (pending) {
-      if (pending.isRecorded && !comm.isCapturing()) {
+      if (pending.isRecorded && !comm.isRecording()) {
         comm.driver().waitFor(pending.event);
         pending.isRecorded = false;
       }

@@ -84,6 +84,7 @@ final class Driver {
 
   static final Symbol GRAPH_INSTANTIATE = bind("cuGraphInstantiateWithFlags", "LLL");
   static final Symbol GRAPH_DESTROY = bind("cuGraphDestroy", "L");
+  static final Symbol GRAPH_UPLOAD = bind("cuGraphUpload", "LL");
   static final Symbol GRAPH_LAUNCH = bind("cuGraphLaunch", "LL");
   static final Symbol GRAPH_EXEC_DESTROY = bind("cuGraphExecDestroy", "L");
 
@@ -94,6 +95,7 @@ final class Driver {
   static final Symbol FUNCTION_SET_ATTRIBUTE = bind("cuFuncSetAttribute", "LII");
   static final Symbol FUNCTION_GET_ATTRIBUTE = bind("cuFuncGetAttribute", "LIL");
   static final Symbol LAUNCH = bind("cuLaunchKernel", "LIIIIIIILLL");
+  static final Symbol LAUNCH_WITH = bind("cuLaunchKernelEx", "LLLL");
 
   static final Symbol MEMORY_ALLOCATE = bind("cuMemAlloc_v2", "LL");
   static final Symbol MEMORY_FREE = bind("cuMemFree_v2", "L");

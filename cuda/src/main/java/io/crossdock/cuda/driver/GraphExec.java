@@ -17,6 +17,14 @@ public final class GraphExec implements AutoCloseable {
     return handle.value();
   }
 
+  /// Brings the graph to the GPU, so that its first launch takes no longer than others.
+  ///
+  /// @param stream where that is enqueued
+  public void upload(Stream stream) {
+    context.makeCurrent();
+    Driver.GRAPH_UPLOAD.check(Driver.GRAPH_UPLOAD.call(handle.value(), stream.rawHandle()));
+  }
+
   /// Enqueues all work of the graph.
   ///
   /// @param stream where
