@@ -104,11 +104,11 @@ __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* ar
   if (warp_idx() == 0) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
     const bool came = ll_await(
-        call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true}, call.waits);
+        call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true, areas}, call.waits);
     const u64 terms = ll_offer(call, true) >> kTermsShift;
     bool direct = true;
     for (u64 peer = lane_idx(); came && peer < call.geometry.num_ranks; peer += kWarpThreads) {
-      const u64 word = *ll_announcement(call, call.geometry.rank, peer, epoch);
+      const u64 word = areas[peer];
       const u64 offer = ll_payload(word);
       const u64 area = offer >> kAreaShift & 1;
       direct = direct && word >> kTagShift == ll_tag(epoch) >> kTagShift && (offer & kOfferBit) != 0 &&
@@ -269,17 +269,38 @@ __device__ __forceinline__ u32 ll_marks_before(const LlPlan& plan, u32 expert, u
   return count;
 }
 
-// By one thread: leaves the place of a choice in the handle, if its expert is among those marked.
-__device__ inline void ll_place_choice(const LlCall& call, const LlPlan& plan, i64 first, u64 token, u64 k) {
-  const i64 expert = ll_expert_at(call, token, k);
-  const u64 at = token * call.topk + k;
+// Where a choice of a token goes.
+struct alignas(16) LlPlaced {
+  i32 expert;  // -1 for none
+  i32 rank;    // among the rows of this rank for the expert
+  i32 slot;    // in the lane
+};
+
+// By one thread: the place of a choice that was left in the handle.
+__device__ __forceinline__ LlPlaced ll_placed_at(const LlCall& call, u64 at) {
+  return {pointer<const i32>(call.handle.choices)[at], pointer<const i32>(call.handle.ranks)[at],
+          pointer<const i32>(call.handle.slots)[at]};
+}
+
+// By one thread: leaves the place of a choice in the handle and in `placed`, if its expert is among those
+// marked.
+__device__ inline void ll_place_choice(const LlCall& call, const LlPlan& plan, i64 first, u64 at,
+                                       LlPlaced* placed) {
+  const u64 token = static_cast<u32>(at) / static_cast<u32>(call.topk);
+  const i64 expert = ll_expert_at(call, token, at - token * call.topk);
+  LlPlaced place = {-1, 0, 0};
   if (expert >= first && expert < first + plan.num_chunk) {
     const u32 rank = ll_marks_before(plan, static_cast<u32>(expert - first), static_cast<u32>(token));
-    pointer<i32>(call.handle.choices)[at] = static_cast<i32>(expert);
-    pointer<i32>(call.handle.ranks)[at] = static_cast<i32>(rank);
-    pointer<i32>(call.handle.slots)[at] = static_cast<i32>(plan.before[expert - first] + rank);
-  } else if (expert < 0) {
-    pointer<i32>(call.handle.choices)[at] = -1;
+    place = {static_cast<i32>(expert), static_cast<i32>(rank),
+             static_cast<i32>(plan.before[expert - first] + rank)};
+    pointer<i32>(call.handle.ranks)[at] = place.rank;
+    pointer<i32>(call.handle.slots)[at] = place.slot;
+  } else if (expert >= 0) {
+    return;
+  }
+  pointer<i32>(call.handle.choices)[at] = place.expert;
+  if (placed != nullptr) {
+    *placed = place;
   }
 }
 
@@ -302,8 +323,10 @@ __device__ __forceinline__ u64 ll_token_of(const LlShare& share, u64 piece) {
 struct LlPlanning {
   LlShare share;
   LlHeld held;
-  u32* memory;  // shared
-  bool direct;  // the counts are announced
+  u32* memory;       // shared
+  bool direct;       // the counts are announced
+  LlPlaced* placed;  // shared: those of the block's first selections
+  u32 num_placed;
 };
 
 // By a whole block: finds the places of all selections of this block's pieces, and tells the counts if the
@@ -320,8 +343,9 @@ __device__ inline bool ll_plan(const LlCall& call, const LlPlanning& planning, c
     ll_tell_counts(call, plan, first, epoch, right && planning.direct && beginning.unmasked != 0);
     for (u64 i = threadIdx.x; i < planning.share.num_pieces * call.topk; i += kLlThreads) {
       const u64 piece = i / call.topk;
-      const u64 token = ll_token_of(planning.share, piece);
-      ll_place_choice(call, plan, static_cast<i64>(first), token, i - piece * call.topk);
+      const u64 at = ll_token_of(planning.share, piece) * call.topk + (i - piece * call.topk);
+      ll_place_choice(call, plan, static_cast<i64>(first), at,
+                      i < planning.num_placed ? planning.placed + i : nullptr);
     }
     const u32 last = plan.num_chunk - 1;
     const bool cut = (first + plan.num_chunk) % num_local != 0;

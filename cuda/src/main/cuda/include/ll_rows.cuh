@@ -22,19 +22,25 @@ struct LlTarget {
   u64 scales;
 };
 
+// A selection has its place until it has its target.
+union LlSelection {
+  LlPlaced placed;
+  LlTarget target;
+};
+
 // Shared memory: | plan | targets | stages of each half | stages of what is yet to be cast |
 struct LlSendMemory {
   char* begin;
   u32* plan;
-  LlTarget* targets;
+  LlSelection* selections;
   char* stages;
 };
 
 __device__ inline LlSendMemory ll_send_memory() {
   extern __shared__ __align__(128) char send_memory[];
-  LlTarget* targets = reinterpret_cast<LlTarget*>(send_memory + kPlanWords * sizeof(u32));
-  return {send_memory, reinterpret_cast<u32*>(send_memory), targets,
-          reinterpret_cast<char*>(targets + kMaxTargets)};
+  LlSelection* selections = reinterpret_cast<LlSelection*>(send_memory + kPlanWords * sizeof(u32));
+  return {send_memory, reinterpret_cast<u32*>(send_memory), selections,
+          reinterpret_cast<char*>(selections + kMaxTargets)};
 }
 
 // The shape of a stage: | piece of a row | its scales |
@@ -285,8 +291,10 @@ struct LlRoute {
 };
 
 // By one thread: where a selection of a piece goes through the lanes.
-__device__ inline LlTarget ll_lane_target(const LlCall& call, const LlRoute& route, u64 owner, u64 at) {
-  const u64 slot = pointer<const i32>(call.handle.slots)[at];
+__device__ inline LlTarget ll_lane_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
+                                          u64 at) {
+  const u64 owner = placed.expert / static_cast<i64>(ll_num_local(call));
+  const u64 slot = placed.slot;
   if (is_masked(call, owner) || slot >= call.ll.num_slots) {
     return {0, 0};
   }
@@ -302,12 +310,13 @@ __device__ __forceinline__ u64 ll_scale_columns(const LlCall& call) {
 }
 
 // By one thread: where a selection goes straight, given the rows of lower ranks for its expert.
-__device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& route, u64 expert, u64 at,
-                                            u64 rows_before) {
+__device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
+                                            u64 at, u64 rows_before) {
+  const u64 expert = placed.expert;
   const u64 num_local = ll_num_local(call);
   const u64 owner = expert / num_local;
   const u64 local = expert - owner * num_local;
-  const u64 row = rows_before + pointer<const i32>(call.handle.ranks)[at];
+  const u64 row = rows_before + placed.rank;
   pointer<i32>(call.handle.rows)[at] = static_cast<i32>(row);
   if (row >= ll_result_rows(call)) {
     return {0, 0};
@@ -343,29 +352,30 @@ __device__ inline bool ll_add_counts_before(const LlCall& call, u64 epoch, i64 e
 
 // By a whole block: where the selections of a batch go. False if the call fails.
 __device__ inline bool ll_find_targets(const LlCall& call, const LlRoute& route, const LlBatch& batch,
-                                       LlTarget* targets) {
+                                       LlSelection* selections) {
   const u32 topk = static_cast<u32>(call.topk);
   const u32 num_targets = batch.num_pieces * topk;
   bool came = true;
   for (u32 first = 0; first < num_targets; first += kLlThreads / kSumLanes) {
     const u32 i = first + threadIdx.x / kSumLanes;
     const u32 stage = i / topk;
-    i64 expert = -1;
+    LlPlaced placed = {-1, 0, 0};
     u64 at = 0;
     if (i < num_targets) {
       at = static_cast<u64>(batch.pieces[stage].token) * topk + (i - stage * topk);
-      expert = pointer<const i32>(call.handle.choices)[at];
+      placed = batch.first == 0 ? selections[i].placed : ll_placed_at(call, at);
     }
     u64 rows_before = 0;
-    came = came && (route.path != kLlDirect || ll_add_counts_before(call, route.epoch, expert, &rows_before));
+    came = came &&
+           (route.path != kLlDirect || ll_add_counts_before(call, route.epoch, placed.expert, &rows_before));
+    __syncwarp();
     if (i < num_targets && threadIdx.x % kSumLanes == 0) {
       LlTarget target = {0, 0};
-      if (came && expert >= 0) {
-        target = route.path == kLlDirect
-                     ? ll_direct_target(call, route, expert, at, rows_before)
-                     : ll_lane_target(call, route, expert / static_cast<i64>(ll_num_local(call)), at);
+      if (came && placed.expert >= 0) {
+        target = route.path == kLlDirect ? ll_direct_target(call, route, placed, at, rows_before)
+                                         : ll_lane_target(call, route, placed, at);
       }
-      targets[i] = target;
+      selections[i].target = target;
     }
   }
   return __syncthreads_and(came ? 1 : 0) != 0;
@@ -386,15 +396,15 @@ __device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
 
 // By a whole block, a warp for each destination: the scales of a batch.
 __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, const LlRoute& route,
-                                      const LlBatch& batch, const LlTarget* targets) {
+                                      const LlBatch& batch, const LlSelection* selections) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const bool packed = route.path == kLlDirect && call.terms.format == kLlFp8Ue8m0;
   const u32 per_word = packed ? 4 : 1;
   const u64 pitch = route.path == kLlDirect ? ll_result_rows(call) : 1;
   for (u32 i = warp_idx(); stage.num_groups != 0 && i < batch.num_pieces * topk; i += kLlWarps) {
-    const u64 to = targets[i].scales;
-    if (targets[i].row == 0) {
+    const u64 to = selections[i].target.scales;
+    if (selections[i].target.row == 0) {
       continue;
     }
     const u32 at = i / topk;
@@ -413,16 +423,16 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
 
 // By a whole block: begins the bulk stores of a batch.
 __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
-                                     const LlTarget* targets) {
+                                     const LlSelection* selections) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
-  fence_proxy_async();
   for (u32 i = threadIdx.x; i < batch.num_pieces * topk; i += kLlThreads) {
     const u32 at = i / topk;
     const LlPiece& piece = batch.pieces[at];
-    if (targets[i].row != 0) {
-      cp_async_bulk_store(pointer<char>(targets[i].row + piece.first_channel * channel_bytes),
+    const u64 row = selections[i].target.row;
+    if (row != 0) {
+      cp_async_bulk_store(pointer<char>(row + piece.first_channel * channel_bytes),
                           batch.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
     }
   }
@@ -431,7 +441,7 @@ __device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, con
 
 // What a block works with.
 struct LlSending {
-  LlTarget* targets;
+  LlSelection* selections;
   LlRoute route;
   LlFetch fetch;
 };
@@ -456,12 +466,12 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
   }
-  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->targets)) {
+  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->selections)) {
     return false;
   }
-  ll_send_batch(call, rows, batch, sending->targets);
+  ll_send_batch(call, rows, batch, sending->selections);
   ll_fetch(call, rows, sending->fetch, batch.first + batch.num_pieces, num_next);
-  ll_send_scales(call, rows, *route, batch, sending->targets);
+  ll_send_scales(call, rows, *route, batch, sending->selections);
   return true;
 }
 
@@ -489,7 +499,10 @@ __device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, co
   LlFetch fetch = ll_fetch_into(rows, memory.begin, &arrived, batch.num_pieces != 0);
   ll_fetch(call, rows, fetch, 0, batch.num_pieces);
   ll_deal_pieces(call, rows, batch);
-  if (!ll_plan(call, {share, start.held, memory.plan, direct}, start.beginning, epoch)) {
+  const u32 num_placed = batch.num_pieces * static_cast<u32>(call.topk);
+  const LlPlanning planning = {share,     start.held, memory.plan, direct, &memory.selections->placed,
+                               num_placed};
+  if (!ll_plan(call, planning, start.beginning, epoch)) {
     ll_await_fetched(&fetch);
     return kLlFailed;
   }
@@ -497,7 +510,7 @@ __device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, co
   if (call.ll.may_shrink == 0) {
     ll_announce(call, epoch, offered);
   }
-  LlSending sending = {memory.targets, {offered ? kLlUndecided : kLlThroughLanes, areas, epoch}, fetch};
+  LlSending sending = {memory.selections, {offered ? kLlUndecided : kLlThroughLanes, areas, epoch}, fetch};
   const u32 half_bytes = static_cast<u32>(rows.num_stages) * ll_stage_of(call, rows).pitch_bytes;
   for (u32 turn = 1;; turn++) {
     const u32 num_next = ll_pieces_from(share, rows, batch.first + batch.num_pieces);

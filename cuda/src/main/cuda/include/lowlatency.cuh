@@ -69,8 +69,9 @@ struct LlWait {
   u64 expected;
   u64 epoch;  // of the call
   u64 phase;
-  u32 payload_bits = 0;  // of words that carry a value below their tag
-  bool or_flag = false;  // the peer's flag will do too
+  u32 payload_bits = 0;       // of words that carry a value below their tag
+  bool or_flag = false;       // the peer's flag will do too
+  u64* words_seen = nullptr;  // [R], shared, gets the words
 };
 
 // Marks only grow. A tag is met when it is there, since words without a later call keep theirs.
@@ -177,6 +178,9 @@ __device__ inline bool ll_await(const LlCall& call, const LlWait& wait, u64 wait
       const u64 waited = __shfl_sync(kAllLanes, global_timer(), 0) - start;
       if (!there && ll_is_there(call, wait, peer, waited, &seen)) {
         there = true;
+        if (wait.words_seen != nullptr) {
+          wait.words_seen[peer] = seen;
+        }
         if (waits != 0) {
           atomicMax(atomic_word(pointer<u64>(waits) + peer), turn == 0 ? 0ull : waited);
         }
@@ -221,7 +225,8 @@ __device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
   LlLook look = {in_use == 0, true, true};
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     const bool masked = is_masked(call, peer);
-    const u64 state = ld_acquire_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
+    const u64 state = ld_relaxed_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
+    // An acquire load holds back those after it, so it is the last.
     const u64 mark = ld_acquire_sys(flag_of(call.geometry, call.ll.completed, call.geometry.rank, peer));
     look.ready = look.ready && state != kAborted && (masked || mark >= ll_granting_mark(epoch));
     look.unmasked = look.unmasked && !masked;
@@ -358,6 +363,45 @@ __device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& bo
     }
   }
   __syncthreads();
+}
+
+// How a block came to the end of what it sends: the last one ends the call, once the others that stay for
+// something else have left.
+struct LlArrival {
+  bool last;
+  u64 num_staying;  // others, known to the last
+};
+
+constexpr u32 kStayingShift = 32;
+
+// By a whole block. What the others did before is then visible to the last.
+__device__ inline LlArrival ll_arrive(const LlCall& call, bool stays) {
+  __shared__ u64 before;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    before =
+        atom_add_acq_rel_gpu(&local_state(call.geometry)->arrivals, 1 | (stays ? 1ull << kStayingShift : 0));
+  }
+  __syncthreads();
+  return {static_cast<u32>(before) == gridDim.x - 1, before >> kStayingShift};
+}
+
+// By a whole block that stayed and is not the last.
+__device__ inline void ll_depart(const LlCall& call) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    red_add_release_gpu(&local_state(call.geometry)->departures, 1);
+  }
+}
+
+// By the last block: the others' waits have bounds, so this has.
+__device__ inline void ll_await_departures(const LlCall& call, const LlArrival& arrival) {
+  if (arrival.num_staying != 0) {
+    const u64* departures = &local_state(call.geometry)->departures;
+    while (threadIdx.x == 0 && ld_acquire_gpu(departures) != arrival.num_staying) {
+    }
+    __syncthreads();
+  }
 }
 
 // By one warp: tells all ranks that this rank's call is invalid.

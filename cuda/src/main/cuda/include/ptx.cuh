@@ -47,13 +47,30 @@ __device__ __forceinline__ u64 ld_acquire_sys(const u64* flag) {
   return value;
 }
 
+// For a word that says everything itself, or that an acquire load follows.
+__device__ __forceinline__ u64 ld_relaxed_sys(const u64* word) {
+  u64 value;
+  asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+  return value;
+}
+
 __device__ __forceinline__ u64 ld_relaxed_gpu(const u64* word) {
   u64 value;
   asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
   return value;
 }
 
+__device__ __forceinline__ u64 ld_acquire_gpu(const u64* word) {
+  u64 value;
+  asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+  return value;
+}
+
 // Counters of one grid.
+__device__ __forceinline__ void red_add_release_gpu(u64* counter, u64 value) {
+  asm volatile("red.release.gpu.global.add.u64 [%0], %1;" ::"l"(counter), "l"(value) : "memory");
+}
+
 __device__ __forceinline__ u64 atom_add_acq_rel_gpu(u64* counter, u64 value) {
   u64 before;
   asm volatile("atom.add.acq_rel.gpu.global.u64 %0, [%1], %2;"

@@ -149,7 +149,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
 
 // What a choice of a token adds to its sum. It is found in two steps, the first of which needs no flag.
 struct LlSummand {
-  u64 row;  // address, or kNowhere; before: place among the owner's rows, or kNowhere
+  u64 row;     // address, or kNowhere; before: place among the owner's rows, or kNowhere
+  u64 memory;  // of the owner
   float weight;
   i32 owner;  // -1 for none
 };
@@ -161,14 +162,14 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
   const i64 at = ll_dispatched_at(call, token, k) == expert ? static_cast<i64>(token * call.handle.topk + k)
                                                             : ll_choice_of(call, token, k, expert);
   if (expert < 0 || at < 0) {
-    return {kNowhere, weight, -1};
+    return {kNowhere, 0, weight, -1};
   }
   const u32 num_local = static_cast<u32>(ll_num_local(call));
   const u32 owner = static_cast<u32>(expert) / num_local;
   const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 slot = pointer<const i32>(call.handle.slots)[at];
   const u64 row = first + pointer<const i32>(call.handle.rows)[at];
-  return {row << kSlotBits | slot, weight, static_cast<i32>(owner)};
+  return {row << kSlotBits | slot, peer_memory(call.geometry, owner), weight, static_cast<i32>(owner)};
 }
 
 // By one thread: the second step.
@@ -181,7 +182,7 @@ __device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, const LlSu
     const u64 slot = summand.row & ((1ull << kSlotBits) - 1);
     return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
   }
-  const u64 area = peer_memory(call.geometry, owner) + call.ll.areas + (place - 2) * call.ll.area_pitch;
+  const u64 area = summand.memory + call.ll.areas + (place - 2) * call.ll.area_pitch;
   const u64 row = summand.row >> kSlotBits;
   return area + call.ll.area_outputs + row * call.ll.hidden * sizeof(__nv_bfloat16);
 }
@@ -355,12 +356,15 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
   }
 }
 
-// By a whole block: awaits the flags, then sums. What needs no flag comes before.
-__device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch) {
-  __shared__ u32 places[kMaxLowLatencyRanks];
-  __shared__ LlSummand summands[kMaxSummands];
+// By a whole block: the first step for the first tokens that it sums, which needs no flag.
+__device__ inline void ll_find_first(const LlCall& call, const LlSums& sums, LlSummand* summands) {
   const LlSumming summing = ll_summing_of(call);
   ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
+}
+
+// By a whole block: awaits the flags, then sums.
+__device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
+  __shared__ u32 places[kMaxLowLatencyRanks];
   const bool came = ll_await_flags(call, epoch, places);
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
   grid_launch_dependents();
@@ -370,6 +374,7 @@ __device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
+  __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
@@ -377,22 +382,26 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     ll_skip(call);
     return;
   }
-  ll_await_sums(call, args.sums, epoch);
+  ll_find_first(call, args.sums, summands);
+  ll_await_sums(call, args.sums, epoch, summands);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
 }
 
-// By the first block: lets the homes read the outputs where they are.
-__device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch) {
+// By the first block, whose summands are found beside: lets the homes read the outputs where they are.
+__device__ inline void ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
+                                         LlSummand* summands) {
   ll_begin(call, epoch);
   ll_check_choices(call, threadIdx.x, kLlThreads);
+  ll_find_first(call, sums, summands);
   __syncthreads();
   ll_publish_replied(call, epoch, call.area + 1);
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_combine(const __grid_constant__ LlCombineArgs args) {
+  __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
   const LlCall& call = args.call;
   LocalState* local = local_state(call.geometry);
@@ -404,10 +413,13 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     if (is_last_arrival(&local->arrivals)) {
       ll_publish_replied(call, epoch, kInLanes);
     }
-  } else if (blockIdx.x == 0) {
-    ll_reply_in_place(call, epoch);
   }
-  ll_await_sums(call, args.sums, epoch);
+  if (in_place && blockIdx.x == 0) {
+    ll_reply_in_place(call, args.sums, epoch, summands);
+  } else {
+    ll_find_first(call, args.sums, summands);
+  }
+  ll_await_sums(call, args.sums, epoch, summands);
   if (!is_last_arrival(&local->departures) || warp_idx() != 0) {
     return;
   }

@@ -5,8 +5,8 @@
 //   ll_pack       all blocks   await the flags; rows from the lanes to where they are packed
 //                 last block   completed
 //   ll_dispatch   the same in one kernel. Where no rank has a hook, rows go straight to where they are
-//                 packed: plan, announce counts, cast, await the counts of all, send, flags; the last
-//                 block alone awaits the flags.
+//                 packed: plan, announce counts, cast, await the counts of all, send; the last block alone
+//                 publishes flags and awaits those of the others.
 #include "../include/ll_rows.cuh"
 #include "../include/ll_runs.cuh"
 
@@ -189,25 +189,31 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   __shared__ u64 areas[kMaxLowLatencyRanks];
   __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
-  LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
   const LlStart start = ll_start(call, epoch);
   const LlPath path = ll_send_rows(call, args.rows, start, epoch, areas);
+  const bool direct = path == kLlDirect;
+  if (direct) {
+    ll_write_announced(call, args.packed, epoch);
+  }
   ll_settle_rows();
-  if (is_last_arrival(&local->arrivals)) {
-    ll_publish_sent(call, epoch, path != kLlDirect);
+  const LlArrival arrival = ll_arrive(call, !direct);
+  if (arrival.last) {
+    ll_publish_sent(call, epoch, !direct);
   }
   if (path == kLlThroughLanes) {
     ll_pack_rows(call, args.packed, epoch, places);
-  } else if (path == kLlDirect) {
-    ll_write_announced(call, args.packed, epoch);
   }
-  if (!is_last_arrival(&local->departures)) {
+  if (!arrival.last) {
+    if (!direct) {
+      ll_depart(call);
+    }
     return;
   }
-  if (path == kLlDirect) {
+  if (direct) {
     ll_await_flags(call, epoch, places);
   }
+  ll_await_departures(call, arrival);
   ll_note_path(call, path);
   if (warp_idx() == 0) {
     if (start.beginning.read == 0) {
