@@ -310,6 +310,10 @@ struct BusyArgs {
   u64 sink;
 };
 
+struct ClockArgs {
+  u64 to;
+};
+
 constexpr u64 kSlotSets = 2;
 constexpr u64 kMaxLowLatencyRanks = 1024;
 

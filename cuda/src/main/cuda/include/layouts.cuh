@@ -246,6 +246,11 @@ extern "C" __constant__ const u32 layout_CopyArgs[] = {
     CROSSDOCK_OFFSET(CopyArgs, num_bytes),
 };
 
+extern "C" __constant__ const u32 layout_ClockArgs[] = {
+    sizeof(ClockArgs),
+    CROSSDOCK_OFFSET(ClockArgs, to),
+};
+
 extern "C" __constant__ const u32 layout_BusyArgs[] = {
     sizeof(BusyArgs),
     CROSSDOCK_OFFSET(BusyArgs, num_steps),
@@ -345,6 +350,7 @@ extern "C" __constant__ const u32 layout_LlRows[] = {
     CROSSDOCK_OFFSET(LlRows, piece_channels),
     CROSSDOCK_OFFSET(LlRows, num_pieces),
     CROSSDOCK_OFFSET(LlRows, num_stages),
+    CROSSDOCK_OFFSET(LlRows, fetched),
 };
 
 extern "C" __constant__ const u32 layout_LlPacked[] = {

@@ -93,12 +93,13 @@ struct LlFetch {
   u32 parity;
 };
 
-// By a whole block, which meets before it waits. A block without pieces fetches nothing.
+// By a whole block. A block without pieces fetches nothing.
 __device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, bool any) {
   if (threadIdx.x == 0) {
     mbarrier_init(arrived, 1);
     fence_mbarrier_init();
   }
+  __syncthreads();
   const bool fetches = any && rows.fetched != 0 && is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   return {fetches ? shared + rows.fetched : nullptr,
           static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, 0};

@@ -75,6 +75,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     one.put("pair_us_median", summary.median(size, LowLatencyPhase.PAIR));
     one.put("dispatch_eager_us_median", summary.median(size, LowLatencyPhase.DISPATCH_EAGER));
     one.put("combine_eager_us_median", summary.median(size, LowLatencyPhase.COMBINE_EAGER));
+    one.put("nothing_us_median", summary.median(size, LowLatencyPhase.NOTHING));
     one.put("launch_pair_us_median", summary.median(size, LowLatencyPhase.LAUNCH_PAIR));
     one.put("launch_graph_us_median", summary.median(size, LowLatencyPhase.LAUNCH_GRAPH));
   }

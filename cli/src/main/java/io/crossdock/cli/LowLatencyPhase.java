@@ -34,6 +34,8 @@ enum LowLatencyPhase {
   LAUNCH_PAIR,
   /// What the host needs to replay a graph of both.
   LAUNCH_GRAPH,
+  /// Nothing, timed in a graph as the halves are: what of their times is the clock's.
+  NOTHING,
   /// Work that fills the GPU, alone.
   WORK_ALONE,
   /// The same between the halves of a dispatch.

@@ -103,11 +103,13 @@ final class LowLatencyTable {
     for (int size = 0; size < summary.sizes().size(); size++) {
       out.printf(
           Locale.ROOT,
-          "%6d pair %.1f; launch %.1f call by call, %.1f as a graph%n",
+          "%6d pair %.1f; launch %.1f call by call, %.1f as a graph; timed as the halves are, nothing"
+              + " takes %.1f%n",
           summary.sizes().get(size),
           summary.median(size, LowLatencyPhase.PAIR),
           summary.median(size, LowLatencyPhase.LAUNCH_PAIR),
-          summary.median(size, LowLatencyPhase.LAUNCH_GRAPH));
+          summary.median(size, LowLatencyPhase.LAUNCH_GRAPH),
+          summary.median(size, LowLatencyPhase.NOTHING));
     }
     int largest = summary.largest();
     LowLatencySummary.HookWork work = summary.hookWork(largest);

@@ -82,6 +82,7 @@ class LowLatencySummaryTest {
     micros.put(LowLatencyPhase.DISPATCH_EAGER, times(55, 55, 55));
     micros.put(LowLatencyPhase.LAUNCH_PAIR, times(33, 33, 33));
     micros.put(LowLatencyPhase.LAUNCH_GRAPH, times(6, 6, 6));
+    micros.put(LowLatencyPhase.NOTHING, times(9, 9, 9));
     micros.put(LowLatencyPhase.WORK_ALONE, times(300, 300, 300));
     micros.put(LowLatencyPhase.WORK_BETWEEN_HALVES, times(301, 301, 301));
     micros.put(LowLatencyPhase.WORK_BESIDE_WAITS, times(480, 480, 480));
@@ -124,6 +125,7 @@ class LowLatencySummaryTest {
     assertThat(document.at("/hook_work/between_halves_us").doubleValue()).isEqualTo(301);
     assertThat(document.at("/sizes/0/pair_us_median").doubleValue()).isEqualTo(70);
     assertThat(document.at("/sizes/0/launch_graph_us_median").doubleValue()).isEqualTo(6);
+    assertThat(document.at("/sizes/0/nothing_us_median").doubleValue()).isEqualTo(9);
     assertThat(document.at("/dispatch/us_send_median").doubleValue()).isEqualTo(25);
     assertThat(document.at("/host/gpu").textValue()).isEqualTo("some GPU");
   }

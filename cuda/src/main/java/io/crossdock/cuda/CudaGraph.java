@@ -46,7 +46,7 @@ public final class CudaGraph implements AutoCloseable {
       exec.upload(stream.driver());
       return exec;
     } catch (RuntimeException | Error e) {
-      Closing.after(e, exec::close);
+      Closing.after(e, exec);
       throw e;
     }
   }

@@ -90,7 +90,7 @@ final class CudaSession implements EngineSession {
 
   @Override
   public CallTimer timer() {
-    return new CudaTimer(context.gpu.context(), context.wait.bound());
+    return new CudaTimer(context);
   }
 
   @Override

@@ -14,6 +14,7 @@ enum Kernel {
   CAST_FP8("cast_fp8", Structs.CAST),
   COPY_BYTES("copy_bytes", Structs.COPY),
   BUSY_WORK("busy_work", Structs.BUSY),
+  READ_CLOCK("read_clock", Structs.CLOCK),
   LL_SEND("ll_send", Structs.LL_SEND),
   LL_PACK("ll_pack", Structs.LL_PACK),
   LL_DISPATCH("ll_dispatch", Structs.LL_DISPATCH),

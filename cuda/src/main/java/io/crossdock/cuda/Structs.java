@@ -100,6 +100,8 @@ final class Structs {
 
   static final Struct COPY = Struct.named("CopyArgs").words("from", "to", "num_bytes");
 
+  static final Struct CLOCK = Struct.named("ClockArgs").words("to");
+
   static final Struct BUSY = Struct.named("BusyArgs").words("num_steps", "sink");
 
   static final Struct LL_GEOMETRY =
@@ -186,6 +188,7 @@ final class Structs {
           CAST,
           COPY,
           BUSY,
+          CLOCK,
           LL_GEOMETRY,
           LL_TERMS,
           LL_FLAG,
