@@ -71,7 +71,7 @@ final class CudaContext {
     control = resources.add(new Control(gpu, geometry, links));
     health = new Health(control, rank);
     log = resources.add(new CallLog(gpu, health, control, links));
-    comm = new CommStream(Stream.create(gpu.context(), Stream.Use.COMMUNICATION), log);
+    comm = new CommStream(gpu.newStream(Stream.Use.COMMUNICATION), log);
     resources.add(comm::destroy);
     gpu.memory().watch(comm);
     resources.add(() -> gpu.memory().forget(comm));

@@ -2,13 +2,19 @@ package io.crossdock.cuda;
 
 import io.crossdock.core.Device;
 import io.crossdock.core.EngineUnavailableException;
+import io.crossdock.cuda.driver.Closing;
 import io.crossdock.cuda.driver.Context;
 import io.crossdock.cuda.driver.FabricProbe;
 import io.crossdock.cuda.driver.Gpu;
+import io.crossdock.cuda.driver.GpuTimeoutException;
 import io.crossdock.cuda.driver.KernelFunction;
 import io.crossdock.cuda.driver.KernelImage;
 import io.crossdock.cuda.driver.KernelModule;
+import io.crossdock.cuda.driver.Launch;
+import io.crossdock.cuda.driver.LaunchShape;
 import io.crossdock.cuda.driver.Stream;
+import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -24,6 +30,8 @@ final class CudaGpu {
   static final boolean DEBUG = Boolean.getBoolean("crossdock.cuda.debug");
 
   private static final Map<Integer, CudaGpu> OPEN = new HashMap<>();
+
+  private static final Duration WARM_UP = Duration.ofMillis(200);
 
   /// Kernels whose rows travel through shared memory.
   private static final Kernel[] STAGING = {Kernel.PLACE_ROWS, Kernel.LL_SEND, Kernel.LL_DISPATCH};
@@ -125,6 +133,25 @@ final class CudaGpu {
   /// a peer keeps the peer's from starting.
   Stream service() {
     return service;
+  }
+
+  /// A stream that has run a kernel: the first work of a stream gets it a hardware queue, which
+  /// should happen before kernels wait for each other.
+  ///
+  /// @param use what it is for
+  Stream newStream(Stream.Use use) {
+    Stream stream = Stream.create(context, use);
+    try (Arena arena = Arena.ofConfined()) {
+      Launch nothing = new Launch(arena, function(Kernel.BUSY_WORK), Structs.BUSY.byteSize());
+      nothing.run(stream, new LaunchShape(1, 1, 0));
+      stream.drain(WARM_UP);
+      return stream;
+    } catch (GpuTimeoutException e) {
+      return stream; // behind the kernel of a peer that waits, whose bound is its own
+    } catch (RuntimeException | Error e) {
+      Closing.after(e, stream);
+      throw e;
+    }
   }
 
   CudaRates rates() {
