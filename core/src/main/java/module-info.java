@@ -13,10 +13,12 @@ module io.crossdock.core {
   exports io.crossdock.core.routing;
   exports io.crossdock.core.spi to
       io.crossdock.cuda,
-      io.crossdock.host;
+      io.crossdock.host,
+      io.crossdock.ucx;
   exports io.crossdock.core.watch to
       io.crossdock.cli,
       io.crossdock.host;
 
   uses io.crossdock.core.spi.EngineProvider;
+  uses io.crossdock.core.spi.TransportProvider;
 }
