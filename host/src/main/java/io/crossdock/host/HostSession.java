@@ -7,6 +7,8 @@ import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
+import io.crossdock.core.NetworkCosts;
+import io.crossdock.core.NetworkLoad;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
@@ -39,6 +41,9 @@ final class HostSession implements EngineSession {
   private final OutputWindows outputs;
   private final CombineRunner combines;
 
+  /// Null on one node.
+  private final NetworkProbe probe;
+
   /// Null in a buffer for normal mode alone.
   private final HostLowLatency lowLatency;
 
@@ -55,6 +60,7 @@ final class HostSession implements EngineSession {
     this.arena = arena;
     this.stream = ExecutionStream.create("comm-" + context.rank);
     this.dispatches = new DispatchRunner(context);
+    this.probe = networks == null ? null : new NetworkProbe(context);
     this.layoutPlanner = new RoutePlanner(context.numRanks);
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
@@ -96,6 +102,15 @@ final class HostSession implements EngineSession {
   public void barrier() {
     context.checkUsable();
     group.barrier();
+  }
+
+  @Override
+  public NetworkCosts networkCosts(NetworkLoad load) {
+    if (networks == null) {
+      return EngineSession.super.networkCosts(load);
+    }
+    context.checkUsable();
+    return probe.measure(load);
   }
 
   @Override

@@ -9,7 +9,7 @@ import io.crossdock.core.protocol.NodePlace;
 /// ```
 /// | mirror of the cells of each rank [R] | landing of each other node [numNodes - 1] |
 ///
-/// landing | dispatched mark | combined mark | chunks ..
+/// landing | dispatched mark | combined mark | probed mark | chunks ..
 /// chunk   | rows [n] | side records [n] |                      of a dispatch
 ///         | partial sums [n] | weights [n] |                   of a combine
 /// ```
@@ -43,6 +43,7 @@ final class NodeLayout {
   private final long landings0;
   private final long landingBytes;
   private final long combinedMark;
+  private final long probedMark;
   private final long chunks;
 
   private NodeLayout(BufferSpec spec, NodePlace place, long cellBytes, Cursor file) {
@@ -54,13 +55,11 @@ final class NodeLayout {
               + ", limit="
               + MAX_ROWS);
     }
-    long dispatched =
-        spec.maxRowBytes() + spec.maxScaleBytes() + sideBytes(place, spec.topk(), true, 0);
-    long combined = partialBytes(spec.hidden(), spec.topk());
-    chunkBytes = Math.multiplyExact(landingRows, Math.max(dispatched, combined));
+    chunkBytes = Math.multiplyExact(landingRows, spec.landingRowBytes(place.numLocalRanks()));
     Cursor landing = new Cursor();
     landing.take(8, LINE_BYTES);
     combinedMark = landing.take(8, LINE_BYTES);
+    probedMark = landing.take(8, LINE_BYTES);
     chunks = landing.take(chunkBytes, LINE_BYTES);
     landingBytes = landing.end(PAGE_BYTES);
     mirrorBytes = cellBytes;
@@ -108,6 +107,14 @@ final class NodeLayout {
   /// @param from the node that they came from
   long combined(int node, int from) {
     return dispatched(node, from) + combinedMark;
+  }
+
+  /// How often a probe of the network arrived.
+  ///
+  /// @param node whose memory it is
+  /// @param from the node that it came from
+  long probed(int node, int from) {
+    return dispatched(node, from) + probedMark;
   }
 
   /// The first chunk of a landing.
