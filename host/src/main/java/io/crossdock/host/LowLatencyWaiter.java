@@ -209,7 +209,7 @@ final class LowLatencyWaiter {
       if (calls && context.spec.enableShrink() && board.masks(peer, peer)) {
         lose(wanted, peer, "peer was masked");
       }
-      if (context.protocol.isGone(peer)) {
+      if (context.protocol.isGone(peer) && isSilent(peer)) {
         lose(wanted, peer, "peer left during a call");
       }
     }
@@ -217,10 +217,20 @@ final class LowLatencyWaiter {
 
   private void giveUpDead(Wanted wanted) {
     for (int peer = 0; peer < context.numRanks; peer++) {
-      if (wanted.awaits(peer) && !context.waiter.isAlive(peer)) {
+      if (wanted.awaits(peer) && (!context.waiter.isAlive(peer) || isCutOff(peer))) {
         lose(wanted, peer, context.waiter.deathOf(peer));
       }
     }
+  }
+
+  /// {@return true if all that a rank which left said in this mode is here: that it left came on
+  /// another way, which may be faster}
+  private boolean isSilent(int peer) {
+    return context.place.isNear(peer) || board.hasLeft(peer) || isCutOff(peer);
+  }
+
+  private boolean isCutOff(int peer) {
+    return !context.place.isNear(peer) && network.failure(peer) != null;
   }
 
   /// What the peer published before it went still counts.
@@ -236,7 +246,8 @@ final class LowLatencyWaiter {
               + ", expected="
               + wanted.expected()
               + ", seen="
-              + wanted.seen(peer);
+              + wanted.seen(peer)
+              + (isCutOff(peer) ? ", lowLatency=" + network.failure(peer) : "");
       throw context.waiter.lost(peer, what, wait);
     }
     wanted.giveUp(peer);
