@@ -125,6 +125,24 @@ final class LowLatencyWaiter {
     await(new Acks(rejoin, acknowledge));
   }
 
+  /// Returns once the network needs nothing more of what was put.
+  void awaitSent() {
+    long start = System.nanoTime();
+    startPolling();
+    try {
+      for (int turn = 0; network.pending() > 0; turn++) {
+        network.poll();
+        context.waiter.pause(turn);
+        long waited = System.nanoTime() - start;
+        if (waited > context.waiter.timeoutNanos()) {
+          throw context.waiter.timeout(context.rank, network.pending(), 0, Phase.SENT, waited);
+        }
+      }
+    } finally {
+      endPolling();
+    }
+  }
+
   private void await(Wanted wanted) {
     waitedNanos = 0;
     wanted.look(0);
