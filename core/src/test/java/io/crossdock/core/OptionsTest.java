@@ -31,13 +31,15 @@ class OptionsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"-1, 1, 1", "0, 0, 1", "0, 1, 0", "0, 65, 1"})
-  void configsOutOfRangeAreRefused(int numSms, int stages, int chunkRows) {
-    String facts = "numSms=" + numSms + ", stages=" + stages + ", chunkRows=" + chunkRows;
-    assertThatThrownBy(() -> new DispatchConfig(numSms, stages, chunkRows))
+  @CsvSource({"-1, 1, 1, 1", "0, 0, 1, 1", "0, 1, 0, 1", "0, 65, 1, 1", "0, 1, 1, 0"})
+  void configsOutOfRangeAreRefused(int numSms, int stages, int chunkRows, int networkChunkRows) {
+    String facts =
+        "numSms=%d, stages=%d, chunkRows=%d, networkChunkRows=%d"
+            .formatted(numSms, stages, chunkRows, networkChunkRows);
+    assertThatThrownBy(() -> new DispatchConfig(numSms, stages, chunkRows, networkChunkRows))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("dispatch config is invalid: " + facts);
-    assertThatThrownBy(() -> new CombineConfig(numSms, stages, chunkRows))
+    assertThatThrownBy(() -> new CombineConfig(numSms, stages, chunkRows, networkChunkRows))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("combine config is invalid: " + facts);
   }
@@ -46,6 +48,10 @@ class OptionsTest {
   void configsTakeAnotherNumberOfWorkersAndKeepTheRest() {
     assertThat(new DispatchConfig(1, 2, 3).withNumSms(7)).isEqualTo(new DispatchConfig(7, 2, 3));
     assertThat(new CombineConfig(1, 2, 3).withNumSms(7)).isEqualTo(new CombineConfig(7, 2, 3));
+    assertThat(new DispatchConfig(1, 2, 3).withNetworkChunkRows(5).withNumSms(7))
+        .isEqualTo(new DispatchConfig(7, 2, 3, 5));
+    assertThat(new CombineConfig(1, 2, 3).withNetworkChunkRows(5).withNumSms(7))
+        .isEqualTo(new CombineConfig(7, 2, 3, 5));
   }
 
   @Test
