@@ -289,7 +289,8 @@ final class LowLatencyWaiter {
     }
   }
 
-  /// Takes in what all ranks show.
+  /// Takes in what all ranks show. A peer's knock is read before what it acknowledged: a knock for
+  /// the next handshake comes behind its last acknowledgement of this one.
   ///
   /// @return true if there was a knock that was not seen before
   private boolean knocks(Rejoin rejoin) {
@@ -297,8 +298,10 @@ final class LowLatencyWaiter {
     for (int peer = 0; peer < context.numRanks; peer++) {
       long knock = board.knock(peer);
       if (knock != 0) {
+        long theirs = board.knockGeneration(peer);
+        rejoin.observeAck(peer, board.acknowledged(peer), board.ackGeneration(peer));
         long before = rejoin.knockOf(peer);
-        rejoin.observeKnock(peer, knock, board.knockGeneration(peer));
+        rejoin.observeKnock(peer, knock, theirs);
         changed |= rejoin.knockOf(peer) != before;
       }
     }

@@ -54,13 +54,17 @@ public final class Rejoin {
     return knock;
   }
 
-  /// Takes in what a peer shows.
+  /// Takes in what a peer shows. Once a peer that was seen to knock has acknowledged this rank's
+  /// knock, its part is done: a further knock of it is for the next handshake, and is left alone.
+  /// So where knocks are looked at again later on, what a peer acknowledged must be looked at after
+  /// its knock and be taken in before it.
   ///
   /// @param peer a rank
   /// @param shown its knock; 0 while it is in no handshake
   /// @param theirs its generation
   public void observeKnock(int peer, long shown, long theirs) {
-    if (shown > used[peer] && peer != rank) {
+    boolean done = acked[peer] && knocks[peer] != 0;
+    if (shown > used[peer] && !done && peer != rank) {
       knocks[peer] = shown;
       generation = Math.max(generation, theirs + 1);
     }

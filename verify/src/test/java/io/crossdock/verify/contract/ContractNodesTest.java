@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// The contract suite over several nodes of threads, with a network that does all that it may.
 @OverNodes
 class ContractNodesTest {
-  private static final int CASES_PER_SIZE = 20;
+  private static final int CASES_PER_SIZE = 12;
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
 
   @ParameterizedTest

@@ -12,6 +12,7 @@ import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.GroupOptions;
 import io.crossdock.core.group.PeerMissingException;
+import io.crossdock.verify.harness.Bounded;
 import io.crossdock.verify.harness.RankThreads;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -105,6 +106,12 @@ class WaitBoundsTest {
   /// Every rank, the late one too, is told why, until all reset the buffer.
   private static void checkAborted(FaultRank rank) {
     rank.group().barrier();
+    Bounded.await(
+        "abort is known here",
+        LATE,
+        () ->
+            catchThrowable(() -> rank.buffer().combineBuffer(rank.handle()).close())
+                instanceof BufferClosedException);
     for (FaultRank.Call call :
         List.<FaultRank.Call>of(
             FaultRank::goodDispatch,

@@ -6,6 +6,7 @@ import io.crossdock.core.DType;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.routing.Topology;
 import io.crossdock.ffi.GuardedMemory.Edge;
+import io.crossdock.verify.harness.NodesUnderTest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -114,7 +115,7 @@ record GuardCase(
   }
 
   Topology topology() {
-    return Topology.oneNode(numRanks(), numExperts());
+    return NodesUnderTest.topology(numRanks(), numExperts());
   }
 
   int maxTokens() {

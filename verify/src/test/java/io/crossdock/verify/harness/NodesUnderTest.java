@@ -1,5 +1,6 @@
 package io.crossdock.verify.harness;
 
+import io.crossdock.core.routing.Topology;
 import io.crossdock.core.spi.TransportChoice;
 
 /// How ranks of a test are divided into nodes, and what carries rows between them: one node, unless
@@ -20,6 +21,14 @@ public final class NodesUnderTest {
       return 1;
     }
     return numRanks > 2 && numRanks % 2 == 0 ? numRanks / 2 : numRanks;
+  }
+
+  /// {@return the topology of ranks that are divided so}
+  ///
+  /// @param numRanks R
+  /// @param numExperts E
+  public static Topology topology(int numRanks, int numExperts) {
+    return new Topology(numRanks, numRanks / nodesOf(numRanks), numExperts);
   }
 
   /// {@return true if ranks are divided into several nodes}

@@ -25,6 +25,11 @@ public record Forecast(Puts puts, Duration mostDelay, long seed) {
     return new Forecast(other, mostDelay, seed);
   }
 
+  /// {@return this network without delays}
+  public Forecast calm() {
+    return new Forecast(puts, Duration.ZERO, seed);
+  }
+
   /// {@return this network with another seed}
   ///
   /// @param other the seed

@@ -138,11 +138,12 @@ final class WeatherTransport implements Transport {
 
   private boolean isConnectedNow(int peer) {
     requirePeer(peer);
+    return failures.get(peer) == null && isLinked(peer);
+  }
+
+  private boolean isLinked(int peer) {
     WeatherTransport other = peers[peer];
-    return other != null
-        && failures.get(peer) == null
-        && inbox.isConnected(peer)
-        && other.inbox.isConnected(settings.rank());
+    return other != null && inbox.isConnected(peer) && other.inbox.isConnected(settings.rank());
   }
 
   private void requirePeer(int peer) {
@@ -196,7 +197,7 @@ final class WeatherTransport implements Transport {
       fail(peer, "peer is closed");
       return false;
     }
-    check.require(isConnectedNow(peer), "put before the connection is there", peer, peers.length);
+    check.require(isLinked(peer), "put before the connection is there", peer, peers.length);
     return true;
   }
 

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// all that it may.
 @OverNodes
 class LowLatencyNodesTest {
-  private static final int CASES_PER_SIZE = 20;
+  private static final int CASES_PER_SIZE = 12;
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
 
   @ParameterizedTest
