@@ -1,0 +1,66 @@
+package io.crossdock.verify.network;
+
+/// What happens to packets in one direction of a [Cable].
+///
+/// Safe for any thread.
+///
+/// @param delayNanos how long each packet is under way
+/// @param jitterNanos up to how much longer, at random: packets overtake each other
+/// @param lossPerMille how many of 1000 packets are lost, at random
+/// @param bytesPerSecond how fast; what comes faster waits in a short queue, and is lost behind it
+/// @param connected false: every packet is lost
+record Weather(
+    long delayNanos, long jitterNanos, int lossPerMille, long bytesPerSecond, boolean connected) {
+  /// Every packet passes at once.
+  static final Weather FAIR = new Weather(0, 0, 0, Long.MAX_VALUE, true);
+
+  /// No packet passes.
+  static final Weather CUT = new Weather(0, 0, 0, Long.MAX_VALUE, false);
+
+  private static final long MILLI = 1_000_000;
+
+  /// Checks ranges.
+  Weather {
+    boolean positive = delayNanos >= 0 && jitterNanos >= 0 && bytesPerSecond > 0;
+    if (!positive || lossPerMille < 0 || lossPerMille > 1000) {
+      throw new IllegalArgumentException("no such weather: lossPerMille=" + lossPerMille);
+    }
+  }
+
+  /// {@return the same with packets that take longer}
+  ///
+  /// @param millis that each takes
+  Weather delayed(int millis) {
+    return new Weather(millis * MILLI, jitterNanos, lossPerMille, bytesPerSecond, connected);
+  }
+
+  /// {@return the same with packets that overtake each other}
+  ///
+  /// @param millis up to how much longer each takes
+  Weather reordered(int millis) {
+    return new Weather(delayNanos, millis * MILLI, lossPerMille, bytesPerSecond, connected);
+  }
+
+  /// {@return the same with lost packets}
+  ///
+  /// @param perMille how many of 1000
+  Weather lossy(int perMille) {
+    return new Weather(delayNanos, jitterNanos, perMille, bytesPerSecond, connected);
+  }
+
+  /// {@return the same at a slower pace}
+  ///
+  /// @param bytes a second
+  Weather throttled(long bytes) {
+    return new Weather(delayNanos, jitterNanos, lossPerMille, bytes, connected);
+  }
+
+  /// {@return true if packets pass as they come}
+  boolean isFair() {
+    return connected
+        && lossPerMille == 0
+        && delayNanos == 0
+        && jitterNanos == 0
+        && bytesPerSecond == Long.MAX_VALUE;
+  }
+}
