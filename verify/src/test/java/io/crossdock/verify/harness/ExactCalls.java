@@ -63,14 +63,14 @@ public final class ExactCalls {
 
   /// Makes calls of a buffer with varying numbers of tokens.
   ///
-  /// @param buffer in normal mode, of one node
+  /// @param buffer in normal mode
   public ExactCalls(EpBuffer buffer) {
     this(buffer, Tokens.VARY);
   }
 
   /// Makes calls of a buffer.
   ///
-  /// @param buffer in normal mode, of one node
+  /// @param buffer in normal mode
   /// @param tokenCounts of each rank
   public ExactCalls(EpBuffer buffer, Tokens tokenCounts) {
     this.buffer = buffer;
@@ -80,7 +80,8 @@ public final class ExactCalls {
     this.hidden = buffer.spec().hidden();
     this.topk = buffer.spec().topk();
     this.maxTokens = buffer.spec().numMaxTokensPerRank();
-    this.topology = Topology.oneNode(numRanks, buffer.spec().numExperts());
+    this.topology =
+        new Topology(numRanks, buffer.group().localSize(), buffer.spec().numExperts());
   }
 
   /// {@return what this rank sends}

@@ -29,6 +29,9 @@ final class TwoNodes implements AutoCloseable {
   /// Name of the link's interface on both nodes.
   static final String DEVICE = "wire0";
 
+  /// Nobody else is there, and the kernel gives it to nobody.
+  private static final String PORT = "29500";
+
   private static final String PREFIX = "crossdock-";
   private static final Path NAMESPACES = Path.of("/run/netns");
   private static final long PID = ProcessHandle.current().pid();
@@ -195,6 +198,7 @@ final class TwoNodes implements AutoCloseable {
         RankLaunch.of(2 * ranksPerNode)
             .environment("LOCAL_WORLD_SIZE", Integer.toString(ranksPerNode))
             .environment("MASTER_ADDR", address(0))
+            .environment("MASTER_PORT", PORT)
             .environment("UCX_TLS", "tcp,self")
             .environment("UCX_NET_DEVICES", DEVICE);
     for (int rank = 0; rank < 2 * ranksPerNode; rank++) {
