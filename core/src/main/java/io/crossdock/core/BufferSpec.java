@@ -115,6 +115,34 @@ public record BufferSpec(
     return Math.multiplyExact(windowRows(numRanks), bytesPerRow());
   }
 
+  /// The same for ranks on nodes of equal size: what other nodes write in normal mode lands in
+  /// memory of its own.
+  ///
+  /// @param mode what the buffer is used for
+  /// @param domain where the bytes travel
+  /// @param numRanks R
+  /// @param numLocalRanks ranks of each node
+  /// @return bytes per rank; control pages are not counted
+  public long sizeHint(Mode mode, Domain domain, int numRanks, int numLocalRanks) {
+    int farNodes = numRanks / numLocalRanks - 1;
+    if (mode == Mode.LOW_LATENCY || domain == Domain.SCALE_UP || farNodes == 0) {
+      return sizeHint(mode, domain, numRanks);
+    }
+    return Math.multiplyExact(
+        farNodes, Math.multiplyExact((long) numMaxTokensPerRank, landingRowBytes(numLocalRanks)));
+  }
+
+  /// {@return the most bytes that a row from another node takes: the row with its scales, source
+  /// token, index, positions at the ranks of the node, choices and weights; or a partial sum with
+  /// its weights}
+  ///
+  /// @param numLocalRanks ranks of each node
+  public long landingRowBytes(int numLocalRanks) {
+    long dispatched = maxRowBytes() + maxScaleBytes() + 4L * (2 + numLocalRanks + 2L * topk);
+    long combined = hidden * 2L + topk * 4L;
+    return Math.max(dispatched, combined);
+  }
+
   /// {@return bytes that one more row in every window takes}
   private long bytesPerRow() {
     long receive = maxRowBytes() + maxScaleBytes() + topk * 12L + 4;

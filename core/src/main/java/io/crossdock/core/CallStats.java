@@ -11,7 +11,8 @@ package io.crossdock.core;
 /// @param numRounds rounds the call took; 1 unless the windows were too small
 /// @param bytesRead bytes of rows read
 /// @param bytesWritten bytes of rows written, local ones too
-/// @param wireBytes bytes of rows that left this rank for another
+/// @param wireBytes bytes of rows that left this rank for another one of its node
+/// @param networkBytes bytes that left for other nodes: rows and what goes along with them
 public record CallStats(
     int numWorkers,
     long numChunks,
@@ -19,8 +20,9 @@ public record CallStats(
     int numRounds,
     long bytesRead,
     long bytesWritten,
-    long wireBytes) {
+    long wireBytes,
+    long networkBytes) {
 
   /// Nothing was called yet.
-  public static final CallStats NONE = new CallStats(0, 0, 0, 0, 0, 0, 0);
+  public static final CallStats NONE = new CallStats(0, 0, 0, 0, 0, 0, 0, 0);
 }

@@ -8,19 +8,35 @@ package io.crossdock.core;
 ///   choose, as for [DispatchConfig]
 /// @param stages host: source rows summed in one pass, 1 to 4; of no effect on a GPU
 /// @param chunkRows host: token rows a worker takes at a time; a GPU hands them out one by one
-public record CombineConfig(int numSms, int stages, int chunkRows) {
+/// @param networkChunkRows rows that cross the network between nodes at a time; those that arrived
+///   are summed while later ones are on their way
+public record CombineConfig(int numSms, int stages, int chunkRows, int networkChunkRows) {
+  /// Rows that cross the network at a time unless a config says otherwise: some hundred kilobytes
+  /// of usual rows.
+  public static final int NETWORK_CHUNK_ROWS = 32;
 
   /// Checks ranges.
   public CombineConfig {
-    if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64) {
+    if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64 || networkChunkRows < 1) {
       throw new InvalidInputException(
           "combine config is invalid: numSms="
               + numSms
               + ", stages="
               + stages
               + ", chunkRows="
-              + chunkRows);
+              + chunkRows
+              + ", networkChunkRows="
+              + networkChunkRows);
     }
+  }
+
+  /// A config with the usual pieces on the network.
+  ///
+  /// @param numSms see [#numSms()]
+  /// @param stages see [#stages()]
+  /// @param chunkRows see [#chunkRows()]
+  public CombineConfig(int numSms, int stages, int chunkRows) {
+    this(numSms, stages, chunkRows, NETWORK_CHUNK_ROWS);
   }
 
   /// The recommended values for a group of any size.
@@ -38,6 +54,13 @@ public record CombineConfig(int numSms, int stages, int chunkRows) {
   ///
   /// @param sms see [#numSms()]
   public CombineConfig withNumSms(int sms) {
-    return new CombineConfig(sms, stages, chunkRows);
+    return new CombineConfig(sms, stages, chunkRows, networkChunkRows);
+  }
+
+  /// {@return this config with other pieces on the network}
+  ///
+  /// @param rows see [#networkChunkRows()]
+  public CombineConfig withNetworkChunkRows(int rows) {
+    return new CombineConfig(numSms, stages, chunkRows, rows);
   }
 }

@@ -12,19 +12,35 @@ package io.crossdock.core;
 ///   engine choose; host: pieces a row is cut into, so that a piece stays in cache while it is
 ///   stored to every destination
 /// @param chunkRows host: token rows a worker takes at a time; a GPU hands them out one by one
-public record DispatchConfig(int numSms, int stages, int chunkRows) {
+/// @param networkChunkRows rows that cross the network between nodes at a time; those that arrived
+///   are forwarded while later ones are on their way
+public record DispatchConfig(int numSms, int stages, int chunkRows, int networkChunkRows) {
+  /// Rows that cross the network at a time unless a config says otherwise: some hundred kilobytes
+  /// of usual rows.
+  public static final int NETWORK_CHUNK_ROWS = 32;
 
   /// Checks ranges.
   public DispatchConfig {
-    if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64) {
+    if (numSms < 0 || stages < 1 || chunkRows < 1 || stages > 64 || networkChunkRows < 1) {
       throw new InvalidInputException(
           "dispatch config is invalid: numSms="
               + numSms
               + ", stages="
               + stages
               + ", chunkRows="
-              + chunkRows);
+              + chunkRows
+              + ", networkChunkRows="
+              + networkChunkRows);
     }
+  }
+
+  /// A config with the usual pieces on the network.
+  ///
+  /// @param numSms see [#numSms()]
+  /// @param stages see [#stages()]
+  /// @param chunkRows see [#chunkRows()]
+  public DispatchConfig(int numSms, int stages, int chunkRows) {
+    this(numSms, stages, chunkRows, NETWORK_CHUNK_ROWS);
   }
 
   /// The recommended values for a group of any size.
@@ -42,6 +58,13 @@ public record DispatchConfig(int numSms, int stages, int chunkRows) {
   ///
   /// @param sms see [#numSms()]
   public DispatchConfig withNumSms(int sms) {
-    return new DispatchConfig(sms, stages, chunkRows);
+    return new DispatchConfig(sms, stages, chunkRows, networkChunkRows);
+  }
+
+  /// {@return this config with other pieces on the network}
+  ///
+  /// @param rows see [#networkChunkRows()]
+  public DispatchConfig withNetworkChunkRows(int rows) {
+    return new DispatchConfig(numSms, stages, chunkRows, rows);
   }
 }

@@ -40,7 +40,7 @@ final class CudaStats {
 
   CallStats snapshot() {
     if (handle == null) {
-      return new CallStats(numSms, 0, numRounds, numRounds, 0, 0, 0);
+      return new CallStats(numSms, 0, numRounds, numRounds, 0, 0, 0, 0);
     }
     handle.materialise();
     long entries = 0;
@@ -56,7 +56,8 @@ final class CudaStats {
         numRounds,
         dispatched ? home : moved,
         dispatched ? moved : home,
-        (entries - sent(handle.rank)) * rowBytes);
+        (entries - sent(handle.rank)) * rowBytes,
+        0);
   }
 
   private long sent(int peer) {

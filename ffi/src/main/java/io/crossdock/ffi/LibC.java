@@ -36,7 +36,9 @@ public final class LibC {
   /// Ends a process at once.
   public static final int SIGKILL = 9;
 
-  private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
+  /// Not reserved either: a mapping larger than the machine is fine as long as it stays empty.
+  private static final int MAP_PRIVATE_ANONYMOUS = 0x4022;
+
   private static final int RTLD_NOW = 2;
   private static final String NAME = "libc";
   private static final NativeLibrary LIBRARY = NativeLibrary.standard();

@@ -45,7 +45,7 @@ final class BareParts {
     }
     long lane = context.state.epoch() + 1;
     MemorySegment mine = context.pages[context.rank];
-    MemorySegment theirs = context.pages[peer];
+    MemorySegment theirs = context.lanes.at(peer);
     long to = context.layout.rows(lane, context.rank);
     long toScales = context.layout.scales(lane, context.rank);
     long reply = context.layout.replies(lane, context.rank);
@@ -64,7 +64,8 @@ final class BareParts {
               });
       double replying =
           median(rounds, () -> MemorySegment.copy(row, 0, theirs, reply, hidden * 2L));
-      double flags = context.numRanks > 1 && context.rank < 2 ? pingPong(rounds, reply) : 0;
+      boolean paired = context.numRanks > 1 && context.rank < 2 && context.lanes.isNear(1);
+      double flags = paired ? pingPong(rounds, reply) : 0;
       return new BareCosts(casting, copying, replying, flags);
     }
   }

@@ -13,7 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /// The cells and entries that ranks publish in their own shared memory and read in that of their
-/// peers.
+/// peers, or in the mirror of it if the peer is on another node. Marks that only near ranks need
+/// are not mirrored.
 ///
 /// Every `publish` is a release store and pairs with the acquire load of [#load] on another rank.
 ///
@@ -25,10 +26,18 @@ final class Board {
   private final MemorySegment[] pages;
   private final int rank;
 
+  /// Null on one node.
+  private Network network;
+
   Board(WindowLayout layout, MemorySegment[] pages, int rank) {
     this.layout = layout;
     this.pages = pages;
     this.rank = rank;
+  }
+
+  /// Mirrors what is published from now on.
+  void mirror(Network far) {
+    network = far;
   }
 
   int rank() {
@@ -42,6 +51,12 @@ final class Board {
   /// Reads a cell of a peer; pairs with the publish methods.
   long load(int peer, long offset) {
     return (long) LONG.getAcquire(pages[peer], offset);
+  }
+
+  private void mirror(long body, long bytes, long cell, long value) {
+    if (network != null) {
+      network.mirror(body, bytes, cell, value);
+    }
   }
 
   /// Publishes that all rows of an epoch are placed; pairs with [#load] of `finished`.
@@ -58,6 +73,17 @@ final class Board {
   void publishState(PeerState state, String reason) {
     putText(pages[rank], layout.reason, reason);
     LONG.setRelease(pages[rank], layout.state, (long) state.ordinal());
+    mirror(layout.reason, 8 + Entry.MAX_REASON_BYTES, layout.state, state.ordinal());
+  }
+
+  /// Publishes that all words before were told; pairs with [#load] of `drained`.
+  void publishDrained(long mark) {
+    LONG.setRelease(pages[rank], layout.drained, mark);
+    mirror(layout.drained, 0, layout.drained, mark);
+  }
+
+  boolean isRunning(int peer) {
+    return state(peer) == PeerState.RUNNING;
   }
 
   PeerState state(int peer) {
@@ -91,6 +117,7 @@ final class Board {
     page.set(JAVA_LONG, at + 88, entry.handleEpoch);
     page.set(JAVA_LONG, at + 96, entry.round);
     page.set(JAVA_LONG, at + 104, entry.canRound);
+    page.set(JAVA_LONG, at + 112, entry.networkChunkRows);
     if (entry.kind == CallKind.REFUSED) {
       putText(page, slot + layout.slotReason, entry.reason);
     }
@@ -102,6 +129,7 @@ final class Board {
           entry.expertCounts, 0, page, JAVA_INT, slot + layout.slotExpertCounts, entry.numExperts);
     }
     LONG.setRelease(page, slot, epoch);
+    mirror(at, layout.slotBytes - 8, slot, epoch);
   }
 
   /// Reads a peer's entry that was seen to be published. Of the expert counts only those of this
@@ -124,6 +152,7 @@ final class Board {
     entry.handleEpoch = page.get(JAVA_LONG, at + 88);
     entry.round = (int) page.get(JAVA_LONG, at + 96);
     entry.canRound = (int) page.get(JAVA_LONG, at + 104);
+    entry.networkChunkRows = (int) page.get(JAVA_LONG, at + 112);
     entry.reason = entry.kind == CallKind.REFUSED ? getText(page, slot + layout.slotReason) : "";
     for (int i = 0; i < entry.rankCounts.length; i++) {
       entry.rankCounts[i] = page.get(JAVA_LONG, slot + layout.slotRankCounts + i * 8L);

@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.CombineCall;
 
 /// Runs combines: stage unless the outputs already lie in a window, publish, pull and sum.
@@ -15,6 +16,11 @@ final class CombineRunner {
   private final CopyTask copy = new CopyTask();
   private final long rowBytes;
 
+  /// The sums over nodes, and where their rows are; null on one node.
+  private final NodeCombine nodes;
+
+  private final NodeWindowRows nodeRows;
+
   CombineRunner(HostContext context, OutputWindows windows, SumKernel kernel) {
     this.context = context;
     this.windows = windows;
@@ -22,6 +28,9 @@ final class CombineRunner {
     this.windowRows = new WindowRows(context);
     this.pull = new PullTask(context, kernel, windowRows);
     this.rowBytes = context.spec.hidden() * 2L;
+    boolean alone = context.network == null;
+    this.nodes = alone ? null : new NodeCombine(context, kernel);
+    this.nodeRows = alone ? null : new NodeWindowRows(context);
   }
 
   void reserve(CombineCall call) {
@@ -35,7 +44,9 @@ final class CombineRunner {
     stageAndEnter(call, window, 0, workers);
     int rounds = context.protocol.rounds(call.handle);
     context.stats.start(workers, Math.min(4, call.config.stages()), rounds);
-    if (rounds == 1) {
+    if (nodes != null) {
+      combineOverNodes(call, window, workers);
+    } else if (rounds == 1) {
       combineAtOnce(call, window, workers);
     } else {
       combineInRounds(call, window, workers);
@@ -48,6 +59,29 @@ final class CombineRunner {
     sum(pull, call, workers);
     endRound(window);
     windowRows.clear();
+  }
+
+  private void combineOverNodes(CombineCall call, int window, int workers) {
+    context.stats.numWorkers = workers;
+    if (context.stats.numRounds == 1) {
+      nodeRows.prepare(call.handle);
+      nodes.run(call, nodeRows, workers);
+      endRound(window);
+      nodeRows.clear();
+      return;
+    }
+    try (NodeGatheredRows gathered = new NodeGatheredRows(context, call.handle)) {
+      for (int round = 0; round < context.stats.numRounds; round++) {
+        int next = window;
+        if (round > 0) {
+          next = windows.acquire();
+          stageAndEnter(call, next, round, workers);
+        }
+        gathered.gather(round);
+        endRound(next);
+      }
+      nodes.run(call, gathered, workers);
+    }
   }
 
   private void sum(PullTask task, CombineCall call, int workers) {
@@ -113,6 +147,7 @@ final class CombineRunner {
 
   private void enter(CombineCall call, int window, int round) {
     call.fillEntry(context.mine(), window, context.layout.rows, round);
+    context.mine().networkChunkRows = call.config.networkChunkRows();
     context.enter();
   }
 
@@ -131,9 +166,10 @@ final class CombineRunner {
   }
 
   private void count(CombineCall call) {
-    long entries = call.handle.plan.numEntries();
-    context.stats.bytesRead = entries * rowBytes;
-    context.stats.bytesWritten = call.handle.plan.numTokens() * rowBytes;
-    context.stats.wireBytes = (entries - call.handle.plan.count(context.rank)) * rowBytes;
+    SendPlan plan = call.handle.plan;
+    context.stats.bytesRead = context.writtenRows(call.handle) * rowBytes;
+    context.stats.bytesWritten = plan.numTokens() * rowBytes;
+    context.stats.wireBytes = (context.nearRows(plan) - plan.count(context.rank)) * rowBytes;
+    context.stats.networkBytes = nodes == null ? 0 : nodes.bytes();
   }
 }

@@ -21,12 +21,17 @@ final class DispatchRunner {
   private final HostContext context;
   private final PlaceTask place;
   private final CopyTask copy = new CopyTask();
+
+  /// Null on one node.
+  private final NodeDispatch nodes;
+
   private SendPlan nextPlan = new SendPlan();
   private int workers;
 
   DispatchRunner(HostContext context) {
     this.context = context;
     this.place = new PlaceTask(context);
+    this.nodes = context.network == null ? null : new NodeDispatch(context, place);
   }
 
   void reserve(DispatchCall call) {
@@ -93,6 +98,7 @@ final class DispatchRunner {
   private void fillEntry(DispatchCall call) {
     Entry entry = context.mine();
     call.fillEntry(entry, context.layout.rows);
+    entry.networkChunkRows = call.config.networkChunkRows();
     SendPlan plan = call.cached ? call.handle.plan : nextPlan;
     for (int dst = 0; dst < context.numRanks; dst++) {
       entry.rankCounts[dst] = plan.count(dst);
@@ -120,6 +126,9 @@ final class DispatchRunner {
     HandleData handle = call.handle;
     if (!call.cached) {
       nextPlan = handle.exchangePlan(nextPlan);
+      if (handle.nodes != null) {
+        handle.nodes.start(handle.plan);
+      }
       handle.epoch = context.protocol.epoch();
       handle.numExperts = call.layout.numExperts();
       handle.topk = context.mine().topk;
@@ -154,6 +163,9 @@ final class DispatchRunner {
     int rounds = context.protocol.rounds(call.handle);
     workers = context.workers(call.config.numSms());
     place.prepare(call);
+    if (nodes != null) {
+      nodes.prepare(call, workers);
+    }
     context.stats.start(Math.min(workers, place.numChunks()), place.numPieces(), rounds);
     for (int round = 0; round < rounds; round++) {
       if (round > 0) {
@@ -172,11 +184,18 @@ final class DispatchRunner {
     count(call);
     finish(call);
     place.clear();
+    if (nodes != null) {
+      nodes.clear();
+    }
   }
 
   private void placeRound(int round) {
     place.round(round);
-    context.pool.run(place, place.numChunks(), workers);
+    if (nodes == null) {
+      context.pool.run(place, place.numChunks(), workers);
+    } else {
+      nodes.run(round);
+    }
     context.stats.numChunks += place.numChunks();
     context.board.publishFinished(context.protocol.epoch());
     context.awaitFinished();
@@ -254,7 +273,8 @@ final class DispatchRunner {
     long rowBytes = call.x.rowBytes() + (call.scales == null ? 0 : call.scales.rowBytes());
     SendPlan plan = call.handle.plan;
     context.stats.bytesRead = plan.numTokens() * rowBytes;
-    context.stats.bytesWritten = plan.numEntries() * rowBytes;
-    context.stats.wireBytes = (plan.numEntries() - plan.count(context.rank)) * rowBytes;
+    context.stats.bytesWritten = context.writtenRows(call.handle) * rowBytes;
+    context.stats.wireBytes = (context.nearRows(plan) - plan.count(context.rank)) * rowBytes;
+    context.stats.networkBytes = nodes == null ? 0 : nodes.bytes();
   }
 }

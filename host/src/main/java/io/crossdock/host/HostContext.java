@@ -4,8 +4,11 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.Failures;
+import io.crossdock.core.protocol.HandleData;
+import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
+import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.protocol.Verdict;
 import java.lang.foreign.MemorySegment;
 
@@ -24,10 +27,22 @@ final class HostContext {
   final WorkerPool pool;
   final RoutePlanner planner;
   final Stats stats = new Stats();
+
+  /// Where this rank stands among nodes.
+  final NodePlace place;
+
+  /// The way to other nodes in normal mode; null on one node.
+  final Network network;
+
+  /// Null on one node.
+  final NodeStaging staging;
+
   private final int autoWorkers;
 
   HostContext(BufferSpec spec, Mapping mapping, ProtocolState protocol, Waiter waiter) {
-    this.rank = mapping.rank();
+    this.place = mapping.place();
+    this.network = mapping.network();
+    this.rank = place.rank();
     this.numRanks = mapping.pages().length;
     this.spec = spec;
     this.layout = mapping.board().layout();
@@ -37,6 +52,7 @@ final class HostContext {
     this.waiter = waiter;
     this.pool = new WorkerPool("crossdock-" + rank);
     this.planner = new RoutePlanner(numRanks);
+    this.staging = network == null ? null : new NodeStaging(place, layout.nodes);
     this.autoWorkers = mapping.autoWorkers();
   }
 
@@ -44,11 +60,13 @@ final class HostContext {
   ///
   /// Safe for any thread.
   ///
-  /// @param rank this rank
-  /// @param pages one per rank
+  /// @param place where this rank stands among nodes
+  /// @param pages one per rank; for ranks of other nodes the mirror of their cells
   /// @param board cells in them
+  /// @param network the way to other nodes in normal mode; null on one node
   /// @param autoWorkers workers when a config leaves the choice to the engine
-  record Mapping(int rank, MemorySegment[] pages, Board board, int autoWorkers) {}
+  record Mapping(
+      NodePlace place, MemorySegment[] pages, Board board, Network network, int autoWorkers) {}
 
   int workers(int numSms) {
     return numSms > 0 ? numSms : autoWorkers;
@@ -89,13 +107,50 @@ final class HostContext {
     }
   }
 
-  /// Waits until every peer placed its rows of this epoch.
+  /// Waits until the network needs nothing more of what was put.
+  void awaitSent() {
+    if (network.pending() == 0) {
+      return;
+    }
+    waiter.startTurns();
+    try {
+      while (network.pending() > 0) {
+        waiter.turnForNetwork();
+      }
+    } finally {
+      waiter.endTurns();
+    }
+  }
+
+  /// Waits until every near peer placed its rows of this epoch, and those that came through it.
   void awaitFinished() {
     long epoch = protocol.epoch();
     for (int peer = protocol.nextUnfinished(); peer >= 0; peer = protocol.nextUnfinished()) {
       waiter.awaitAtLeast(peer, layout.finished, epoch, Phase.FINISH);
       protocol.observeFinished(peer, board.load(peer, layout.finished));
     }
+  }
+
+  /// {@return rows that a dispatch writes here into windows of this node: its own, and those of its
+  /// rail}
+  long writtenRows(HandleData handle) {
+    long rows = 0;
+    for (int node = 0; node < place.numNodes(); node++) {
+      int source = place.onRail(node);
+      for (int dst = place.firstNear(); dst < place.endNear(); dst++) {
+        rows += handle.prefix(source, dst) - handle.base(source, dst);
+      }
+    }
+    return rows;
+  }
+
+  /// {@return rows of a plan that go to ranks of this node}
+  long nearRows(SendPlan plan) {
+    long rows = 0;
+    for (int dst = place.firstNear(); dst < place.endNear(); dst++) {
+      rows += plan.count(dst);
+    }
+    return rows;
   }
 
   /// Throws if the buffer was aborted by any rank. Safe for any thread: a call is reserved while

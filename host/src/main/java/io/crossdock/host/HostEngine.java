@@ -5,6 +5,7 @@ import io.crossdock.core.Mode;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.EngineBackend;
@@ -13,7 +14,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 
-/// The CPU engine: ranks are threads or processes of one machine, windows are shared memory.
+/// The CPU engine: ranks of a node are threads or processes of one machine, windows are shared
+/// memory; other nodes are reached through a transport.
 ///
 /// Safe for any thread.
 final class HostEngine implements EngineBackend {
@@ -32,13 +34,22 @@ final class HostEngine implements EngineBackend {
 
   @Override
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
-    WindowLayout layout = WindowLayout.of(spec, group.size());
+    NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
+    WindowLayout layout = WindowLayout.of(spec, place);
     Arena arena = Arena.ofShared();
     WaitTimes times = new WaitTimes(group.size());
+    Networks networks = null;
     try {
       Mapped mapped = exchange(layout, group, arena, times);
-      return new HostSession(context(spec, group, mapped, times), group, arena);
+      if (place.numNodes() > 1) {
+        networks = Networks.open(spec, group, layout, mapped.pages[place.rank()]);
+      }
+      HostContext context = context(spec, place, mapped, times, networks);
+      return new HostSession(context, group, arena, networks);
     } catch (RuntimeException | Error e) {
+      if (networks != null) {
+        networks.close();
+      }
       times.close();
       arena.close();
       throw e;
@@ -49,26 +60,32 @@ final class HostEngine implements EngineBackend {
   private record Mapped(WindowLayout layout, MemorySegment[] pages, long[] pids) {}
 
   private static HostContext context(
-      BufferSpec spec, ProcessGroup group, Mapped mapped, WaitTimes times) {
-    int rank = group.rank();
-    Entry[] entries = new Entry[group.size()];
+      BufferSpec spec, NodePlace place, Mapped mapped, WaitTimes times, Networks networks) {
+    Entry[] entries = new Entry[place.numRanks()];
     for (int peer = 0; peer < entries.length; peer++) {
-      entries[peer] = new Entry(group.size(), spec.numExperts());
+      entries[peer] = new Entry(place.numRanks(), spec.numExperts());
     }
     ProtocolState protocol =
         new ProtocolState(
+            place,
             entries,
             new WindowSet(spec.numReceiveWindows()),
             new WindowSet(spec.numOutputWindows()));
-    Board board = new Board(mapped.layout, mapped.pages, rank);
+    Board board = new Board(mapped.layout, mapped.pages, place.rank());
     Waiter waiter = new Waiter(board, protocol, mapped.pids, spec.hostTimeout(), times);
-    int autoWorkers = HostRates.workers(group.localSize());
-    HostContext.Mapping mapping = new HostContext.Mapping(rank, mapped.pages, board, autoWorkers);
+    Network network = networks == null ? null : networks.normal();
+    if (network != null) {
+      board.mirror(network);
+      waiter.reach(network, place);
+    }
+    int autoWorkers = HostRates.workers(place.numLocalRanks());
+    HostContext.Mapping mapping =
+        new HostContext.Mapping(place, mapped.pages, board, network, autoWorkers);
     return new HostContext(spec, mapping, protocol, waiter);
   }
 
-  /// Makes this rank's memory and maps that of all peers. If one rank cannot, all fail and say
-  /// whose.
+  /// Makes this rank's memory and maps that of all near peers; the pages of far ones are mirrors in
+  /// this rank's. If one rank cannot, all fail and say whose.
   private static Mapped exchange(
       WindowLayout layout, ProcessGroup group, Arena arena, WaitTimes times) {
     SharedMemory own = null;
@@ -82,7 +99,8 @@ final class HostEngine implements EngineBackend {
         offer = FAILED + e.getMessage();
       }
       Mapped mapped = new Mapped(layout, new MemorySegment[group.size()], new long[group.size()]);
-      String outcome = map(gather(group, offer), mapped, layout.byteSize, arena);
+      NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
+      String outcome = map(gather(group, offer), mapped, place, arena);
       gather(group, outcome);
       return mapped;
     } finally {
@@ -106,12 +124,20 @@ final class HostEngine implements EngineBackend {
     return texts;
   }
 
-  private static String map(String[] offers, Mapped mapped, long byteSize, Arena arena) {
+  private static String map(String[] offers, Mapped mapped, NodePlace place, Arena arena) {
+    WindowLayout layout = mapped.layout;
     try {
-      for (int peer = 0; peer < offers.length; peer++) {
+      for (int peer = place.firstNear(); peer < place.endNear(); peer++) {
         int space = offers[peer].indexOf(' ');
         mapped.pids[peer] = Long.parseLong(offers[peer].substring(0, space));
-        mapped.pages[peer] = SharedMemory.map(offers[peer].substring(space + 1), byteSize, arena);
+        String link = offers[peer].substring(space + 1);
+        mapped.pages[peer] = SharedMemory.map(link, layout.byteSize, arena);
+      }
+      for (int peer = 0; peer < offers.length; peer++) {
+        if (!place.isNear(peer)) {
+          long mirror = layout.nodes.mirror(peer);
+          mapped.pages[peer] = mapped.pages[place.rank()].asSlice(mirror, layout.cellBytes);
+        }
       }
       return "";
     } catch (WindowAllocationException e) {

@@ -26,8 +26,9 @@ final class HostLowLatency implements LowLatencySession {
   private final Rejoin rejoin;
   private final BareParts bare;
 
-  HostLowLatency(HostContext host, Arena arena) {
-    context = new LowLatencyContext(host);
+  /// @param networks null on one node
+  HostLowLatency(HostContext host, Arena arena, Networks networks) {
+    context = new LowLatencyContext(host, networks == null ? null : networks.lowLatency());
     areas = new ResultAreas(context, arena);
     LowLatencyKernels kernels = LowLatencyKernels.pick(context.hidden);
     dispatches = new LowLatencyDispatch(context, kernels.cast());
@@ -172,10 +173,22 @@ final class HostLowLatency implements LowLatencySession {
       context.board.publishKnock(rejoin.begin(mine, absent), mine);
       context.waiter.awaitKnocks(rejoin);
       acknowledge();
-      context.waiter.awaitAcks(rejoin);
+      context.waiter.awaitAcks(rejoin, this::acknowledge);
       restart(rejoin.end(), rejoin.absent());
     } finally {
       context.board.publishKnock(0, mine);
+    }
+  }
+
+  /// Nothing of the calls that were given up may arrive later on.
+  ///
+  /// @param mark above all used
+  void drain(long mark) {
+    context.board.publishDrained(mark);
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (!context.lanes.isNear(peer)) {
+        context.host.waiter.awaitDrained(peer, context.layout.drained, mark);
+      }
     }
   }
 

@@ -7,6 +7,8 @@ import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
+import io.crossdock.core.NetworkCosts;
+import io.crossdock.core.NetworkLoad;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
@@ -30,10 +32,17 @@ final class HostSession implements EngineSession {
   private final HostContext context;
   private final ProcessGroup group;
   private final Arena arena;
+
+  /// Null on one node.
+  private final Networks networks;
+
   private final ExecutionStream stream;
   private final DispatchRunner dispatches;
   private final OutputWindows outputs;
   private final CombineRunner combines;
+
+  /// Null on one node.
+  private final NetworkProbe probe;
 
   /// Null in a buffer for normal mode alone.
   private final HostLowLatency lowLatency;
@@ -44,16 +53,19 @@ final class HostSession implements EngineSession {
   private final SendPlan layoutPlan = new SendPlan();
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  HostSession(HostContext context, ProcessGroup group, Arena arena) {
+  HostSession(HostContext context, ProcessGroup group, Arena arena, Networks networks) {
+    this.networks = networks;
     this.context = context;
     this.group = group;
     this.arena = arena;
     this.stream = ExecutionStream.create("comm-" + context.rank);
     this.dispatches = new DispatchRunner(context);
+    this.probe = networks == null ? null : new NetworkProbe(context);
     this.layoutPlanner = new RoutePlanner(context.numRanks);
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
-    this.lowLatency = context.layout.lowLatency == null ? null : new HostLowLatency(context, arena);
+    this.lowLatency =
+        context.layout.lowLatency == null ? null : new HostLowLatency(context, arena, networks);
   }
 
   @Override
@@ -73,7 +85,7 @@ final class HostSession implements EngineSession {
 
   @Override
   public String transport() {
-    return "shm";
+    return networks == null ? "shm" : "shm, " + context.network.description();
   }
 
   @Override
@@ -90,6 +102,15 @@ final class HostSession implements EngineSession {
   public void barrier() {
     context.checkUsable();
     group.barrier();
+  }
+
+  @Override
+  public NetworkCosts networkCosts(NetworkLoad load) {
+    if (networks == null) {
+      return EngineSession.super.networkCosts(load);
+    }
+    context.checkUsable();
+    return probe.measure(load);
   }
 
   @Override
@@ -197,12 +218,13 @@ final class HostSession implements EngineSession {
 
   @Override
   public HandleData newHandle() {
-    return new HandleData(context.rank, context.numRanks);
+    return new HandleData(context.place);
   }
 
   @Override
   public long windowBytes(Domain domain) {
-    return domain == Domain.SCALE_UP ? context.layout.byteSize : 0;
+    long far = context.layout.nodes == null ? 0 : context.layout.nodes.byteSize;
+    return domain == Domain.SCALE_UP ? context.layout.byteSize - far : far;
   }
 
   @Override
@@ -238,8 +260,24 @@ final class HostSession implements EngineSession {
     if (lowLatency != null) {
       lowLatency.reset(generation + 1);
     }
+    if (networks != null) {
+      drain(start);
+    }
     group.barrier();
     context.protocol.reset(start);
+  }
+
+  /// Nothing of the calls that were given up may arrive later on.
+  private void drain(long mark) {
+    context.board.publishDrained(mark);
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (!context.place.isNear(peer)) {
+        context.waiter.awaitDrained(peer, context.layout.drained, mark);
+      }
+    }
+    if (lowLatency != null) {
+      lowLatency.drain(mark);
+    }
   }
 
   @Override
@@ -248,11 +286,15 @@ final class HostSession implements EngineSession {
       return;
     }
     try (arena;
-        WaitTimes _ = context.waiter.times()) {
+        WaitTimes _ = context.waiter.times();
+        Networks far = networks) {
       if (context.board.state(context.rank) == PeerState.RUNNING) {
         context.board.publishState(PeerState.LEAVING, "");
       }
       context.pool.close();
+      if (far != null) {
+        far.linger(context.board);
+      }
     }
   }
 }

@@ -3,13 +3,15 @@ package io.crossdock.host;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.LowLatencyKind;
 import io.crossdock.core.protocol.LowLatencyTerms;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
-/// The cells and flag lines of low-latency mode. A rank publishes in its own memory, but for flag
-/// lines, which a source writes in the memory of each receiver.
+/// The cells and flag lines of low-latency mode. A rank publishes in its own memory, which is
+/// mirrored on other nodes, but for flag lines, which a source writes in the memory of each
+/// receiver.
 ///
 /// Every `publish` is a release store and pairs with the acquire load of the method that reads it,
 /// on another rank.
@@ -23,36 +25,65 @@ final class LowLatencyBoard {
   private final LowLatencyLayout layout;
   private final MemorySegment[] pages;
   private final int rank;
+  private final Lanes lanes;
+
+  /// Null on one node.
+  private final Network network;
+
   private long completed;
   private long beat;
 
-  LowLatencyBoard(LowLatencyLayout layout, MemorySegment[] pages, int rank) {
+  /// @param network null on one node
+  LowLatencyBoard(
+      LowLatencyLayout layout, MemorySegment[] pages, int rank, Lanes lanes, Network network) {
     this.layout = layout;
     this.pages = pages;
     this.rank = rank;
+    this.lanes = lanes;
+    this.network = network;
   }
 
   private long load(int peer, long offset) {
     return (long) LONG.getAcquire(pages[peer], offset);
   }
 
-  private void store(int peer, long offset, long value) {
-    LONG.setRelease(pages[peer], offset, value);
+  /// Publishes a cell of this rank, and what goes before it.
+  private void publish(long body, long bytes, long cell, long value) {
+    LONG.setRelease(pages[rank], cell, value);
+    if (network != null) {
+      network.mirror(body, bytes, cell, value);
+    }
+  }
+
+  private void publish(long cell, long value) {
+    publish(cell, 0, cell, value);
   }
 
   /// Publishes up to which call all are complete; pairs with [#completed].
   void publishCompleted(long epoch) {
     completed = epoch;
-    store(rank, layout.completed, epoch);
+    publish(layout.completed, epoch);
   }
 
   long completed(int peer) {
     return load(peer, layout.completed);
   }
 
-  /// Publishes that this rank lives and waits; pairs with [#beat].
+  /// Publishes that this rank lives and waits, to near ranks; pairs with [#beat].
   void publishBeat() {
-    store(rank, layout.beat, ++beat);
+    LONG.setRelease(pages[rank], layout.beat, ++beat);
+  }
+
+  /// The same to far ranks.
+  void publishFarBeat() {
+    if (network != null) {
+      network.mirror(layout.beat, 0, layout.beat, beat);
+    }
+  }
+
+  /// Publishes that all words before were told; pairs with [#load] of `drained`.
+  void publishDrained(long mark) {
+    publish(layout.drained, mark);
   }
 
   long beat(int peer) {
@@ -63,7 +94,7 @@ final class LowLatencyBoard {
   void publishRefusal(long epoch, String reason) {
     long cell = layout.refusal(epoch);
     Board.putText(pages[rank], cell + 8, reason);
-    store(rank, cell, epoch);
+    publish(cell + 8, 8 + Entry.MAX_REASON_BYTES, cell, epoch);
   }
 
   boolean isRefused(int peer, long epoch) {
@@ -79,7 +110,7 @@ final class LowLatencyBoard {
   /// told that it is masked shows itself as masked, so that those who did not give it up yet do not
   /// wait for it: by then, others would give them up.
   void publishMask(int peer, boolean masked) {
-    store(rank, layout.masks + peer * 8L, masked ? 1 : 0);
+    publish(layout.masks + peer * 8L, masked ? 1 : 0);
   }
 
   /// {@return true if a peer masked another rank}
@@ -90,7 +121,7 @@ final class LowLatencyBoard {
   /// Publishes that this rank is in a handshake, or with 0 that it is not; pairs with [#knock].
   void publishKnock(long knock, long generation) {
     pages[rank].set(JAVA_LONG, layout.knock + GENERATION, generation);
-    store(rank, layout.knock + KNOCK, knock);
+    publish(layout.knock + GENERATION, 8, layout.knock + KNOCK, knock);
   }
 
   long knock(int peer) {
@@ -106,7 +137,7 @@ final class LowLatencyBoard {
   void publishAck(int peer, long knock, long generation) {
     long cell = layout.acks + peer * 16L;
     pages[rank].set(JAVA_LONG, cell + GENERATION, generation);
-    store(rank, cell + KNOCK, knock);
+    publish(cell + GENERATION, 8, cell + KNOCK, knock);
   }
 
   /// {@return the knock of this rank that a peer acknowledged last}
@@ -125,7 +156,7 @@ final class LowLatencyBoard {
   ///
   /// @param counts rows for each expert of the group, or null if the call has none
   void publishFlag(int receiver, long epoch, LowLatencyTerms terms, int[] counts) {
-    MemorySegment page = pages[receiver];
+    MemorySegment page = lanes.at(receiver);
     long at = layout.flag(epoch, rank);
     page.set(JAVA_LONG, at + 8, terms.kind.ordinal());
     page.set(JAVA_LONG, at + 16, terms.format);
@@ -133,12 +164,16 @@ final class LowLatencyBoard {
     page.set(JAVA_LONG, at + 32, terms.numMaxTokens);
     page.set(JAVA_LONG, at + 40, terms.handleEpoch);
     page.set(JAVA_LONG, at + 48, completed);
-    if (counts != null) {
-      int local = terms.numExperts / pages.length;
+    int local = counts == null ? 0 : terms.numExperts / pages.length;
+    if (local > 0) {
       long to = layout.flagCounts(epoch, rank);
       MemorySegment.copy(counts, receiver * local, page, JAVA_INT, to, local);
     }
-    store(receiver, at, epoch);
+    if (lanes.isNear(receiver)) {
+      LONG.setRelease(page, at, epoch);
+    } else {
+      lanes.putFlag(receiver, epoch, LowLatencyLayout.flagBytes(local));
+    }
   }
 
   /// {@return true if a source's flag of a call is here}

@@ -46,10 +46,13 @@ final class LowLatencyCombine {
     context.host.stats.start(Math.min(workers, reply.numChunks()), 1, 1);
     context.host.stats.numChunks = reply.numChunks();
     context.host.pool.run(reply, reply.numChunks(), workers);
+    context.lanes.start();
+    reply.putFar();
     context.publishFlags(epoch, null);
     context.host.stats.bytesRead = reply.numRows() * context.hidden * 2L;
     context.host.stats.bytesWritten = reply.bytesWritten();
     context.host.stats.wireBytes = reply.wireBytes();
+    context.host.stats.networkBytes = context.lanes.bytes();
     reply.clear();
   }
 

@@ -23,21 +23,33 @@ final class LowLatencyContext {
   final int hidden;
   final LowLatencyLayout layout;
   final MemorySegment[] pages;
+  final Lanes lanes;
+
+  /// Null on one node.
+  final Network network;
+
   final LowLatencyBoard board;
   final LowLatencyState state;
   final LowLatencyWaiter waiter;
   private final LowLatencyTerms[] terms = new LowLatencyTerms[LowLatencyState.SLOT_SETS];
 
   LowLatencyContext(HostContext host) {
+    this(host, null);
+  }
+
+  /// @param network of this mode; null on one node
+  LowLatencyContext(HostContext host, Network network) {
+    this.network = network;
     this.host = host;
     this.rank = host.rank;
     this.numRanks = host.numRanks;
     this.hidden = host.spec.hidden();
     this.layout = host.layout.lowLatency;
     this.pages = host.pages;
-    this.board = new LowLatencyBoard(layout, host.pages, host.rank);
+    this.lanes = new Lanes(host.place, layout, pages, network);
+    this.board = new LowLatencyBoard(layout, host.pages, host.rank, lanes, network);
     this.state = new LowLatencyState(numRanks);
-    this.waiter = new LowLatencyWaiter(host, board, state);
+    this.waiter = new LowLatencyWaiter(host, board, state, network);
     for (int set = 0; set < terms.length; set++) {
       terms[set] = new LowLatencyTerms();
     }

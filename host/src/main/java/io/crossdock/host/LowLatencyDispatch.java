@@ -41,14 +41,27 @@ final class LowLatencyDispatch {
     context.host.stats.numChunks = send.numChunks();
     context.host.pool.run(send, send.numChunks(), workers);
     send.clear();
+    putRows(call, handle);
     context.publishFlags(epoch, handle.plan.counts());
     count(call, handle);
+  }
+
+  /// The rows for far ranks lie in images of lanes now.
+  private void putRows(LowLatencyDispatchCall call, HostLowLatencyHandle handle) {
+    context.lanes.start();
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      if (!context.lanes.isNear(peer) && !context.state.isMasked(peer)) {
+        long rows = handle.plan.numTo(peer);
+        long rowBytes = rowBytes(call.format);
+        context.lanes.putRows(peer, call.epoch, rows, rowBytes, scaleBytes(call.format));
+      }
+    }
   }
 
   private void planOrRefuse(LowLatencyDispatchCall call, HostLowLatencyHandle handle) {
     try {
       handle.startSend();
-      handle.plan.plan(call.topkIdx, call.numExperts, context.rank);
+      handle.plan.plan(call.topkIdx, call.numExperts);
     } catch (RuntimeException e) {
       context.refuse(String.valueOf(e.getMessage()));
       throw e;
@@ -60,7 +73,12 @@ final class LowLatencyDispatch {
     SelectionPlan plan = handle.plan;
     context.host.stats.bytesRead = 2L * plan.numTokens() * context.hidden;
     context.host.stats.bytesWritten = plan.numSelections() * rowBytes;
-    context.host.stats.wireBytes = (plan.numSelections() - plan.numHere()) * rowBytes;
+    long near = -plan.numTo(context.rank);
+    for (int peer = context.host.place.firstNear(); peer < context.host.place.endNear(); peer++) {
+      near += plan.numTo(peer);
+    }
+    context.host.stats.wireBytes = near * rowBytes;
+    context.host.stats.networkBytes = context.lanes.bytes();
   }
 
   private long rowBytes(LowLatencyFormat format) {

@@ -6,10 +6,10 @@ import io.crossdock.core.format.LogFmt10;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.LowLatencyState;
 
-/// Where low-latency mode lies in a rank's shared memory, behind the windows of normal mode:
+/// Where low-latency mode lies in a rank's shared memory, behind the cells of normal mode:
 ///
 /// ```
-/// | completed | beat | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
+/// | completed | beat | drained | refusal 0 | refusal 1 | masks [R] | knock | acks [R] |
 /// | flag line of each (set, source) .. | dispatch lane of each .. | combine lane of each .. |
 ///
 /// refusal       | epoch | reason |
@@ -33,13 +33,20 @@ final class LowLatencyLayout {
   final long numSlots;
   final long completed;
   final long beat;
+  final long drained;
   final long refusal0;
   final long refusalBytes;
   final long masks;
   final long knock;
   final long acks;
   final long combineRowBytes;
+
+  /// The cells end here; lanes follow.
+  final long cellBytes;
+
+  /// The lanes end here.
   final long end;
+
   private final long flags0;
   private final long flagBytes;
   private final long dispatch0;
@@ -49,7 +56,7 @@ final class LowLatencyLayout {
   private final long combine0;
   private final long combineBytes;
 
-  private LowLatencyLayout(BufferSpec spec, int numRanks, long begin) {
+  private LowLatencyLayout(BufferSpec spec, int numRanks, Cursor cursor) {
     this.numRanks = numRanks;
     numSlots = spec.laneSlots(numRanks);
     combineRowBytes = LogFmt10.maxRowBytes(spec.hidden());
@@ -69,14 +76,15 @@ final class LowLatencyLayout {
     combineBytes = reply.end(LINE_BYTES);
 
     long lanes = (long) LowLatencyState.SLOT_SETS * numRanks;
-    Cursor cursor = new Cursor(begin);
     completed = cursor.take(8, LINE_BYTES);
     beat = cursor.take(8, LINE_BYTES);
+    drained = cursor.take(8, LINE_BYTES);
     refusalBytes = new Cursor(16L + Entry.MAX_REASON_BYTES).end(LINE_BYTES);
     refusal0 = cursor.take(LowLatencyState.SLOT_SETS * refusalBytes, LINE_BYTES);
     masks = cursor.take(numRanks * 8L, LINE_BYTES);
     knock = cursor.take(16, LINE_BYTES);
     acks = cursor.take(numRanks * 16L, LINE_BYTES);
+    cellBytes = cursor.end(PAGE_BYTES);
     flags0 = cursor.take(Math.multiplyExact(lanes, flagBytes), LINE_BYTES);
     dispatch0 = cursor.take(Math.multiplyExact(lanes, dispatchBytes), PAGE_BYTES);
     combine0 = cursor.take(Math.multiplyExact(lanes, combineBytes), PAGE_BYTES);
@@ -85,9 +93,10 @@ final class LowLatencyLayout {
 
   /// {@return the layout, or null if the buffer is for normal mode alone}
   ///
+  /// @param file where it begins; behind it afterwards
   /// @throws ArithmeticException if it takes more bytes than memory can have
-  static LowLatencyLayout of(BufferSpec spec, int numRanks, long begin) {
-    return spec.mode() == Mode.LOW_LATENCY ? new LowLatencyLayout(spec, numRanks, begin) : null;
+  static LowLatencyLayout of(BufferSpec spec, int numRanks, Cursor file) {
+    return spec.mode() == Mode.LOW_LATENCY ? new LowLatencyLayout(spec, numRanks, file) : null;
   }
 
   /// The refusal cell of a call.
@@ -98,6 +107,13 @@ final class LowLatencyLayout {
   /// The flag line of a source.
   long flag(long epoch, int source) {
     return flags0 + lane(epoch, source) * flagBytes;
+  }
+
+  /// Bytes of a flag line that a call fills.
+  ///
+  /// @param numLocalExperts whose counts go along; 0 if the call has none
+  static long flagBytes(int numLocalExperts) {
+    return NUM_FLAG_CELLS * 8L + numLocalExperts * 4L;
   }
 
   /// Rows that the source of a flag line sent to each local expert.

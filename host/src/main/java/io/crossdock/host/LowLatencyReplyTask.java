@@ -26,9 +26,13 @@ final class LowLatencyReplyTask implements ChunkTask {
   private int numBlocks;
   private int numChunks;
 
+  /// Bytes of each encoded row for a far home, by slot.
+  private final int[][] encodedBytes;
+
   LowLatencyReplyTask(LowLatencyContext context, LogFmtKernel encoder) {
     this.context = context;
     this.encoder = encoder;
+    this.encodedBytes = new int[context.numRanks][0];
   }
 
   void prepare(LowLatencyCombineCall call, int workers) {
@@ -50,6 +54,35 @@ final class LowLatencyReplyTask implements ChunkTask {
     }
     numBlocks = handle.numLocalExperts() * context.numRanks;
     numChunks = LowLatencyContext.chunks(numRows * rowBytes, numBlocks);
+    for (int source = 0; encoded && source < context.numRanks; source++) {
+      int rows = context.lanes.isNear(source) ? 0 : rowsOf(source);
+      if (encodedBytes[source].length < rows) {
+        encodedBytes[source] = new int[rows];
+      }
+    }
+  }
+
+  /// Rows that a source sent to the experts of this rank.
+  private int rowsOf(int source) {
+    int last = handle.numLocalExperts() - 1;
+    return handle.firstSlot(source, last) + handle.count(source, last);
+  }
+
+  /// Puts the rows for far homes, which lie in images of lanes now.
+  void putFar() {
+    for (int home = 0; home < context.numRanks; home++) {
+      if (context.lanes.isNear(home) || context.state.isMasked(home)) {
+        continue;
+      }
+      int rows = rowsOf(home);
+      if (!encoded) {
+        context.lanes.putReplies(home, epoch, 0, rows * rowBytes);
+      }
+      for (int slot = 0; encoded && slot < rows; slot++) {
+        long at = slot * context.layout.combineRowBytes;
+        context.lanes.putReplies(home, epoch, at, encodedBytes[home][slot]);
+      }
+    }
   }
 
   int numChunks() {
@@ -86,7 +119,8 @@ final class LowLatencyReplyTask implements ChunkTask {
       if (count > 0 && !context.state.isMasked(source)) {
         long sent = encoded ? encode(expert, source, count) : copy(expert, source, count);
         written[worker] += sent;
-        left[worker] += source == context.rank ? 0 : sent;
+        boolean stays = source == context.rank || !context.lanes.isNear(source);
+        left[worker] += stays ? 0 : sent;
       }
     }
   }
@@ -98,7 +132,7 @@ final class LowLatencyReplyTask implements ChunkTask {
   private long copy(int expert, int source, int count) {
     long to =
         context.layout.replies(epoch, context.rank) + handle.firstSlot(source, expert) * rowBytes;
-    MemorySegment.copy(y, offset(expert, source), context.pages[source], to, count * rowBytes);
+    MemorySegment.copy(y, offset(expert, source), context.lanes.at(source), to, count * rowBytes);
     return count * rowBytes;
   }
 
@@ -108,10 +142,14 @@ final class LowLatencyReplyTask implements ChunkTask {
     long to =
         context.layout.replies(epoch, context.rank) + handle.firstSlot(source, expert) * stride;
     long sent = 0;
+    MemorySegment lane = context.lanes.at(source);
+    boolean far = !context.lanes.isNear(source);
     for (int i = 0; i < count; i++) {
-      sent +=
-          encoder.encodeRow(
-              y, from + i * rowBytes, context.pages[source], to + i * stride, context.hidden);
+      long bytes = encoder.encodeRow(y, from + i * rowBytes, lane, to + i * stride, context.hidden);
+      if (far) {
+        encodedBytes[source][handle.firstSlot(source, expert) + i] = Math.toIntExact(bytes);
+      }
+      sent += bytes;
     }
     return sent;
   }

@@ -62,7 +62,7 @@ final class LowLatencySendTask implements ChunkTask {
       if (owner < 0 || context.state.isMasked(owner)) {
         continue;
       }
-      MemorySegment page = context.pages[owner];
+      MemorySegment page = context.lanes.at(owner);
       long slot = plan.slot(token, k);
       long to = context.layout.rows(epoch, context.rank) + slot * rowBytes;
       long toScales = context.layout.scales(epoch, context.rank) + slot * scaleBytes;

@@ -15,12 +15,19 @@ import java.util.Arrays;
 ///
 /// Confined to the thread that runs the call.
 final class LowLatencyWaiter {
+  /// A beat for far ranks is a message each.
+  private static final long FAR_BEAT_NANOS = 5_000_000;
+
   private final HostContext context;
   private final LowLatencyBoard board;
   private final LowLatencyState state;
   private final Patience patience;
   private final LowLatencyTerms theirs = new LowLatencyTerms();
   private final long[] waits;
+
+  /// Null on one node.
+  private final Network network;
+
   private final Wanted grants = new Grants();
   private final Flags flags = new Flags();
   private long epoch;
@@ -28,7 +35,10 @@ final class LowLatencyWaiter {
   /// How long the wait at hand lasted when the peers were looked at last.
   private long waitedNanos;
 
-  LowLatencyWaiter(HostContext context, LowLatencyBoard board, LowLatencyState state) {
+  /// @param network of this mode; null on one node
+  LowLatencyWaiter(
+      HostContext context, LowLatencyBoard board, LowLatencyState state, Network network) {
+    this.network = network;
     this.context = context;
     this.board = board;
     this.state = state;
@@ -108,31 +118,67 @@ final class LowLatencyWaiter {
 
   /// Returns once every rank that takes part acknowledged this rank's knock, but for those left
   /// out.
-  void awaitAcks(Rejoin rejoin) {
-    await(new Acks(rejoin));
+  ///
+  /// @param acknowledge acknowledges all knocks that were seen, again if there is a new one: what
+  ///   was seen first may have been the knock of an earlier handshake
+  void awaitAcks(Rejoin rejoin, Runnable acknowledge) {
+    await(new Acks(rejoin, acknowledge));
   }
 
   private void await(Wanted wanted) {
     waitedNanos = 0;
     wanted.look(0);
-    for (int spin = 0; wanted.next() >= 0 && spin < Waiter.SPINS; spin++) {
-      Thread.onSpinWait();
-      wanted.look(0);
+    if (wanted.next() < 0) {
+      return;
     }
-    if (wanted.next() >= 0) {
-      awaitSlowly(wanted);
+    startPolling();
+    try {
+      for (int spin = 0; wanted.next() >= 0 && spin < Waiter.SPINS; spin++) {
+        relax();
+        wanted.look(0);
+      }
+      if (wanted.next() >= 0) {
+        awaitSlowly(wanted);
+      }
+    } finally {
+      endPolling();
+    }
+  }
+
+  private void startPolling() {
+    if (network != null) {
+      network.callWaits(true);
+    }
+  }
+
+  private void endPolling() {
+    if (network != null) {
+      network.callWaits(false);
+    }
+  }
+
+  private void relax() {
+    if (network == null) {
+      Thread.onSpinWait();
+    } else {
+      network.poll();
     }
   }
 
   private void awaitSlowly(Wanted wanted) {
     long start = System.nanoTime();
     long nextLifeCheck = Waiter.LIFE_CHECK_NANOS;
+    long nextFarBeat = 0;
     patience.begin();
     for (int turn = 0; wanted.next() >= 0; turn++) {
       if (turn % Waiter.YIELDS_PER_POLL == 0) {
         long waited = System.nanoTime() - start;
         waitedNanos = waited;
         board.publishBeat();
+        if (waited >= nextFarBeat) {
+          nextFarBeat = waited + FAR_BEAT_NANOS;
+          board.publishFarBeat();
+        }
         pollPeers(wanted);
         if (waited > context.waiter.timeoutNanos()) {
           giveUpSilent(wanted, waited);
@@ -141,6 +187,9 @@ final class LowLatencyWaiter {
           nextLifeCheck = waited + Waiter.LIFE_CHECK_NANOS;
           giveUpDead(wanted);
         }
+      }
+      if (network != null) {
+        network.poll();
       }
       context.waiter.pause(turn);
       wanted.look(System.nanoTime() - start);
@@ -169,7 +218,7 @@ final class LowLatencyWaiter {
   private void giveUpDead(Wanted wanted) {
     for (int peer = 0; peer < context.numRanks; peer++) {
       if (wanted.awaits(peer) && !context.waiter.isAlive(peer)) {
-        lose(wanted, peer, "peer process died");
+        lose(wanted, peer, context.waiter.deathOf(peer));
       }
     }
   }
@@ -209,6 +258,22 @@ final class LowLatencyWaiter {
       }
       wanted.giveUp(peer);
     }
+  }
+
+  /// Takes in what all ranks show.
+  ///
+  /// @return true if there was a knock that was not seen before
+  private boolean knocks(Rejoin rejoin) {
+    boolean changed = false;
+    for (int peer = 0; peer < context.numRanks; peer++) {
+      long knock = board.knock(peer);
+      if (knock != 0) {
+        long before = rejoin.knockOf(peer);
+        rejoin.observeKnock(peer, knock, board.knockGeneration(peer));
+        changed |= rejoin.knockOf(peer) != before;
+      }
+    }
+    return changed;
   }
 
   private void checkRefusal(int peer) {
@@ -343,12 +408,7 @@ final class LowLatencyWaiter {
 
     @Override
     public void look(long waitedNanos) {
-      for (int peer = 0; peer < context.numRanks; peer++) {
-        long knock = board.knock(peer);
-        if (knock != 0) {
-          rejoin.observeKnock(peer, knock, board.knockGeneration(peer));
-        }
-      }
+      knocks(rejoin);
     }
 
     @Override
@@ -385,13 +445,18 @@ final class LowLatencyWaiter {
   /// Acknowledgements of all that take part in a handshake.
   private final class Acks implements Wanted {
     private final Rejoin rejoin;
+    private final Runnable acknowledge;
 
-    Acks(Rejoin rejoin) {
+    Acks(Rejoin rejoin, Runnable acknowledge) {
       this.rejoin = rejoin;
+      this.acknowledge = acknowledge;
     }
 
     @Override
     public void look(long waitedNanos) {
+      if (knocks(rejoin)) {
+        acknowledge.run();
+      }
       for (int peer = 0; peer < context.numRanks; peer++) {
         rejoin.observeAck(peer, board.acknowledged(peer), board.ackGeneration(peer));
       }

@@ -10,6 +10,14 @@ enum Phase {
   FINISH,
   /// A peer's pull of an expert-output window.
   PULL,
+  /// Rows of another node.
+  ARRIVE,
+  /// Partial sums of another node.
+  PARTIAL,
+  /// The network, until it has taken what was put.
+  SENT,
+  /// The last words of calls that were given up.
+  DRAIN,
   /// Low latency: a peer's completion of the call that used the same slots.
   GRANT,
   /// Low latency: a source's rows of a dispatch, expert outputs or clean.

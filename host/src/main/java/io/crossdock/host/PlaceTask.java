@@ -1,19 +1,15 @@
 package io.crossdock.host;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import io.crossdock.core.Tensor;
-import io.crossdock.core.protocol.Entry;
-import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.SendPlan;
 import io.crossdock.core.spi.DispatchCall;
-import io.crossdock.ffi.StreamingCopy;
 import java.lang.foreign.MemorySegment;
 
-/// Writes each row of this rank to its final place in the window of every rank that wants it, with
-/// its scales, choices, weights and source index. A row is read once for all its destinations.
+/// Writes each row of this rank to its final place in the window of every rank of this node that
+/// wants it, with its scales, choices, weights and source index. A row is read once for all its
+/// destinations.
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class PlaceTask implements ChunkTask {
@@ -21,10 +17,8 @@ final class PlaceTask implements ChunkTask {
   private static final long LINE_BYTES = 64;
 
   private final HostContext context;
-  private final long[] windows;
+  private final WindowWriter writer;
   private final long[] bases;
-  private final long[] firstRows;
-  private final long[] endRows;
   private DispatchCall call;
   private SendPlan plan;
   private MemorySegment x;
@@ -33,20 +27,19 @@ final class PlaceTask implements ChunkTask {
   private long xPitchBytes;
   private long rowBytes;
   private long pieceBytes;
-  private boolean streams;
-  private long scaleBytes;
   private int chunkRows;
   private int[] choices;
   private int topk;
-  private int indexBytes;
 
   PlaceTask(HostContext context) {
     this.context = context;
-    int numRanks = context.numRanks;
-    windows = new long[numRanks];
-    bases = new long[numRanks];
-    firstRows = new long[numRanks];
-    endRows = new long[numRanks];
+    this.writer = new WindowWriter(context);
+    this.bases = new long[context.numRanks];
+  }
+
+  /// What the rows are written with; rows that other nodes sent may be too.
+  WindowWriter writer() {
+    return writer;
   }
 
   /// Takes over a call whose epoch was entered.
@@ -58,13 +51,11 @@ final class PlaceTask implements ChunkTask {
     rowBytes = dispatch.x.rowBytes();
     long share = Math.ceilDiv(rowBytes, dispatch.config.stages());
     pieceBytes = Math.ceilDiv(share, LINE_BYTES) * LINE_BYTES;
-    streams = plan.numEntries() * rowBytes >= CopyTask.STREAMED_BYTES;
+    writer.prepare(dispatch, plan.numEntries());
     scales = optional(dispatch.scales);
-    scaleBytes = dispatch.scales == null ? 0 : dispatch.scales.rowBytes();
     weights = optional(dispatch.topkWeights);
     chunkRows = dispatch.config.chunkRows();
     topk = dispatch.topkIdx == null ? 0 : context.planner.topk();
-    indexBytes = dispatch.topkIdx == null ? 0 : dispatch.topkIdx.dtype().bytes();
     choices = context.planner.choices();
   }
 
@@ -74,13 +65,9 @@ final class PlaceTask implements ChunkTask {
 
   /// Limits the next run to the rows that fit into the windows in a round.
   void round(int round) {
-    HandleData handle = call.handle;
-    for (int dst = 0; dst < context.numRanks; dst++) {
-      Entry entry = context.protocol.entry(dst);
-      windows[dst] = context.layout.receive(entry.window);
-      bases[dst] = handle.base(context.rank, dst);
-      firstRows[dst] = round * entry.capacityRows;
-      endRows[dst] = firstRows[dst] + entry.capacityRows;
+    writer.round(round);
+    for (int dst = 0; dst < bases.length; dst++) {
+      bases[dst] = call.handle.base(context.rank, dst);
     }
   }
 
@@ -102,69 +89,42 @@ final class PlaceTask implements ChunkTask {
     }
   }
 
+  private long slot(int entry) {
+    int dst = plan.rank(entry);
+    return writer.slot(dst, bases[dst] + plan.position(entry));
+  }
+
   private void placeRow(int token) {
     long source = token * xPitchBytes;
     for (long at = 0; at < rowBytes; at += pieceBytes) {
       long bytes = Math.min(pieceBytes, rowBytes - at);
       for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
-        int dst = plan.rank(entry);
-        long row = bases[dst] + plan.position(entry);
-        if (row >= firstRows[dst] && row < endRows[dst]) {
-          long target = windows[dst] + (row - firstRows[dst]) * rowBytes + at;
-          store(source + at, context.pages[dst], target, bytes);
+        long slot = slot(entry);
+        if (slot != WindowWriter.ELSEWHERE) {
+          int dst = plan.rank(entry);
+          writer.putPiece(dst, writer.rowAt(dst, slot) + at, x, source + at, bytes);
         }
       }
-    }
-  }
-
-  private void store(long source, MemorySegment page, long target, long bytes) {
-    if (streams) {
-      StreamingCopy.copy(x, source, page, target, bytes);
-    } else {
-      MemorySegment.copy(x, source, page, target, bytes);
     }
   }
 
   private void placeSideData(int token) {
     for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
       int dst = plan.rank(entry);
-      long row = bases[dst] + plan.position(entry) - firstRows[dst];
-      if (row < 0 || row >= endRows[dst] - firstRows[dst]) {
+      long slot = slot(entry);
+      if (slot == WindowWriter.ELSEWHERE) {
         continue;
       }
-      MemorySegment page = context.pages[dst];
-      WindowLayout layout = context.layout;
-      page.set(JAVA_INT_UNALIGNED, windows[dst] + layout.recvSource + row * 4, token);
+      writer.putSource(dst, slot, token);
       if (scales != null) {
-        MemorySegment.copy(
-            scales,
-            token * call.scales.pitchBytes(),
-            page,
-            windows[dst] + layout.recvScales + row * scaleBytes,
-            scaleBytes);
+        writer.putScales(dst, slot, scales, token * call.scales.pitchBytes());
       }
-      if (topk > 0) {
-        placeChoices(token, dst, row);
-      }
-    }
-  }
-
-  private void placeChoices(int token, int dst, long row) {
-    MemorySegment page = context.pages[dst];
-    int perRank = call.handle.numExperts / context.numRanks;
-    long ids = windows[dst] + context.layout.recvTopkIdx + row * topk * indexBytes;
-    long sums = windows[dst] + context.layout.recvTopkWeights + row * topk * 4L;
-    for (int k = 0; k < topk; k++) {
-      int local = choices[token * topk + k] - dst * perRank;
-      boolean here = local >= 0 && local < perRank;
-      if (indexBytes == 8) {
-        page.set(JAVA_LONG_UNALIGNED, ids + k * 8L, here ? local : -1L);
-      } else {
-        page.set(JAVA_INT_UNALIGNED, ids + k * 4L, here ? local : -1);
-      }
-      if (weights != null) {
-        float weight = here ? weight(token, k) : 0.0f;
-        page.set(JAVA_FLOAT_UNALIGNED, sums + k * 4L, weight);
+      for (int k = 0; k < topk; k++) {
+        int local = writer.localExpert(dst, choices[token * topk + k]);
+        writer.putChoice(dst, slot, k, local);
+        if (weights != null) {
+          writer.putWeight(dst, slot, k, local < 0 ? 0.0f : weight(token, k));
+        }
       }
     }
   }
@@ -180,5 +140,6 @@ final class PlaceTask implements ChunkTask {
     x = null;
     scales = null;
     weights = null;
+    writer.clear();
   }
 }

@@ -17,7 +17,6 @@ final class SelectionPlan {
   private int topk;
   private int localExperts;
   private int numSelections;
-  private int numHere;
 
   SelectionPlan(int numRanks) {
     this.numRanks = numRanks;
@@ -26,7 +25,7 @@ final class SelectionPlan {
 
   /// @throws io.crossdock.core.InvalidInputException on an id out of range or an expert repeated in
   ///   a token
-  void plan(Tensor topkIdx, int numExperts, int rank) {
+  void plan(Tensor topkIdx, int numExperts) {
     planner.read(topkIdx, numExperts);
     numTokens = Math.toIntExact(topkIdx.size(0));
     topk = planner.topk();
@@ -42,23 +41,19 @@ final class SelectionPlan {
     }
     System.arraycopy(planner.choices(), 0, choices, 0, size);
     System.arraycopy(planner.expertCounts(), 0, counts, 0, numExperts);
-    begin(numExperts, rank);
+    begin(numExperts);
     for (int i = 0; i < size; i++) {
       int expert = choices[i];
       slots[i] = expert < 0 ? -1 : nextSlot[expert]++;
     }
   }
 
-  private void begin(int numExperts, int rank) {
+  private void begin(int numExperts) {
     numSelections = 0;
     for (int expert = 0; expert < numExperts; expert++) {
       int first = expert % localExperts == 0 ? 0 : nextSlot[expert - 1] + counts[expert - 1];
       nextSlot[expert] = first;
       numSelections += counts[expert];
-    }
-    numHere = 0;
-    for (int expert = rank * localExperts; expert < (rank + 1) * localExperts; expert++) {
-      numHere += counts[expert];
     }
   }
 
@@ -70,13 +65,18 @@ final class SelectionPlan {
     return topk;
   }
 
-  /// All selections, and those of experts of this rank.
+  /// All selections.
   int numSelections() {
     return numSelections;
   }
 
-  int numHere() {
-    return numHere;
+  /// Selections of experts of a rank.
+  long numTo(int rank) {
+    long number = 0;
+    for (int expert = rank * localExperts; expert < (rank + 1) * localExperts; expert++) {
+      number += counts[expert];
+    }
+    return number;
   }
 
   /// The expert of choice k of a token, or -1.

@@ -13,6 +13,7 @@ final class Stats {
   long bytesRead;
   long bytesWritten;
   long wireBytes;
+  long networkBytes;
 
   void start(int workers, int passes, int rounds) {
     numWorkers = workers;
@@ -22,10 +23,18 @@ final class Stats {
     bytesRead = 0;
     bytesWritten = 0;
     wireBytes = 0;
+    networkBytes = 0;
   }
 
   CallStats snapshot() {
     return new CallStats(
-        numWorkers, numChunks, numPasses, numRounds, bytesRead, bytesWritten, wireBytes);
+        numWorkers,
+        numChunks,
+        numPasses,
+        numRounds,
+        bytesRead,
+        bytesWritten,
+        wireBytes,
+        networkBytes);
   }
 }

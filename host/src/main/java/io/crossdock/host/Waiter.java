@@ -4,6 +4,7 @@ import io.crossdock.core.AbortedException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.PeerProcess;
 import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
@@ -11,8 +12,8 @@ import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
 /// Waits for a peer's cell: spins briefly, then yields, then parks, never longer than the buffer's
-/// timeout. Every wait polls the abort state of all ranks, and ends early when the peer left or its
-/// process died.
+/// timeout. Every wait polls the abort state of all ranks, makes progress on the network, and ends
+/// early when the peer left, its process died, or it cannot be reached any more.
 ///
 /// Confined to the thread that runs the call.
 final class Waiter {
@@ -28,6 +29,14 @@ final class Waiter {
   private final long[] pids;
   private final long timeoutNanos;
   private final WaitTimes times;
+  private NodePlace place;
+
+  /// Null on one node.
+  private Network network;
+
+  private int turns;
+  private long startNanos;
+  private long nextLifeCheck;
 
   Waiter(Board board, ProtocolState protocol, long[] pids, Duration timeout, WaitTimes times) {
     this.board = board;
@@ -36,6 +45,13 @@ final class Waiter {
     this.pids = pids;
     this.timeoutNanos = timeout.toNanos();
     this.times = times;
+    this.place = NodePlace.onOneNode(rank, pids.length);
+  }
+
+  /// Waits for ranks of other nodes too, from now on.
+  void reach(Network far, NodePlace own) {
+    network = far;
+    place = own;
   }
 
   /// What the waits took.
@@ -51,44 +67,129 @@ final class Waiter {
       return;
     }
     long start = System.nanoTime();
+    startTurns();
     try {
-      spinOrAwait(peer, offset, expected, phase);
+      while (board.load(peer, offset) < expected) {
+        turn(peer, peer, offset, expected, phase);
+      }
     } finally {
+      endTurns();
       times.add(peer, System.nanoTime() - start);
     }
   }
 
-  private void spinOrAwait(int peer, long offset, long expected, Phase phase) {
-    for (int spin = 1; spin < SPINS; spin++) {
-      Thread.onSpinWait();
-      if (board.load(peer, offset) >= expected) {
-        return;
-      }
+  /// Begins a wait whose turns the caller takes, for example because it looks at several things. It
+  /// ends with [#endTurns].
+  void startTurns() {
+    if (network != null) {
+      network.callWaits(true);
     }
-    awaitSlowly(peer, offset, expected, phase);
+    restartTurns();
   }
 
-  private void awaitSlowly(int peer, long offset, long expected, Phase phase) {
-    long start = System.nanoTime();
-    long nextLifeCheck = LIFE_CHECK_NANOS;
-    for (int turn = 0; board.load(peer, offset) < expected; turn++) {
-      if (turn % YIELDS_PER_POLL == 0) {
-        long waited = System.nanoTime() - start;
-        pollPeers(peer, offset, expected);
+  /// Something came: the time-out begins anew.
+  void restartTurns() {
+    turns = 0;
+  }
+
+  void endTurns() {
+    if (network != null) {
+      network.callWaits(false);
+    }
+  }
+
+  /// One turn in which nothing came.
+  ///
+  /// @param peer that is waited for
+  /// @param owner the rank in whose memory the cell lies that the peer will write
+  /// @param expected at least, in the cell
+  void turn(int peer, int owner, long offset, long expected, Phase phase) {
+    if (isLookDue()) {
+      pollStates();
+      long seen = board.load(owner, offset);
+      if (seen < expected) {
+        giveUp(peer, seen, expected, phase);
+      }
+    }
+  }
+
+  /// One turn in which the network did not take all that was put. What goes to a peer that failed
+  /// it takes, so only time can run out.
+  void turnForNetwork() {
+    if (isLookDue()) {
+      pollStates();
+      long waited = System.nanoTime() - startNanos;
+      if (waited > timeoutNanos) {
+        throw timeout(rank, network.pending(), 0, Phase.SENT, waited);
+      }
+    }
+  }
+
+  /// Returns once a far rank told that all its words before were told. Whether ranks gave up does
+  /// not matter: they are about to start anew.
+  void awaitDrained(int peer, long offset, long mark) {
+    restartTurns();
+    while (board.load(peer, offset) < mark) {
+      if (isLookDue()) {
+        long seen = board.load(peer, offset);
+        long waited = System.nanoTime() - startNanos;
         if (waited > timeoutNanos) {
-          throw timeout(peer, board.load(peer, offset), expected, phase, waited);
+          throw timeout(peer, seen, mark, Phase.DRAIN, waited);
         }
-        if (waited > nextLifeCheck) {
-          nextLifeCheck = waited + LIFE_CHECK_NANOS;
-          checkAlive(peer, offset, expected, phase);
+        if (seen < mark && !isAlive(peer)) {
+          throw lost(peer, deathOf(peer), "phase=" + Phase.DRAIN);
         }
       }
-      pause(turn);
     }
   }
 
-  /// Yields, in later turns parks.
+  /// @return true if it is time for more than a look at what is waited for
+  private boolean isLookDue() {
+    int turn = turns++ - SPINS;
+    if (turn < 0) {
+      relax();
+      return false;
+    }
+    if (turn == 0) {
+      startNanos = System.nanoTime();
+      nextLifeCheck = LIFE_CHECK_NANOS;
+    }
+    pause(turn);
+    return turn % YIELDS_PER_POLL == 0;
+  }
+
+  private void relax() {
+    if (network == null) {
+      Thread.onSpinWait();
+    } else {
+      network.poll();
+    }
+  }
+
+  private void giveUp(int peer, long seen, long expected, Phase phase) {
+    long waited = System.nanoTime() - startNanos;
+    if (protocol.isGone(peer)) {
+      throw left("peer left during a call: rank=" + rank + ", peer=" + peer);
+    }
+    if (waited > timeoutNanos) {
+      throw timeout(peer, seen, expected, phase, waited);
+    }
+    boolean far = !place.isNear(peer);
+    if (!far && waited <= nextLifeCheck) {
+      return;
+    }
+    nextLifeCheck = waited + LIFE_CHECK_NANOS;
+    if (!isAlive(peer)) {
+      String wait = "phase=" + phase + ", expected=" + expected + ", seen=" + seen;
+      throw lost(peer, deathOf(peer), wait);
+    }
+  }
+
+  /// Yields, in later turns parks; makes progress on the network.
   void pause(int turn) {
+    if (network != null) {
+      network.poll();
+    }
     if (turn < YIELDS) {
       Thread.yield();
     } else {
@@ -99,16 +200,10 @@ final class Waiter {
     }
   }
 
-  /// Takes in what the ranks say of themselves; throws if the wait is in vain.
-  private void pollPeers(int awaited, long offset, long expected) {
+  /// Takes in what the ranks say of themselves; throws if one aborted.
+  private void pollStates() {
     observeStates();
     checkUsable();
-    if (protocol.isGone(awaited) && board.load(awaited, offset) < expected) {
-      String what = "peer left during a call: rank=" + rank + ", peer=" + awaited;
-      board.publishState(PeerState.ABORTED, what);
-      protocol.observeState(rank, PeerState.ABORTED);
-      throw new PeerLeftException(what);
-    }
   }
 
   void observeStates() {
@@ -121,8 +216,14 @@ final class Waiter {
     return timeoutNanos;
   }
 
+  /// {@return false if a peer's process ended, or the network lost it}
   boolean isAlive(int peer) {
-    return PeerProcess.isAlive(pids[peer]);
+    return place.isNear(peer) ? PeerProcess.isAlive(pids[peer]) : network.failure(peer) == null;
+  }
+
+  /// {@return what became of a peer that is not alive}
+  String deathOf(int peer) {
+    return place.isNear(peer) ? "peer process died" : "peer cannot be reached any more";
   }
 
   /// Gives the buffer up because of a peer that went for good.
@@ -130,7 +231,11 @@ final class Waiter {
   /// @param what happened
   /// @param wait what it was waited for, as facts
   PeerLeftException lost(int peer, String what, String wait) {
-    String facts = what + ": rank=" + rank + ", peer=" + peer + ", pid=" + pids[peer] + ", " + wait;
+    String where = place.isNear(peer) ? "pid=" + pids[peer] : "cause=" + network.failure(peer);
+    return left(what + ": rank=" + rank + ", peer=" + peer + ", " + where + ", " + wait);
+  }
+
+  private PeerLeftException left(String facts) {
     abort(facts);
     return new PeerLeftException(facts);
   }
@@ -140,28 +245,6 @@ final class Waiter {
     int origin = protocol.abortOrigin();
     if (origin >= 0) {
       throw new AbortedException(origin, board.reason(origin));
-    }
-  }
-
-  private void checkAlive(int peer, long offset, long expected, Phase phase) {
-    boolean alive = PeerProcess.isAlive(pids[peer]);
-    if (!alive && board.load(peer, offset) < expected) {
-      String what =
-          "peer process died: rank="
-              + rank
-              + ", peer="
-              + peer
-              + ", pid="
-              + pids[peer]
-              + ", phase="
-              + phase
-              + ", expected="
-              + expected
-              + ", seen="
-              + board.load(peer, offset);
-      board.publishState(PeerState.ABORTED, what);
-      protocol.observeState(rank, PeerState.ABORTED);
-      throw new PeerLeftException(what);
     }
   }
 

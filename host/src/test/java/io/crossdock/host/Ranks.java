@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import java.lang.foreign.Arena;
@@ -39,7 +40,8 @@ final class Ranks implements AutoCloseable {
     Board board = new Board(layout, pages, rank);
     Waiter waiter =
         new Waiter(board, protocol, pids, spec.hostTimeout(), new WaitTimes(pages.length));
-    HostContext.Mapping mapping = new HostContext.Mapping(rank, pages, board, 1);
+    HostContext.Mapping mapping =
+        new HostContext.Mapping(NodePlace.onOneNode(rank, pages.length), pages, board, null, 1);
     return new HostContext(spec, mapping, protocol, waiter);
   }
 

@@ -55,6 +55,9 @@ public final class Entry {
   /// 1 if the rank can be served in rounds: it copies its rows out of the window.
   public int canRound;
 
+  /// Rows of a piece that crosses the network at a time; the sender's choice.
+  public int networkChunkRows;
+
   /// Why the call was refused; empty otherwise.
   public String reason = "";
 

@@ -35,15 +35,26 @@ public class HandleData {
   /// Rows of each local expert, rounded up to the alignment; empty when unknown to the host.
   public int[] tokensPerLocalExpert = new int[0];
 
+  /// The way between nodes; null on one node.
+  public final NodeRoutes nodes;
+
   private final long[] prefix;
 
-  /// Creates an empty handle.
+  /// Creates an empty handle of a rank on a single node.
   ///
   /// @param rank this rank
   /// @param numRanks R
   public HandleData(int rank, int numRanks) {
-    this.rank = rank;
-    this.numRanks = numRanks;
+    this(NodePlace.onOneNode(rank, numRanks));
+  }
+
+  /// Creates an empty handle.
+  ///
+  /// @param place where this rank stands among nodes
+  public HandleData(NodePlace place) {
+    this.rank = place.rank();
+    this.numRanks = place.numRanks();
+    this.nodes = place.numNodes() == 1 ? null : new NodeRoutes(place);
     this.prefix = new long[numRanks * numRanks];
   }
 

@@ -13,9 +13,9 @@ import java.util.Arrays;
 /// 3. [#observe] for every peer's entry, in any order; with the last one [#verdict()] is the same
 ///    on all ranks.
 /// 4. PROCEED: write to the windows the peers named and publish [#epoch()] as finished; a dispatch
-///    is complete when every peer's finished mark reached the epoch. A combine pulls, calls
-///    [#publishOutput] and publishes [#epoch()] as pulled. Any other verdict: [#withdraw] the
-///    window.
+///    is complete when every near peer's finished mark reached the epoch: rows of other nodes come
+///    through a near rank, which finishes behind them. A combine pulls, calls [#publishOutput] and
+///    publishes [#epoch()] as pulled. Any other verdict: [#withdraw] the window.
 ///
 /// What is waited for next is asked of [#nextUnseen()], [#nextUnfinished()] and [#nextUnpulled].
 ///
@@ -28,6 +28,8 @@ public final class ProtocolState {
   public static final int ENTRY_SLOTS = 2;
 
   private final int numRanks;
+  private final int firstNear;
+  private final int endNear;
   private final WindowSet receive;
   private final WindowSet output;
   private final Entry[] entries;
@@ -38,13 +40,25 @@ public final class ProtocolState {
   private int numSeen;
   private long epoch;
 
-  /// Creates the state of a fresh buffer, at epoch 0 with everything seen.
+  /// Creates the state of a fresh buffer on one node, at epoch 0 with everything seen.
   ///
   /// @param entries one reusable entry per rank; this rank's own is the one it publishes
   /// @param receive receive windows
   /// @param output expert-output windows
   public ProtocolState(Entry[] entries, WindowSet receive, WindowSet output) {
+    this(NodePlace.onOneNode(0, entries.length), entries, receive, output);
+  }
+
+  /// Creates the state of a fresh buffer, at epoch 0 with everything seen.
+  ///
+  /// @param place where this rank stands: only ranks of its node reach its windows
+  /// @param entries one reusable entry per rank; this rank's own is the one it publishes
+  /// @param receive receive windows
+  /// @param output expert-output windows
+  public ProtocolState(NodePlace place, Entry[] entries, WindowSet receive, WindowSet output) {
     this.numRanks = entries.length;
+    this.firstNear = place.firstNear();
+    this.endNear = place.endNear();
     this.entries = entries;
     this.receive = receive;
     this.output = output;
@@ -207,7 +221,7 @@ public final class ProtocolState {
     finished[peer] = Math.max(finished[peer], mark);
   }
 
-  /// {@return a rank that was not seen to have placed its rows of the current epoch, or -1}
+  /// {@return a near rank that was not seen to have placed the rows of the current epoch, or -1}
   public int nextUnfinished() {
     return firstBelow(finished, epoch);
   }
@@ -220,19 +234,19 @@ public final class ProtocolState {
     pulled[peer] = Math.max(pulled[peer], mark);
   }
 
-  /// {@return a rank that was not seen to have pulled what was published in an epoch, or -1}
+  /// {@return a near rank that was not seen to have pulled what was published in an epoch, or -1}
   ///
   /// @param published the epoch an output window was published in
   public int nextUnpulled(long published) {
     return firstBelow(pulled, published);
   }
 
-  private static int firstBelow(long[] marks, long epoch) {
-    int peer = 0;
-    while (peer < marks.length && marks[peer] >= epoch) {
+  private int firstBelow(long[] marks, long epoch) {
+    int peer = firstNear;
+    while (peer < endNear && marks[peer] >= epoch) {
       peer++;
     }
-    return peer < marks.length ? peer : -1;
+    return peer < endNear ? peer : -1;
   }
 
   /// Takes an expert-output window for a call: one that is free, or that all readers were seen to

@@ -7,6 +7,8 @@ import io.crossdock.core.EngineMemory;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.ExecutionStream;
 import io.crossdock.core.Layout;
+import io.crossdock.core.NetworkCosts;
+import io.crossdock.core.NetworkLoad;
 import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.StandInWork;
 import io.crossdock.core.Tensor;
@@ -70,6 +72,16 @@ public interface EngineSession extends AutoCloseable {
   /// @param steps how much
   default void compute(StandInWork.Extent extent, long steps) {
     StandInWork.onThisThread(steps);
+  }
+
+  /// Times the network between nodes alone. Collective; no call is in flight on any rank.
+  ///
+  /// @param load what every rank sends
+  /// @return what it takes
+  /// @throws EngineUnavailableException if there is none
+  default NetworkCosts networkCosts(NetworkLoad load) {
+    throw new EngineUnavailableException(
+        "network costs", List.of("this buffer has no network between nodes"));
   }
 
   /// Computes a layout. Not collective, and no part of the order of calls: it may run while a call

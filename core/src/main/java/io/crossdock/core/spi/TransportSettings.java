@@ -7,8 +7,8 @@ import java.time.Duration;
 ///
 /// Safe for any thread.
 ///
-/// @param mode whose traffic it carries: each mode has a transport of its own, with routing settings
-///   of its own
+/// @param mode whose traffic it carries: each mode has a transport of its own, with routing
+///   settings of its own
 /// @param rank this rank
 /// @param numRanks R
 /// @param numQpsPerRank queue pairs to each peer, for networks that have them

@@ -1,0 +1,92 @@
+package io.crossdock.host;
+
+import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.spi.Pieces;
+import io.crossdock.ffi.AnonymousMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Where this rank writes what goes into its lanes at other ranks: at near ranks the lanes
+/// themselves, for far ones an image of them here, at the same offsets, that the network carries
+/// over. Images cost nothing until they are written. A lane is written again only when its receiver
+/// completed the call before, so the network needs the image no more.
+///
+/// Confined to the thread that runs the call; written by its workers.
+final class Lanes {
+  private final NodePlace place;
+  private final LowLatencyLayout layout;
+  private final MemorySegment[] pages;
+
+  /// Null on one node.
+  private final Network network;
+
+  private final Pieces pieces = new Pieces();
+  private long bytes;
+
+  /// @param pages of all ranks; those of far ranks hold cells alone
+  Lanes(NodePlace place, LowLatencyLayout layout, MemorySegment[] pages, Network network) {
+    this.place = place;
+    this.layout = layout;
+    this.network = network;
+    this.pages = pages.clone();
+    for (int peer = 0; peer < pages.length; peer++) {
+      if (!place.isNear(peer)) {
+        this.pages[peer] = AnonymousMemory.map(layout.end, Arena.ofAuto());
+      }
+    }
+  }
+
+  /// {@return memory in which this rank's lanes at a peer are written}
+  MemorySegment at(int peer) {
+    return pages[peer];
+  }
+
+  boolean isNear(int peer) {
+    return place.isNear(peer);
+  }
+
+  /// Begins a call: nothing was put yet.
+  void start() {
+    bytes = 0;
+  }
+
+  /// {@return bytes that the call put for other nodes}
+  long bytes() {
+    return bytes;
+  }
+
+  /// Puts what a far rank receives of a dispatch: the first rows of this rank's lane.
+  ///
+  /// @param scaleBytes of each row; 0 without scales
+  void putRows(int peer, long epoch, long numRows, long rowBytes, long scaleBytes) {
+    if (numRows == 0) {
+      return;
+    }
+    put(peer, layout.rows(epoch, place.rank()), numRows * rowBytes);
+    put(peer, layout.scales(epoch, place.rank()), numRows * scaleBytes);
+    put(peer, layout.sources(epoch, place.rank()), numRows * Integer.BYTES);
+  }
+
+  /// Puts bytes of a reply lane.
+  ///
+  /// @param from the first, within the lane
+  void putReplies(int peer, long epoch, long from, long numBytes) {
+    put(peer, layout.replies(epoch, place.rank()) + from, numBytes);
+  }
+
+  /// Puts a flag line behind all rows of its call.
+  ///
+  /// @param numBytes of the line
+  void putFlag(int peer, long epoch, long numBytes) {
+    long flag = layout.flag(epoch, place.rank());
+    put(peer, flag + 8, numBytes - 8);
+    network.signal(peer, flag, epoch);
+  }
+
+  private void put(int peer, long offset, long numBytes) {
+    if (numBytes > 0) {
+      bytes += numBytes;
+      network.put(peer, offset, pieces.clear().add(pages[peer], offset, numBytes));
+    }
+  }
+}

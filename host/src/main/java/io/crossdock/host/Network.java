@@ -1,0 +1,249 @@
+package io.crossdock.host;
+
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.spi.Pieces;
+import io.crossdock.core.spi.Transport;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+
+/// One rank's way to ranks of other nodes: a transport, the lock that its users share, and a thread
+/// that makes progress while no call does. Offsets mean the same in the memory of every rank.
+///
+/// What a rank publishes in cells of its own is mirrored in the memory of each far rank, so that it
+/// is read there as if it were near.
+///
+/// Safe for any thread.
+final class Network implements AutoCloseable {
+  private static final long AWAIT_NANOS = 50_000_000;
+  private static final long LINGER_NANOS = 300_000_000;
+  private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
+
+  private final Transport transport;
+  private final NodePlace place;
+  private final NodeLayout layout;
+  private final MemorySegment page;
+  private final NetworkLock lock = new NetworkLock();
+  private final Pieces cells = new Pieces();
+  private final Thread thread;
+  private volatile boolean callWaits;
+  private volatile boolean stopped;
+  private volatile String broken;
+
+  /// @param page this rank's memory, which the transport offers to peers
+  Network(Transport transport, NodePlace place, NodeLayout layout, MemorySegment page) {
+    this.transport = transport;
+    this.place = place;
+    this.layout = layout;
+    this.page = page;
+    this.thread =
+        Thread.ofPlatform()
+            .daemon()
+            .name("crossdock-net-" + place.rank())
+            .unstarted(this::makeProgress);
+  }
+
+  /// Connects to all far ranks, which do the same, and starts the thread.
+  ///
+  /// @param offers of all ranks
+  void connect(byte[][] offers, Duration timeout) {
+    for (int peer = 0; peer < place.numRanks(); peer++) {
+      if (!place.isNear(peer)) {
+        transport.connect(peer, offers[peer]);
+      }
+    }
+    long start = System.nanoTime();
+    for (int peer = nextUnconnected(); peer >= 0; peer = nextUnconnected()) {
+      String failure = transport.failure(peer);
+      if (failure != null) {
+        throw new CrossdockException(
+            "peer cannot be reached: rank="
+                + place.rank()
+                + ", peer="
+                + peer
+                + ", cause="
+                + failure);
+      }
+      long waited = System.nanoTime() - start;
+      if (waited > timeout.toNanos()) {
+        throw new WaitTimeoutException(
+            new WaitTimeoutException.Facts(place.rank(), peer, "CONNECT", 1, 0, waited));
+      }
+      if (!transport.progress()) {
+        transport.await(Math.min(AWAIT_NANOS, timeout.toNanos() - waited));
+      }
+    }
+    thread.start();
+  }
+
+  private int nextUnconnected() {
+    for (int peer = 0; peer < place.numRanks(); peer++) {
+      if (!place.isNear(peer) && !transport.isConnected(peer)) {
+        return peer;
+      }
+    }
+    return -1;
+  }
+
+  String description() {
+    return transport.description();
+  }
+
+  /// Tells all far ranks what this rank published in its own cells; pairs with a load of the cell
+  /// there.
+  ///
+  /// @param body what goes before the cell, in this rank's cells
+  /// @param bytes of the body; may be 0
+  /// @param cell told last
+  void mirror(long body, long bytes, long cell, long value) {
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer)) {
+          tell(peer, body, bytes, cell, value);
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void tell(int peer, long body, long bytes, long cell, long value) {
+    long mirror = layout.mirror(place.rank());
+    if (bytes > 0) {
+      transport.put(peer, mirror + body, cells.clear().add(page, body, bytes));
+    }
+    transport.signal(peer, mirror + cell, value);
+  }
+
+  /// Writes to a far rank; see [Transport#put].
+  void put(int peer, long remoteOffset, Pieces pieces) {
+    lock.lock();
+    try {
+      transport.put(peer, remoteOffset, pieces);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Stores a number at a far rank, behind what was put there; see [Transport#signal].
+  void signal(int peer, long remoteOffset, long value) {
+    lock.lock();
+    try {
+      transport.signal(peer, remoteOffset, value);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// {@return operations that still need their source}
+  int pending() {
+    lock.lock();
+    try {
+      return transport.pending();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Makes progress, unless another thread does.
+  void poll() {
+    if (lock.tryLock()) {
+      try {
+        progress();
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+
+  private boolean progress() {
+    if (broken != null) {
+      return false;
+    }
+    try {
+      return transport.progress();
+    } catch (RuntimeException e) {
+      broken = "transport failed: rank=" + place.rank() + ", cause=" + e;
+      return false;
+    }
+  }
+
+  /// {@return why a far rank cannot be reached any more; null while it can}
+  String failure(int peer) {
+    if (broken != null) {
+      return broken;
+    }
+    lock.lock();
+    try {
+      return transport.failure(peer);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Tells that a call waits, and so polls, or does no longer.
+  void callWaits(boolean waits) {
+    callWaits = waits;
+    if (!waits) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  private void makeProgress() {
+    while (!stopped) {
+      if (callWaits || broken != null) {
+        LockSupport.parkNanos(this, AWAIT_NANOS);
+        continue;
+      }
+      boolean moved;
+      lock.lock();
+      try {
+        moved = progress();
+      } finally {
+        lock.unlock();
+      }
+      if (!moved) {
+        transport.await(AWAIT_NANOS);
+      }
+    }
+  }
+
+  /// Gives last words time to leave, bounded: far ranks may still need them.
+  ///
+  /// @param board tells who leaves too, and so needs nothing more
+  void linger(Board board) {
+    long start = System.nanoTime();
+    while (System.nanoTime() - start < LINGER_NANOS && (pending() > 0 || isNeeded(board))) {
+      poll();
+      Thread.yield();
+    }
+  }
+
+  private boolean isNeeded(Board board) {
+    for (int peer = 0; peer < place.numRanks(); peer++) {
+      boolean needs = !place.isNear(peer) && failure(peer) == null && board.isRunning(peer);
+      if (needs) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Override
+  public void close() {
+    stopped = true;
+    transport.wake();
+    LockSupport.unpark(thread);
+    try {
+      if (thread.isAlive() && !thread.join(JOIN_TIMEOUT)) {
+        throw new CrossdockException("thread did not stop: thread=" + thread.getName());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    transport.close();
+  }
+}

@@ -1,0 +1,134 @@
+package io.crossdock.host;
+
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.NetworkCosts;
+import io.crossdock.core.NetworkLoad;
+import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.spi.Pieces;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/// Times the network alone, with the puts and signals that dispatches are made of.
+///
+/// Confined to one call at a time; no call may be in flight on any rank.
+final class NetworkProbe {
+  /// Round trips of which the signal's time is taken, behind as many that warm up.
+  private static final int ROUND_TRIPS = 2_000;
+
+  private final HostContext context;
+  private final NodePlace place;
+  private final NodeLayout layout;
+  private final Pieces pieces = new Pieces();
+
+  /// What was signalled last; the same on all ranks.
+  private long mark;
+
+  NetworkProbe(HostContext context) {
+    this.context = context;
+    this.place = context.place;
+    this.layout = context.layout.nodes;
+  }
+
+  NetworkCosts measure(NetworkLoad load) {
+    long bytes = Math.multiplyExact(load.rows(), load.rowBytes());
+    if (bytes > layout.chunkBytes) {
+      throw new InvalidInputException(
+          "load is larger than a landing: load=" + load + ", landingBytes=" + layout.chunkBytes);
+    }
+    long[] rounds = new long[load.rounds()];
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment rows = arena.allocate(bytes, 64).fill((byte) 0x3c);
+      for (int warm = 0; warm < 3; warm++) {
+        round(load, rows);
+      }
+      for (int i = 0; i < rounds.length; i++) {
+        long start = System.nanoTime();
+        round(load, rows);
+        rounds[i] = System.nanoTime() - start;
+      }
+      long[] signals = signals(rows);
+      return new NetworkCosts(
+          quantile(rounds, 0.5), quantile(signals, 0.5) / 2, quantile(signals, 0.99) / 2);
+    }
+  }
+
+  private static double quantile(long[] nanos, double part) {
+    if (nanos.length == 0) {
+      return 0;
+    }
+    Arrays.sort(nanos);
+    return nanos[(int) (part * (nanos.length - 1))];
+  }
+
+  private void round(NetworkLoad load, MemorySegment rows) {
+    mark++;
+    for (int first = 0; first < load.rows(); first += load.chunkRows()) {
+      int count = Math.min(load.chunkRows(), load.rows() - first);
+      boolean last = first + count == load.rows();
+      for (int i = 1; i < place.numNodes(); i++) {
+        int node = (place.node() + i) % place.numNodes();
+        long at = first * load.rowBytes();
+        pieces.clear().add(rows, at, count * load.rowBytes());
+        send(node, at, last);
+      }
+    }
+    for (int node = 0; node < place.numNodes(); node++) {
+      if (node != place.node()) {
+        await(node);
+      }
+    }
+    context.awaitSent();
+  }
+
+  private void send(int node, long at, boolean last) {
+    int peer = place.onRail(node);
+    context.network.put(peer, layout.chunks(node, place.node()) + at, pieces);
+    if (last) {
+      context.network.signal(peer, layout.probed(node, place.node()), mark);
+    }
+  }
+
+  private void await(int node) {
+    long cell = layout.probed(place.node(), node);
+    context.waiter.startTurns();
+    try {
+      while (context.board.load(context.rank, cell) < mark) {
+        context.waiter.turn(place.onRail(node), context.rank, cell, mark, Phase.ARRIVE);
+      }
+    } finally {
+      context.waiter.endTurns();
+    }
+  }
+
+  /// @return times of round trips on the two ranks that make them
+  private long[] signals(MemorySegment word) {
+    boolean asks = context.rank == 0;
+    boolean takesPart = asks || context.rank == place.numLocalRanks();
+    long[] nanos = new long[takesPart ? ROUND_TRIPS : 0];
+    int other = asks ? 1 : 0;
+    for (int i = -nanos.length; i < nanos.length; i++) {
+      long start = System.nanoTime();
+      mark++;
+      if (asks) {
+        ping(other, word);
+        await(other);
+      } else {
+        await(other);
+        ping(other, word);
+      }
+      if (i >= 0) {
+        nanos[i] = System.nanoTime() - start;
+      }
+    }
+    if (!takesPart) {
+      mark += 2 * ROUND_TRIPS;
+    }
+    return nanos;
+  }
+
+  private void ping(int node, MemorySegment word) {
+    pieces.clear().add(word, 0, 8);
+    send(node, 0, true);
+  }
+}

@@ -1,0 +1,151 @@
+package io.crossdock.host;
+
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CrossdockException;
+import io.crossdock.core.Mode;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.spi.Transport;
+import io.crossdock.core.spi.TransportChoice;
+import io.crossdock.core.spi.TransportProvider;
+import io.crossdock.core.spi.TransportSettings;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The networks of a buffer over several nodes: one for each mode, so that their traffic can go
+/// separate ways.
+///
+/// Safe for any thread.
+final class Networks implements AutoCloseable {
+  private static final byte GOOD = 0;
+  private static final byte BAD = 1;
+
+  private final List<Network> all = new ArrayList<>();
+
+  private Networks() {}
+
+  /// Opens and connects the networks of a rank. Collective: if one rank cannot, all fail and say
+  /// whose.
+  ///
+  /// @param page this rank's memory
+  static Networks open(
+      BufferSpec spec, ProcessGroup group, WindowLayout layout, MemorySegment page) {
+    NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
+    Networks networks = new Networks();
+    try {
+      networks.add(Mode.NORMAL, spec, group, new Site(place, layout.nodes, page));
+      if (spec.mode() == Mode.LOW_LATENCY) {
+        networks.add(Mode.LOW_LATENCY, spec, group, new Site(place, layout.nodes, page));
+      }
+      return networks;
+    } catch (RuntimeException | Error e) {
+      networks.closeAfter(e);
+      throw e;
+    }
+  }
+
+  /// Where a rank is and what it offers.
+  private record Site(NodePlace place, NodeLayout layout, MemorySegment page) {}
+
+  private void add(Mode mode, BufferSpec spec, ProcessGroup group, Site site) {
+    byte[][] offers =
+        gather(
+            group,
+            () -> {
+              TransportProvider provider = TransportChoice.pick();
+              TransportSettings settings =
+                  new TransportSettings(
+                      mode, group.rank(), group.size(), spec.numQpsPerRank(), spec.hostTimeout());
+              Transport transport = provider.open(settings, site.page);
+              all.add(new Network(transport, site.place, site.layout, site.page));
+              return transport.offer();
+            });
+    gather(
+        group,
+        () -> {
+          all.getLast().connect(offers, spec.hostTimeout());
+          return new byte[0];
+        });
+  }
+
+  /// A step of opening that may fail on this rank.
+  private interface Step {
+    byte[] run();
+  }
+
+  private static byte[][] gather(ProcessGroup group, Step step) {
+    byte[] mine;
+    RuntimeException failure = null;
+    try {
+      mine = tagged(GOOD, step.run());
+    } catch (RuntimeException e) {
+      failure = e;
+      mine = tagged(BAD, String.valueOf(e.getMessage()).getBytes(StandardCharsets.UTF_8));
+    }
+    byte[][] all = group.allGather(mine);
+    if (failure != null) {
+      throw failure;
+    }
+    for (int peer = 0; peer < all.length; peer++) {
+      ByteBuffer theirs = ByteBuffer.wrap(all[peer]);
+      byte tag = theirs.get();
+      byte[] rest = new byte[theirs.remaining()];
+      theirs.get(rest);
+      if (tag != GOOD) {
+        String reason = new String(rest, StandardCharsets.UTF_8);
+        throw new CrossdockException(
+            "a rank does not reach other nodes: peer=" + peer + ", reason=" + reason);
+      }
+      all[peer] = rest;
+    }
+    return all;
+  }
+
+  private static byte[] tagged(byte tag, byte[] bytes) {
+    return ByteBuffer.allocate(1 + bytes.length).put(tag).put(bytes).array();
+  }
+
+  Network normal() {
+    return all.getFirst();
+  }
+
+  /// {@return that of low-latency mode; null in a buffer for normal mode alone}
+  Network lowLatency() {
+    return all.size() > 1 ? all.getLast() : null;
+  }
+
+  /// Gives last words time to leave, bounded.
+  void linger(Board board) {
+    all.forEach(network -> network.linger(board));
+  }
+
+  private void closeAfter(Throwable cause) {
+    try {
+      close();
+    } catch (RuntimeException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    RuntimeException failure = null;
+    for (Network network : all.reversed()) {
+      try {
+        network.close();
+      } catch (RuntimeException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}
