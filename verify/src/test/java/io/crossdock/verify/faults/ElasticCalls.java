@@ -29,6 +29,7 @@ public final class ElasticCalls {
   /// Options of a dispatch of BF16 rows.
   public static final LowLatencyDispatchOptions BF16 =
       LowLatencyDispatchOptions.DEFAULT.withFormat(LowLatencyFormat.BF16);
+
   private static final int PATTERN = 64;
   private static final short SIGN = Short.MIN_VALUE;
   private static final long SIGNS = 0x8000_8000_8000_8000L;

@@ -80,8 +80,7 @@ public final class ExactCalls {
     this.hidden = buffer.spec().hidden();
     this.topk = buffer.spec().topk();
     this.maxTokens = buffer.spec().numMaxTokensPerRank();
-    this.topology =
-        new Topology(numRanks, buffer.group().localSize(), buffer.spec().numExperts());
+    this.topology = new Topology(numRanks, buffer.group().localSize(), buffer.spec().numExperts());
   }
 
   /// {@return what this rank sends}

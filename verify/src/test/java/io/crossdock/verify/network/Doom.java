@@ -32,11 +32,10 @@ record Doom(List<Integer> victims, long call, NodeRank.Moment moment, long seed)
     Thread.ofPlatform()
         .daemon()
         .name("doom")
-        .start(
-            () -> {
-              LockSupport.parkNanos(nanos);
-              LibC.signal(ProcessHandle.current().pid(), LibC.SIGKILL);
-            });
+        .start(() -> {
+          LockSupport.parkNanos(nanos);
+          LibC.signal(ProcessHandle.current().pid(), LibC.SIGKILL);
+        });
   }
 
   /// Waits for the death of this process, if it is a victim.

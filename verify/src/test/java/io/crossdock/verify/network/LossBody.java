@@ -13,9 +13,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/// Makes calls until peers are lost, by death or because the link is cut. Every rank that lives gets
-/// an exception in time, and is in order: it makes exact calls with who is left, on its node and,
-/// where the link still carries, between nodes.
+/// Makes calls until peers are lost, by death or because the link is cut. Every rank that lives
+/// gets an exception in time, and is in order: it makes exact calls with who is left, on its node
+/// and, where the link still carries, between nodes.
 public final class LossBody implements RankBody {
   /// Printed when the first calls were right.
   static final String RUNNING = "calls are running";

@@ -50,10 +50,10 @@ final class Regroup {
     return join(members, members.size(), "127.0.0.1", 1);
   }
 
-  /// {@return a group of one rank of each node; empty where this rank is not it, or a node has none}
+  /// {@return a group of one rank of each node; empty where this rank is not it, or a node has
+  /// none}
   Optional<ProcessGroup> acrossNodes() {
-    List<List<Integer>> nodes =
-        IntStream.range(0, size / localSize).mapToObj(this::left).toList();
+    List<List<Integer>> nodes = IntStream.range(0, size / localSize).mapToObj(this::left).toList();
     if (nodes.stream().anyMatch(List::isEmpty)) {
       return Optional.empty();
     }

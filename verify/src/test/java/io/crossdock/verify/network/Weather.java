@@ -55,6 +55,11 @@ record Weather(
     return new Weather(delayNanos, jitterNanos, lossPerMille, bytes, connected);
   }
 
+  /// {@return true if some packets are lost on purpose}
+  boolean loses() {
+    return lossPerMille > 0 || bytesPerSecond < Long.MAX_VALUE || !connected;
+  }
+
   /// {@return true if packets pass as they come}
   boolean isFair() {
     return connected
