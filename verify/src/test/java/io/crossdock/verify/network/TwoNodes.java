@@ -1,11 +1,13 @@
 package io.crossdock.verify.network;
 
 import io.crossdock.ffi.NativeCallException;
+import io.crossdock.verify.harness.Bounded;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.Tool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -33,6 +35,7 @@ final class TwoNodes implements AutoCloseable {
   private static final String PORT = "29500";
 
   private static final String PREFIX = "crossdock-";
+  private static final Duration LINK = Duration.ofSeconds(10);
   private static final Path NAMESPACES = Path.of("/run/netns");
   private static final long PID = ProcessHandle.current().pid();
   private static final AtomicInteger NUMBERS = new AtomicInteger();
@@ -60,12 +63,14 @@ final class TwoNodes implements AutoCloseable {
   static TwoNodes open(Link link, long seed) throws IOException {
     sweep();
     TwoNodes made = new TwoNodes();
-    String problem = made.build(link, seed);
-    if (!problem.isEmpty()) {
+    try {
+      String problem = made.build(link, seed);
+      Assumptions.assumeTrue(problem.isEmpty(), () -> "no two nodes can be made here: " + problem);
+      return made;
+    } catch (RuntimeException | AssertionError e) {
       made.close();
+      throw e;
     }
-    Assumptions.assumeTrue(problem.isEmpty(), () -> "no two nodes can be made here: " + problem);
-    return made;
   }
 
   /// Removes nodes of processes that are gone.
@@ -100,6 +105,9 @@ final class TwoNodes implements AutoCloseable {
     String problem = link == Link.VETH ? joinByKernel() : joinByCable(seed);
     for (int node = 0; node < 2 && problem.isEmpty(); node++) {
       problem = bringUp(node);
+    }
+    if (problem.isEmpty()) {
+      awaitLink();
     }
     return problem;
   }
@@ -151,6 +159,19 @@ final class TwoNodes implements AutoCloseable {
       }
     }
     return "";
+  }
+
+  /// The kernel takes up to a second to say that a link is up, and UCX passes over it until then.
+  private void awaitLink() {
+    for (int node = 0; node < 2; node++) {
+      int here = node;
+      Bounded.await("link is up: node=" + node, LINK, () -> isUp(here));
+    }
+  }
+
+  private boolean isUp(int node) {
+    String state = fact(node, "operstate");
+    return state.equals("up") || state.equals("unknown");
   }
 
   /// {@return true if nodes have IPv6 addresses too}
@@ -243,20 +264,20 @@ final class TwoNodes implements AutoCloseable {
   ///
   /// @param node 0 or 1
   long sentBytes(int node) {
-    return counter(node, "tx_bytes");
+    return Long.parseLong(fact(node, "statistics/tx_bytes"));
   }
 
   /// {@return bytes that a node received over the link, headers included}
   ///
   /// @param node 0 or 1
   long receivedBytes(int node) {
-    return counter(node, "rx_bytes");
+    return Long.parseLong(fact(node, "statistics/rx_bytes"));
   }
 
-  private long counter(int node, String counter) {
+  private String fact(int node, String name) {
     List<String> command = new ArrayList<>(on(node));
-    command.addAll(List.of("cat", "/sys/class/net/" + DEVICE + "/statistics/" + counter));
-    return Long.parseLong(Tool.outputOf(command).strip());
+    command.addAll(List.of("cat", "/sys/class/net/" + DEVICE + "/" + name));
+    return Tool.outputOf(command).strip();
   }
 
   /// Removes both nodes and the link. Ranks must have ended.
