@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.ShmFolder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -19,6 +22,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class BadLinkTest {
   private static final Duration BOUND = Duration.ofSeconds(90);
   private static final String SHORT = "3000";
+
+  @TempDir private Path folder;
 
   private static RankLaunch launch(TwoNodes nodes, int localRanks, ShmFolder shm) {
     return nodes.launch(localRanks).jvmOption(shm.jvmOption());
@@ -47,7 +52,7 @@ class BadLinkTest {
           launch(nodes, 1, shm).start(SteadyBody.class, kind, "" + calls, "-1", "0")) {
         awaitSuccess(ranks);
       }
-      assertThat(nodes.cable().lost(0) > 0).isEqualTo(weather.loses());
+      assertThat(nodes.cable().lost(0)).isGreaterThanOrEqualTo(weather.loses() ? 1 : 0);
       assertThat(shm.files()).isEmpty();
     }
   }
@@ -136,6 +141,39 @@ class BadLinkTest {
       nodes.cable().set(Weather.CUT);
       awaitSuccess(ranks);
       assertThat(shm.files()).isEmpty();
+    }
+  }
+
+  static Stream<Arguments> allKinds() {
+    return Stories.each(Stream.of(NodeRank.Kind.values()).map(Arguments::of).toList());
+  }
+
+  /// All ranks give up, and begin anew when the link is up.
+  @ParameterizedTest(name = "{0}, seed {1}")
+  @MethodSource("allKinds")
+  void comesBackWhenTheLinkDoes(NodeRank.Kind kind, long seed) throws Exception {
+    Stories.begin("comesBackWhenTheLinkDoes " + kind, seed);
+    int rounds = 2;
+    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
+        ShmFolder shm = ShmFolder.create();
+        RankProcesses ranks =
+            launch(nodes, 2, shm).start(ComeBackBody.class, "" + folder, "" + kind, "" + rounds)) {
+      for (int round = 0; round < rounds; round++) {
+        awaitAll(ranks, ComeBackBody.running(round));
+        TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
+        nodes.cable().set(Weather.CUT);
+        awaitAll(ranks, ComeBackBody.lost(round));
+        nodes.cable().set(Weather.FAIR);
+        Files.createFile(folder.resolve(ComeBackBody.healed(round)));
+      }
+      awaitSuccess(ranks);
+      assertThat(shm.files()).isEmpty();
+    }
+  }
+
+  private static void awaitAll(RankProcesses ranks, String text) throws Exception {
+    for (int rank = 0; rank < 4; rank++) {
+      ranks.awaitOutput(rank, text, BOUND);
     }
   }
 

@@ -1,11 +1,13 @@
 package io.crossdock.verify.network;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.group.GroupException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
 import java.time.Duration;
@@ -58,6 +60,9 @@ public final class LossBody implements RankBody {
     NodeRank rank = NodeRank.open(group, kind, timeout);
     try {
       loseThem(rank);
+      if (!doom.victims().isEmpty()) {
+        refuseReset(rank);
+      }
     } finally {
       long start = System.nanoTime();
       rank.close();
@@ -101,6 +106,14 @@ public final class LossBody implements RankBody {
       return;
     }
     throw new AssertionError("nobody was lost: rank=" + self + ", calls=" + MAX_CALLS);
+  }
+
+  /// A group cannot do without its dead.
+  private static void refuseReset(NodeRank rank) {
+    long start = System.nanoTime();
+    Throwable thrown = catchThrowable(() -> rank.buffer().reset());
+    assertThat(thrown).isInstanceOf(GroupException.class);
+    assertThat(since(start)).as("time of a refused reset").isLessThan(AT_ONCE);
   }
 
   private static Duration since(long start) {

@@ -66,17 +66,12 @@ public final class MaskBody implements RankBody {
       typical = System.nanoTime() - start;
       Duration bound = timeout.multipliedBy(2L * rank.buffer().group().size()).plus(LATE);
       assertThat(Duration.ofNanos(typical)).as("time of a call").isLessThan(bound);
-      if (isMasked(rank, lost)) {
+      if (rank.masks(lost)) {
         System.out.println("masked in call=" + call + ", ms=" + typical / 1_000_000);
         return call + 1;
       }
     }
     throw new AssertionError("nobody was masked: rank=" + self + ", calls=" + MAX_CALLS);
-  }
-
-  private static boolean isMasked(NodeRank rank, List<Integer> lost) {
-    boolean[] masks = rank.buffer().queryMask();
-    return lost.stream().allMatch(peer -> masks[peer]);
   }
 
   private static void checkMasks(NodeRank rank, List<Integer> lost) {

@@ -11,6 +11,7 @@ import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.faults.ElasticCalls;
 import io.crossdock.verify.harness.ExactCalls;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.Consumer;
 
 /// One rank of several nodes, and calls of it in which every byte is compared.
@@ -94,6 +95,14 @@ final class NodeRank implements AutoCloseable {
         lowLatency.combine(seed, got);
       }
     }
+  }
+
+  /// {@return true if all these are masked here}
+  ///
+  /// @param peers ranks
+  boolean masks(List<Integer> peers) {
+    boolean[] masks = buffer.queryMask();
+    return peers.stream().allMatch(peer -> masks[peer]);
   }
 
   /// {@return the buffer}
