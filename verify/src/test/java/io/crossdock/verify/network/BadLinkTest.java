@@ -30,19 +30,19 @@ class BadLinkTest {
   }
 
   static Stream<Arguments> weathers() {
-    Weather slow = Weather.FAIR.delayed(5);
+    LinkWeather slow = LinkWeather.FAIR.delayed(5);
     return Stories.each(
         List.of(
             Arguments.of("NORMAL", "5 ms and out of order", slow.reordered(2), 25),
             Arguments.of("LOW_LATENCY", "5 ms and out of order", slow.reordered(2), 25),
-            Arguments.of("NORMAL", "1 % lost", Weather.FAIR.lossy(10), 25),
-            Arguments.of("LOW_LATENCY", "2 % lost", Weather.FAIR.lossy(20), 25),
-            Arguments.of("NORMAL", "4 MB/s", Weather.FAIR.throttled(4_000_000), 25)));
+            Arguments.of("NORMAL", "1 % lost", LinkWeather.FAIR.lossy(10), 25),
+            Arguments.of("LOW_LATENCY", "2 % lost", LinkWeather.FAIR.lossy(20), 25),
+            Arguments.of("NORMAL", "4 MB/s", LinkWeather.FAIR.throttled(4_000_000), 25)));
   }
 
   @ParameterizedTest(name = "{0}, {1}, seed {4}")
   @MethodSource("weathers")
-  void isExactInBadWeather(String kind, String what, Weather weather, int calls, long seed)
+  void isExactInBadWeather(String kind, String what, LinkWeather weather, int calls, long seed)
       throws Exception {
     Stories.begin("isExactInBadWeather " + kind + " " + what, seed);
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
@@ -72,11 +72,11 @@ class BadLinkTest {
             launch(nodes, 1, shm).start(SteadyBody.class, kind, "400", "-1", "0")) {
       ranks.awaitOutput(0, SteadyBody.RUNNING, BOUND);
       TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
-      nodes.cable().set(Weather.CUT);
+      nodes.cable().set(LinkWeather.CUT);
       TimeUnit.SECONDS.sleep(2);
       assertThat(ranks.process(0).isAlive()).isTrue();
       assertThat(ranks.process(1).isAlive()).isTrue();
-      nodes.cable().set(Weather.FAIR);
+      nodes.cable().set(LinkWeather.FAIR);
       awaitSuccess(ranks);
       assertThat(shm.files()).isEmpty();
     }
@@ -96,14 +96,14 @@ class BadLinkTest {
     BOTH_WAYS {
       @Override
       void make(Cable cable) {
-        cable.set(Weather.CUT);
+        cable.set(LinkWeather.CUT);
       }
     },
     /// Node 1 hears node 0, which hears nothing.
     ONE_WAY {
       @Override
       void make(Cable cable) {
-        cable.set(1, Weather.CUT);
+        cable.set(1, LinkWeather.CUT);
       }
     };
 
@@ -138,7 +138,7 @@ class BadLinkTest {
             launch(nodes, 2, shm).start(MaskBody.class, SHORT, "0", "DISPATCH", "none")) {
       ranks.awaitOutput(0, MaskBody.RUNNING, BOUND);
       TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
-      nodes.cable().set(Weather.CUT);
+      nodes.cable().set(LinkWeather.CUT);
       awaitSuccess(ranks);
       assertThat(shm.files()).isEmpty();
     }
@@ -161,9 +161,9 @@ class BadLinkTest {
       for (int round = 0; round < rounds; round++) {
         awaitAll(ranks, ComeBackBody.running(round));
         TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
-        nodes.cable().set(Weather.CUT);
+        nodes.cable().set(LinkWeather.CUT);
         awaitAll(ranks, ComeBackBody.lost(round));
-        nodes.cable().set(Weather.FAIR);
+        nodes.cable().set(LinkWeather.FAIR);
         Files.createFile(folder.resolve(ComeBackBody.healed(round)));
       }
       awaitSuccess(ranks);

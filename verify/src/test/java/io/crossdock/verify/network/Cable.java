@@ -30,7 +30,7 @@ final class Cable implements AutoCloseable {
   /// Changes the weather of both directions.
   ///
   /// @param weather from now on
-  void set(Weather weather) {
+  void set(LinkWeather weather) {
     ends.forEach(end -> end.set(weather));
   }
 
@@ -38,7 +38,7 @@ final class Cable implements AutoCloseable {
   ///
   /// @param fromNode 0 or 1
   /// @param weather from now on
-  void set(int fromNode, Weather weather) {
+  void set(int fromNode, LinkWeather weather) {
     ends.get(fromNode).set(weather);
   }
 

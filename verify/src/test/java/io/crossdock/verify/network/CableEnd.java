@@ -27,7 +27,7 @@ final class CableEnd implements Runnable {
       new PriorityQueue<>(Comparator.comparingLong(Packet::due).thenComparingLong(Packet::number));
   private final AtomicLong passed = new AtomicLong();
   private final AtomicLong lost = new AtomicLong();
-  private volatile Weather weather = Weather.FAIR;
+  private volatile LinkWeather weather = LinkWeather.FAIR;
   private volatile boolean ended;
   private volatile String problem = "";
   private long lineFree;
@@ -46,7 +46,7 @@ final class CableEnd implements Runnable {
     this.random = new SplittableRandom(seed);
   }
 
-  void set(Weather next) {
+  void set(LinkWeather next) {
     weather = next;
   }
 
@@ -87,7 +87,7 @@ final class CableEnd implements Runnable {
   }
 
   private void accept(MemorySegment packet, int bytes) {
-    Weather now = weather;
+    LinkWeather now = weather;
     if (now.isFair() && underWay.isEmpty()) {
       write(packet, bytes);
       return;

@@ -110,7 +110,7 @@ class NodeDeathTest {
       throws Exception {
     ranks.awaitOutput(0, running, BOUND);
     TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
-    nodes.cable().set(Weather.CUT);
+    nodes.cable().set(LinkWeather.CUT);
     for (int rank = LOCAL_RANKS; rank < RANKS; rank++) {
       LibC.signal(ranks.process(rank).pid(), LibC.SIGKILL);
     }

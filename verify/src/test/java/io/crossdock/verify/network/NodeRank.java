@@ -13,6 +13,7 @@ import io.crossdock.verify.harness.ExactCalls;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /// One rank of several nodes, and calls of it in which every byte is compared.
 ///
@@ -103,6 +104,11 @@ final class NodeRank implements AutoCloseable {
   boolean masks(List<Integer> peers) {
     boolean[] masks = buffer.queryMask();
     return peers.stream().allMatch(peer -> masks[peer]);
+  }
+
+  /// {@return true if no rank is masked here}
+  boolean masksNobody() {
+    return IntStream.range(0, buffer.group().size()).noneMatch(peer -> masks(List.of(peer)));
   }
 
   /// {@return the buffer}

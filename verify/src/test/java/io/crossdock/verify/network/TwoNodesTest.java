@@ -55,7 +55,7 @@ class TwoNodesTest {
   @Test
   void delays() throws Exception {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, SEED)) {
-      nodes.cable().set(Weather.FAIR.delayed(5));
+      nodes.cable().set(LinkWeather.FAIR.delayed(5));
       try (RankProcesses ranks = echo(nodes, 50, 1000, 10)) {
         ranks.awaitSuccess(BOUND);
       }
@@ -65,7 +65,7 @@ class TwoNodesTest {
   @Test
   void losesAndReorders() throws Exception {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, SEED)) {
-      nodes.cable().set(Weather.FAIR.lossy(20).reordered(2));
+      nodes.cable().set(LinkWeather.FAIR.lossy(20).reordered(2));
       try (RankProcesses ranks = echo(nodes, 20, 100_000, 0)) {
         ranks.awaitSuccess(BOUND);
       }
@@ -80,7 +80,7 @@ class TwoNodesTest {
   @Test
   void goesSlowly() throws Exception {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, SEED)) {
-      nodes.cable().set(0, Weather.FAIR.throttled(1_000_000));
+      nodes.cable().set(0, LinkWeather.FAIR.throttled(1_000_000));
       try (RankProcesses ranks = echo(nodes, 2, 1_000_000, 800)) {
         ranks.awaitSuccess(BOUND);
       }
@@ -92,12 +92,12 @@ class TwoNodesTest {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, SEED);
         RankProcesses ranks = echo(nodes, 20_000, 100, 0)) {
       ranks.awaitOutput(1, EchoMain.READY, BOUND);
-      nodes.cable().set(Weather.CUT);
+      nodes.cable().set(LinkWeather.CUT);
       long before = nodes.cable().passed(0);
       TimeUnit.MILLISECONDS.sleep(500);
       assertThat(nodes.cable().passed(0) - before).isLessThan(2);
       assertThat(ranks.process(1).isAlive()).isTrue();
-      nodes.cable().set(Weather.FAIR);
+      nodes.cable().set(LinkWeather.FAIR);
       ranks.awaitSuccess(BOUND);
     }
   }

@@ -9,18 +9,18 @@ package io.crossdock.verify.network;
 /// @param lossPerMille how many of 1000 packets are lost, at random
 /// @param bytesPerSecond how fast; what comes faster waits in a short queue, and is lost behind it
 /// @param connected false: every packet is lost
-record Weather(
+record LinkWeather(
     long delayNanos, long jitterNanos, int lossPerMille, long bytesPerSecond, boolean connected) {
   /// Every packet passes at once.
-  static final Weather FAIR = new Weather(0, 0, 0, Long.MAX_VALUE, true);
+  static final LinkWeather FAIR = new LinkWeather(0, 0, 0, Long.MAX_VALUE, true);
 
   /// No packet passes.
-  static final Weather CUT = new Weather(0, 0, 0, Long.MAX_VALUE, false);
+  static final LinkWeather CUT = new LinkWeather(0, 0, 0, Long.MAX_VALUE, false);
 
   private static final long MILLI = 1_000_000;
 
   /// Checks ranges.
-  Weather {
+  LinkWeather {
     boolean positive = delayNanos >= 0 && jitterNanos >= 0 && bytesPerSecond > 0;
     if (!positive || lossPerMille < 0 || lossPerMille > 1000) {
       throw new IllegalArgumentException("no such weather: lossPerMille=" + lossPerMille);
@@ -30,29 +30,29 @@ record Weather(
   /// {@return the same with packets that take longer}
   ///
   /// @param millis that each takes
-  Weather delayed(int millis) {
-    return new Weather(millis * MILLI, jitterNanos, lossPerMille, bytesPerSecond, connected);
+  LinkWeather delayed(int millis) {
+    return new LinkWeather(millis * MILLI, jitterNanos, lossPerMille, bytesPerSecond, connected);
   }
 
   /// {@return the same with packets that overtake each other}
   ///
   /// @param millis up to how much longer each takes
-  Weather reordered(int millis) {
-    return new Weather(delayNanos, millis * MILLI, lossPerMille, bytesPerSecond, connected);
+  LinkWeather reordered(int millis) {
+    return new LinkWeather(delayNanos, millis * MILLI, lossPerMille, bytesPerSecond, connected);
   }
 
   /// {@return the same with lost packets}
   ///
   /// @param perMille how many of 1000
-  Weather lossy(int perMille) {
-    return new Weather(delayNanos, jitterNanos, perMille, bytesPerSecond, connected);
+  LinkWeather lossy(int perMille) {
+    return new LinkWeather(delayNanos, jitterNanos, perMille, bytesPerSecond, connected);
   }
 
   /// {@return the same at a slower pace}
   ///
   /// @param bytes a second
-  Weather throttled(long bytes) {
-    return new Weather(delayNanos, jitterNanos, lossPerMille, bytes, connected);
+  LinkWeather throttled(long bytes) {
+    return new LinkWeather(delayNanos, jitterNanos, lossPerMille, bytes, connected);
   }
 
   /// {@return true if some packets are lost on purpose}
