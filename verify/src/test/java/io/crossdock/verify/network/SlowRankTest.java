@@ -79,7 +79,7 @@ class SlowRankTest {
     return nodes
         .launch(LOCAL_RANKS)
         .jvmOption(shm.jvmOption())
-        .start(SteadyBody.class, kind, "60", "-1", "0");
+        .start(SteadyBody.class, kind, "40", "-1", "0");
   }
 
   /// Sends a signal to a process that may end at any moment.

@@ -23,7 +23,7 @@ class WireBytesTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @CsvSource({"1, DISPATCH", "2, DISPATCH", "2, DISPATCH_AND_COMBINE"})
+  @CsvSource({"1, DISPATCH", "2, DISPATCH_AND_COMBINE"})
   void interfacesCountTheSame(int localRanks, WireBody.Calls calls) throws Exception {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, 1);
         RankProcesses ranks =
