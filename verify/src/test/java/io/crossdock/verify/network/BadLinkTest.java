@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @RequiresNodes
 class BadLinkTest {
   private static final Duration BOUND = Duration.ofSeconds(90);
-  private static final String SHORT = "3000";
+  private static final String SHORT = "2000";
 
   @TempDir private Path folder;
 

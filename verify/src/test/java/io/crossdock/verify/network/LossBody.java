@@ -67,6 +67,7 @@ public final class LossBody implements RankBody {
       long start = System.nanoTime();
       rank.close();
       group.close();
+      System.out.println("closed in ms=" + since(start).toMillis());
       assertThat(since(start)).as("time of close").isLessThan(CLOSE);
     }
     List<Integer> lost = doom.victims();
