@@ -25,9 +25,11 @@ import java.util.function.Supplier;
 /// A row repeats a short pattern, so that large ones are made and compared quickly.
 ///
 /// Confined to the thread that uses the buffer.
-final class ElasticCalls {
-  static final LowLatencyDispatchOptions BF16 =
+public final class ElasticCalls {
+  /// Options of a dispatch of BF16 rows.
+  public static final LowLatencyDispatchOptions BF16 =
       LowLatencyDispatchOptions.DEFAULT.withFormat(LowLatencyFormat.BF16);
+
   private static final int PATTERN = 64;
   private static final short SIGN = Short.MIN_VALUE;
   private static final long SIGNS = 0x8000_8000_8000_8000L;
@@ -68,7 +70,7 @@ final class ElasticCalls {
   /// Makes calls of a buffer.
   ///
   /// @param buffer in low-latency mode
-  ElasticCalls(EpBuffer buffer) {
+  public ElasticCalls(EpBuffer buffer) {
     this.buffer = buffer;
     this.memory = buffer.memory();
     this.rank = buffer.group().rank();
@@ -104,7 +106,7 @@ final class ElasticCalls {
   /// Dispatches and combines, all checked; collective.
   ///
   /// @param seed equal on all ranks
-  void run(long seed) {
+  public void run(long seed) {
     try (LowLatencyDispatchResult got = dispatch(seed)) {
       combine(seed, got);
     }
@@ -114,7 +116,7 @@ final class ElasticCalls {
   ///
   /// @param firstSeed of the first call
   /// @param count of dispatches
-  void run(long firstSeed, int count) {
+  public void run(long firstSeed, int count) {
     for (long seed = firstSeed; seed < firstSeed + count; seed++) {
       run(seed);
     }
@@ -124,7 +126,7 @@ final class ElasticCalls {
   ///
   /// @param seed equal on all ranks
   /// @return a result that was checked
-  LowLatencyDispatchResult dispatch(long seed) {
+  public LowLatencyDispatchResult dispatch(long seed) {
     LowLatencyDispatchResult got = dispatch(seed, BF16);
     try {
       check(seed, got);
@@ -262,7 +264,7 @@ final class ElasticCalls {
   ///
   /// @param seed of the dispatch
   /// @param got its result, complete
-  void combine(long seed, LowLatencyDispatchResult got) {
+  public void combine(long seed, LowLatencyDispatchResult got) {
     LowLatencyCombineOptions options = LowLatencyCombineOptions.DEFAULT;
     checkSums(seed, combine(seed, got, seed % 2 == 0 ? options.zeroCopy() : options));
   }

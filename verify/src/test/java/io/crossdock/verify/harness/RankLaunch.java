@@ -22,6 +22,7 @@ public final class RankLaunch {
   private final int numRanks;
   private final Map<String, String> common = new HashMap<>();
   private final Map<Integer, Map<String, String>> own = new HashMap<>();
+  private final Map<Integer, List<String>> prefixes = new HashMap<>();
   private final List<String> jvmOptions = new ArrayList<>();
   private int numNodes;
   private int numStarted;
@@ -80,6 +81,17 @@ public final class RankLaunch {
     return this;
   }
 
+  /// Starts one rank through another program, for example one that enters a network namespace. It
+  /// must become the rank's process itself.
+  ///
+  /// @param rank the one
+  /// @param prefix the program and its arguments
+  /// @return this
+  public RankLaunch prefixOf(int rank, List<String> prefix) {
+    prefixes.put(rank, prefix);
+    return this;
+  }
+
   /// Adds an option of every rank's virtual machine.
   ///
   /// @param option for example `-Dname=value`
@@ -121,7 +133,7 @@ public final class RankLaunch {
     int port = freePort();
     try {
       for (int rank = 0; rank < numStarted; rank++) {
-        ProcessBuilder builder = new ProcessBuilder(command(main, arguments));
+        ProcessBuilder builder = new ProcessBuilder(command(rank, main, arguments));
         builder.directory(folder.toFile()).redirectErrorStream(true);
         Map<String, String> variables = builder.environment();
         variables.putAll(variables(rank, port));
@@ -149,18 +161,18 @@ public final class RankLaunch {
         "CROSSDOCK_TIMEOUT_SECONDS", Integer.toString(TIMEOUT_SECONDS));
   }
 
-  private List<String> command(Class<?> main, String... arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "--add-modules",
-                "jdk.incubator.vector",
-                "-Xmx512m",
-                "-XX:+UseSerialGC",
-                "-XX:-CreateCoredumpOnCrash",
-                "-XX:ErrorFile=" + RankProcesses.CRASH_PREFIX + "%p.log"));
+  private List<String> command(int rank, Class<?> main, String... arguments) {
+    List<String> command = new ArrayList<>(prefixes.getOrDefault(rank, List.of()));
+    command.addAll(
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "--add-modules",
+            "jdk.incubator.vector",
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:-CreateCoredumpOnCrash",
+            "-XX:ErrorFile=" + RankProcesses.CRASH_PREFIX + "%p.log"));
     command.add("-D" + EngineUnderTest.PROPERTY + "=" + EngineUnderTest.name());
     if (!NodesUnderTest.transport().isEmpty()) {
       command.add("-D" + TransportChoice.PROPERTY + "=" + NodesUnderTest.transport());

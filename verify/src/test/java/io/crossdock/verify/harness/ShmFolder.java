@@ -1,11 +1,9 @@
 package io.crossdock.verify.harness;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
@@ -14,7 +12,6 @@ import org.junit.jupiter.api.Assumptions;
 /// Confined to the thread of the test.
 public final class ShmFolder implements AutoCloseable {
   private static final String PROPERTY = "crossdock.shm.dir";
-  private static final long TOOL_SECONDS = 20;
 
   private final Path path;
   private final boolean mounted;
@@ -38,29 +35,12 @@ public final class ShmFolder implements AutoCloseable {
     Path folder = Files.createTempDirectory("crossdock-shm-");
     List<String> command =
         List.of("mount", "-t", "tmpfs", "-o", "size=" + mebibytes + "m", "tmpfs", "" + folder);
-    String problem = run(command);
+    String problem = Tool.problemOf(command);
     if (!problem.isEmpty()) {
       Files.delete(folder);
     }
     Assumptions.assumeTrue(problem.isEmpty(), () -> "no tmpfs can be mounted here: " + problem);
     return new ShmFolder(folder, true);
-  }
-
-  private static String run(List<String> command) {
-    try {
-      Process tool = new ProcessBuilder(command).redirectErrorStream(true).start();
-      if (!tool.waitFor(TOOL_SECONDS, TimeUnit.SECONDS)) {
-        tool.destroyForcibly();
-        return "tool hangs: " + command;
-      }
-      String said = new String(tool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      return tool.exitValue() == 0 ? "" : command + " says " + said.strip();
-    } catch (IOException e) {
-      return e.toString();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return e.toString();
-    }
   }
 
   /// {@return where it is}
@@ -105,7 +85,7 @@ public final class ShmFolder implements AutoCloseable {
     for (String file : files()) {
       Files.delete(path.resolve(file));
     }
-    String problem = mounted ? run(List.of("umount", path.toString())) : "";
+    String problem = mounted ? Tool.problemOf(List.of("umount", path.toString())) : "";
     if (!problem.isEmpty()) {
       throw new AssertionError("folder is still in use: " + problem);
     }

@@ -1,0 +1,133 @@
+package io.crossdock.verify.network;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.crossdock.core.AbortedException;
+import io.crossdock.core.BufferClosedException;
+import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.group.GroupException;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.harness.RankBody;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/// Makes calls until peers are lost, by death or because the link is cut. Every rank that lives
+/// gets an exception in time, and is in order: it makes exact calls with who is left, on its node
+/// and, where the link still carries, between nodes.
+public final class LossBody implements RankBody {
+  /// Printed when the first calls were right.
+  static final String RUNNING = "calls are running";
+
+  /// What a loaded machine may add to a wait.
+  private static final Duration LATE = Duration.ofSeconds(8);
+
+  /// A death is seen long before the time is up.
+  private static final Duration AT_ONCE = Duration.ofSeconds(10);
+
+  private static final Duration CLOSE = Duration.ofSeconds(15);
+  private static final int WARM = 12;
+  private static final int MAX_CALLS = 100_000;
+  private static final int AFTERWARDS = 10;
+
+  private final NodeRank.Kind kind;
+  private final Duration timeout;
+  private final Doom doom;
+  private final boolean linkCarries;
+
+  /// @param arguments kind, time-out in milliseconds, seed, moment, victims with commas or `none`,
+  ///   whether the link carries afterwards
+  public LossBody(List<String> arguments) {
+    kind = NodeRank.Kind.valueOf(arguments.get(0));
+    timeout = Duration.ofMillis(Long.parseLong(arguments.get(1)));
+    long seed = Long.parseLong(arguments.get(2));
+    NodeRank.Moment moment = NodeRank.Moment.valueOf(arguments.get(3));
+    doom = new Doom(ranks(arguments.get(4)), WARM + Math.floorMod(seed, 10), moment, seed);
+    linkCarries = Boolean.parseBoolean(arguments.get(5));
+  }
+
+  static List<Integer> ranks(String list) {
+    return list.equals("none")
+        ? List.of()
+        : Arrays.stream(list.split(",", -1)).map(Integer::valueOf).toList();
+  }
+
+  @Override
+  public void run(ProcessGroup group) throws Exception {
+    NodeRank rank = NodeRank.open(group, kind, timeout);
+    try {
+      loseThem(rank);
+      if (!doom.victims().isEmpty()) {
+        refuseReset(rank);
+      }
+    } finally {
+      long start = System.nanoTime();
+      rank.close();
+      group.close();
+      System.out.println("closed in ms=" + since(start).toMillis());
+      assertThat(since(start)).as("time of close").isLessThan(CLOSE);
+    }
+    List<Integer> lost = doom.victims();
+    goOn(new Regroup(lost).onThisNode());
+    Optional<ProcessGroup> across =
+        linkCarries ? new Regroup(lost).acrossNodes() : Optional.empty();
+    if (across.isPresent()) {
+      goOn(across.orElseThrow());
+    }
+  }
+
+  private void loseThem(NodeRank rank) throws InterruptedException {
+    int self = rank.buffer().group().rank();
+    long callStart = System.nanoTime();
+    long typical = 0;
+    try {
+      for (long call = 0; call < MAX_CALLS; call++) {
+        if (call == WARM) {
+          System.out.println(RUNNING);
+        }
+        long halfCall = typical / 2;
+        long number = call;
+        callStart = System.nanoTime();
+        rank.run(call % 16, next -> doom.strike(self, number, next, halfCall));
+        typical = System.nanoTime() - callStart;
+      }
+    } catch (PeerLeftException
+        | AbortedException
+        | WaitTimeoutException
+        | BufferClosedException e) {
+      doom.awaitDeath(self);
+      Duration took = since(callStart);
+      System.out.println("told in ms=" + took.toMillis() + ", by=" + e);
+      Duration bound = doom.victims().isEmpty() ? timeout.plus(LATE) : AT_ONCE;
+      assertThat(took).as("time of the failing call").isLessThan(bound);
+      assertThat(e).hasMessageMatching("(?s).*(peer|origin)=\\d.*");
+      return;
+    }
+    throw new AssertionError("nobody was lost: rank=" + self + ", calls=" + MAX_CALLS);
+  }
+
+  /// A group cannot do without its dead.
+  private static void refuseReset(NodeRank rank) {
+    long start = System.nanoTime();
+    Throwable thrown = catchThrowable(() -> rank.buffer().reset());
+    assertThat(thrown).isInstanceOf(GroupException.class);
+    assertThat(since(start)).as("time of a refused reset").isLessThan(AT_ONCE);
+  }
+
+  private static Duration since(long start) {
+    return Duration.ofNanos(System.nanoTime() - start);
+  }
+
+  private void goOn(ProcessGroup left) {
+    try (left;
+        NodeRank rank = NodeRank.open(left, kind, timeout)) {
+      for (long call = 0; call < AFTERWARDS; call++) {
+        rank.run(call);
+      }
+    }
+    System.out.println("went on: ranks=" + left.size() + ", group=" + left.name());
+  }
+}
