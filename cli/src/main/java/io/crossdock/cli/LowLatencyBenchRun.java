@@ -29,6 +29,9 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private final CopyProbe copies;
   private final LowLatencyBenchTask.Moved moved;
 
+  /// Null on one node.
+  private final NetworkRun network;
+
   LowLatencyBenchRun(
       LowLatencyBenchTask task, int tokens, EpBuffer buffer, LowLatencyBenchCalls.Memory memory) {
     this.task = task;
@@ -37,6 +40,10 @@ final class LowLatencyBenchRun implements AutoCloseable {
     this.calls = new LowLatencyBenchCalls(task, tokens, buffer, memory, arena);
     this.line = new StartLine(buffer.group());
     this.moved = calls.moved;
+    this.network =
+        NetworkRun.numNodes(buffer) == 1
+            ? null
+            : new NetworkRun(buffer, calls.loads(), task.base().iterations());
     this.clock = new PhaseClock(buffer);
     long most = Math.max(moved.dispatchBytes(), moved.combineBytes());
     this.copies = new CopyProbe(arena, most, memory.workers());
@@ -64,9 +71,17 @@ final class LowLatencyBenchRun implements AutoCloseable {
     int iterations = task.base().iterations();
     Map<LowLatencyPhase, double[]> times = LowLatencyBenchTask.Size.times(iterations);
     for (int i = 0; i < iterations; i++) {
+      if (network != null) {
+        network.before(i);
+      }
       iterate(times, i);
     }
-    return new LowLatencyBenchTask.Size(tokens, moved, checkedBytes, times);
+    return new LowLatencyBenchTask.Size(
+        tokens,
+        moved,
+        checkedBytes,
+        times,
+        network == null ? null : network.count(calls::callForNetwork));
   }
 
   private void iterate(Map<LowLatencyPhase, double[]> times, int i) {
