@@ -7,6 +7,8 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Safe for any thread.
 public final class RawMemory {
+  private static final MemorySegment EVERYTHING = everythingThereIs();
+
   private RawMemory() {}
 
   /// Views native memory for ever. The caller vouches that it stays mapped while the view is used:
@@ -33,6 +35,19 @@ public final class RawMemory {
   public static MemorySegment view(long address, long byteSize, Arena arena) {
     check(address, byteSize);
     return MemorySegment.ofAddress(address).reinterpret(byteSize, arena, null);
+  }
+
+  /// Views all memory, so that an offset is an address: for code that a library calls with
+  /// addresses and that must not allocate. The caller vouches for every access.
+  ///
+  /// @return the view
+  public static MemorySegment everything() {
+    return EVERYTHING;
+  }
+
+  @SuppressWarnings("restricted")
+  private static MemorySegment everythingThereIs() {
+    return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
   }
 
   private static void check(long address, long byteSize) {

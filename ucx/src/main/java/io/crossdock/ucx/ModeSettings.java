@@ -1,0 +1,191 @@
+package io.crossdock.ucx;
+
+import io.crossdock.core.Mode;
+import io.crossdock.ucx.binding.Config;
+import io.crossdock.ucx.binding.Context;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/// The settings of one mode: properties `crossdock.ucx.MODE.*` first, then the environment
+/// (`PREFIX_UCX_KEY`, then `UCX_KEY`), then what is chosen here.
+///
+/// Safe for any thread.
+///
+/// @param mode whose
+/// @param numQpsPerRank queue pairs to each peer
+record ModeSettings(Mode mode, int numQpsPerRank) {
+  private static final Path DEVICES = Path.of("/sys/class/infiniband");
+  private static final String AUTO = "auto";
+  private static final String PUTS = "puts";
+  private static final String MESSAGE_BYTES = "messageBytes";
+
+  /// Bytes of rows in one message at most: several rows of 14 KiB.
+  private static final long DEFAULT_MESSAGE_BYTES = 128 << 10;
+
+  private static final long LEAST_MESSAGE_BYTES = 1 << 10;
+  private static final long MOST_MESSAGE_BYTES = 16 << 20;
+
+  /// What UCX and we put in front of the rows of a message.
+  private static final long HEADROOM_BYTES = 2 << 10;
+
+  private static final int MOST_RAILS = 8;
+  private static final int FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS = 19;
+
+  /// `normal` or `lowLatency`.
+  String word() {
+    return mode == Mode.NORMAL ? "normal" : "lowLatency";
+  }
+
+  /// What stands in front of `_UCX_` in the environment.
+  String prefix() {
+    return mode == Mode.NORMAL ? "CROSSDOCK_NORMAL" : "CROSSDOCK_LL";
+  }
+
+  private String propertyPrefix() {
+    return "crossdock.ucx." + word() + ".";
+  }
+
+  /// What the property says, or else what the network can do.
+  PutsKind puts() {
+    String word = System.getProperty(propertyPrefix() + PUTS, AUTO);
+    for (PutsKind kind : PutsKind.values()) {
+      if (kind.word().equals(word)) {
+        return kind;
+      }
+    }
+    if (!word.equals(AUTO)) {
+      throw new IllegalArgumentException(
+          "no such kind of puts: property="
+              + propertyPrefix()
+              + PUTS
+              + ", value="
+              + word
+              + ", allowed=auto|rma|messages");
+    }
+    return devices().isEmpty() ? PutsKind.MESSAGES : PutsKind.RMA;
+  }
+
+  /// Names of the InfiniBand and RoCE devices of this machine; empty if there are none.
+  static String devices() {
+    StringBuilder names = new StringBuilder();
+    if (!Files.isDirectory(DEVICES)) {
+      return "";
+    }
+    try (DirectoryStream<Path> list = Files.newDirectoryStream(DEVICES)) {
+      for (Path device : list) {
+        names.append(names.isEmpty() ? "" : ",").append(device.getFileName());
+      }
+    } catch (IOException e) {
+      return "";
+    }
+    return names.toString();
+  }
+
+  /// Bytes of rows in one message at most.
+  long messageBytes() {
+    long bytes = Long.getLong(propertyPrefix() + MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES);
+    if (bytes < LEAST_MESSAGE_BYTES || bytes > MOST_MESSAGE_BYTES) {
+      throw new IllegalArgumentException(
+          "size of messages is out of range: property="
+              + propertyPrefix()
+              + MESSAGE_BYTES
+              + ", value="
+              + bytes
+              + ", least="
+              + LEAST_MESSAGE_BYTES
+              + ", most="
+              + MOST_MESSAGE_BYTES);
+    }
+    return bytes;
+  }
+
+  /// Settings for UCX; the caller closes them.
+  ///
+  /// @throws IllegalArgumentException if UCX refuses what a property says
+  Config open() {
+    Config config = Config.read(prefix());
+    try {
+      chosen().forEach((key, value) -> setUnlessSet(config, key, value));
+      properties().forEach((key, value) -> setWanted(config, key, value));
+      return config;
+    } catch (RuntimeException e) {
+      config.close();
+      throw e;
+    }
+  }
+
+  private void setUnlessSet(Config config, String key, String value) {
+    String variable = "UCX_" + key;
+    if (System.getenv(variable) != null || System.getenv(prefix() + "_" + variable) != null) {
+      return;
+    }
+    // A version without the setting needs no other value of it.
+    config.set(key, value);
+  }
+
+  private void setWanted(Config config, String key, String value) {
+    if (!config.set(key, value)) {
+      throw new IllegalArgumentException(
+          "UCX has no such setting: property=" + propertyPrefix() + key + ", value=" + value);
+    }
+  }
+
+  /// Settings of UCX that the user gave as properties: those whose last part is in capitals.
+  Map<String, String> properties() {
+    Map<String, String> found = new TreeMap<>();
+    for (String name : System.getProperties().stringPropertyNames()) {
+      String key =
+          name.startsWith(propertyPrefix()) ? name.substring(propertyPrefix().length()) : "";
+      if (!key.isEmpty() && key.equals(key.toUpperCase(Locale.ROOT))) {
+        found.put(key, System.getProperty(name));
+      }
+    }
+    return found;
+  }
+
+  /// What is chosen here where the user said nothing.
+  Map<String, String> chosen() {
+    return puts().isRma() ? chosenForPuts() : chosenForMessages();
+  }
+
+  /// Messages are copied into the network's own memory, and never more than one segment: what UCX
+  /// sends from the caller's memory, or fetches, ends the process when the peer dies (1.13).
+  private Map<String, String> chosenForMessages() {
+    Map<String, String> chosen = new TreeMap<>();
+    String segment = Long.toString(messageBytes() + HEADROOM_BYTES);
+    chosen.put("TLS", "tcp,self");
+    chosen.put("ZCOPY_THRESH", "inf");
+    chosen.put("RNDV_THRESH", "inf");
+    chosen.put("MAX_EAGER_RAILS", "1");
+    chosen.put("MAX_EAGER_LANES", "1");
+    chosen.put("TCP_TX_SEG_SIZE", segment);
+    chosen.put("TCP_RX_SEG_SIZE", segment);
+    return chosen;
+  }
+
+  private Map<String, String> chosenForPuts() {
+    Map<String, String> chosen = new TreeMap<>();
+    // Ranks of different nodes on one machine, as in tests, must not find a way through its memory.
+    chosen.put("TLS", "^sm");
+    if (numQpsPerRank > 1) {
+      String rails = Integer.toString(Math.min(numQpsPerRank, MOST_RAILS));
+      chosen.put("IB_NUM_PATHS", rails);
+      chosen.put("MAX_RMA_RAILS", rails);
+      chosen.put("MAX_RMA_LANES", rails);
+    }
+    if (minorVersion() >= FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS) {
+      chosen.put("FENCE_MODE", "ep_based");
+    }
+    return chosen;
+  }
+
+  private static int minorVersion() {
+    String[] parts = Context.version().split("\\.", -1);
+    return Integer.parseInt(parts[1]);
+  }
+}

@@ -1,0 +1,79 @@
+package io.crossdock.ucx;
+
+import io.crossdock.ucx.binding.Operation;
+import io.crossdock.ucx.binding.Status;
+import java.lang.foreign.SegmentAllocator;
+
+/// The operations to one peer: free, being filled, or under way. Their number bounds what is under
+/// way.
+///
+/// Confined to one thread at a time.
+final class Slots {
+  private final Operation[] free;
+  private final Operation[] underWay;
+  private final Traffic traffic;
+  private int numFree;
+  private int numUnderWay;
+
+  Slots(int count, SegmentAllocator allocator, Traffic traffic) {
+    free = new Operation[count];
+    underWay = new Operation[count];
+    this.traffic = traffic;
+    for (int slot = 0; slot < count; slot++) {
+      free[slot] = new Operation(allocator);
+    }
+    numFree = count;
+  }
+
+  boolean hasFree() {
+    return numFree > 0;
+  }
+
+  int numUnderWay() {
+    return numUnderWay;
+  }
+
+  /// An operation to be filled.
+  Operation take() {
+    Operation operation = free[--numFree];
+    operation.clear();
+    traffic.pending++;
+    return operation;
+  }
+
+  /// Takes note that an operation has begun, and may have ended at once.
+  void begun(Operation operation) {
+    if (operation.isUnderWay()) {
+      underWay[numUnderWay++] = operation;
+      traffic.underWay++;
+    } else {
+      giveBack(operation);
+    }
+  }
+
+  void giveBack(Operation operation) {
+    free[numFree++] = operation;
+    traffic.pending--;
+  }
+
+  /// Takes back what has ended.
+  ///
+  /// @return 0, or how one of them failed
+  byte reap() {
+    byte failure = Status.OK;
+    int kept = 0;
+    for (int i = 0; i < numUnderWay; i++) {
+      Operation operation = underWay[i];
+      byte status = operation.poll();
+      if (status == Status.IN_PROGRESS) {
+        underWay[kept++] = operation;
+        continue;
+      }
+      traffic.underWay--;
+      giveBack(operation);
+      failure = status == Status.OK ? failure : status;
+    }
+    numUnderWay = kept;
+    return failure;
+  }
+}

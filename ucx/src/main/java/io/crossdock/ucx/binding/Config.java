@@ -1,0 +1,77 @@
+package io.crossdock.ucx.binding;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.crossdock.ffi.TextStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Settings of UCX: its defaults, what the environment says, and what is set here.
+///
+/// Confined to one thread.
+public final class Config implements AutoCloseable {
+  private static final int PRINT_VALUES = 0x1;
+  private long handle;
+
+  private Config(long handle) {
+    this.handle = handle;
+  }
+
+  /// Reads the settings of the environment: `UCX_KEY`, and `PREFIX_UCX_KEY` that goes before.
+  ///
+  /// @param prefix in front of the names of variables
+  /// @return the settings
+  public static Config read(String prefix) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      long name = arena.allocateFrom(prefix).address();
+      Ucp.check("ucp_config_read", Ucp.configRead(name, 0, out.address()));
+      return new Config(out.get(JAVA_LONG, 0));
+    }
+  }
+
+  /// Changes a setting.
+  ///
+  /// @param key without `UCX_`
+  /// @param value as in the environment
+  /// @return false if this version of UCX has no such setting
+  public boolean set(String key, String value) {
+    try (Arena arena = Arena.ofConfined()) {
+      long name = arena.allocateFrom(key).address();
+      long text = arena.allocateFrom(value).address();
+      byte status = Ucp.configModify(handle, name, text);
+      if (status == Ucp.NO_ELEMENT) {
+        return false;
+      }
+      if (status != Ucp.OK) {
+        throw new IllegalArgumentException(
+            "setting of UCX is refused: key="
+                + key
+                + ", value="
+                + value
+                + ", text="
+                + Ucp.statusText(status));
+      }
+      return true;
+    }
+  }
+
+  /// {@return lines `UCX_KEY=value` with what is in effect; settings of single networks are not
+  /// among them}
+  public String text() {
+    return TextStream.collect(stream -> Ucp.configPrint(handle, stream, 0, PRINT_VALUES));
+  }
+
+  long handle() {
+    return handle;
+  }
+
+  /// Gives the settings back. Idempotent.
+  @Override
+  public void close() {
+    if (handle != 0) {
+      Ucp.configRelease(handle);
+      handle = 0;
+    }
+  }
+}
