@@ -88,7 +88,6 @@ class MainTest {
     "bench internode --network-chunk-rows 0, networkChunkRows=0",
     "bench intranode --network-chunk-rows 8, --network-chunk-rows needs bench internode",
     "bench low-latency --network-chunk-rows 8, --network-chunk-rows",
-    "bench low-latency --floor --nodes 2 --transport pigeons, nodes=2",
     "bench intranode --hook --logfmt, '--logfmt, --hook needs bench low-latency'",
     "bench low-latency --peer mpi, --peer",
     "bench low-latency --tokens 0, tokens=0",
