@@ -180,6 +180,11 @@ final class HostLowLatency implements LowLatencySession {
     }
   }
 
+  /// Tells peers that nothing will follow in this mode.
+  void leave() {
+    context.board.publishLeft();
+  }
+
   /// Nothing of the calls that were given up may arrive later on.
   ///
   /// @param mark above all used

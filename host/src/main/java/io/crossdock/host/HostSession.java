@@ -290,6 +290,9 @@ final class HostSession implements EngineSession {
         Networks far = networks) {
       if (context.board.state(context.rank) == PeerState.RUNNING) {
         context.board.publishState(PeerState.LEAVING, "");
+        if (lowLatency != null) {
+          lowLatency.leave();
+        }
       }
       context.pool.close();
       if (far != null) {

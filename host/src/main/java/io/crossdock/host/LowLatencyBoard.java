@@ -86,6 +86,16 @@ final class LowLatencyBoard {
     publish(layout.drained, mark);
   }
 
+  /// Publishes that nothing will follow; pairs with [#hasLeft].
+  void publishLeft() {
+    publishDrained(Long.MAX_VALUE);
+  }
+
+  /// {@return true if all that a leaving peer published in this mode is here}
+  boolean hasLeft(int peer) {
+    return load(peer, layout.drained) == Long.MAX_VALUE;
+  }
+
   long beat(int peer) {
     return load(peer, layout.beat);
   }

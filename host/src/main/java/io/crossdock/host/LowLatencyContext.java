@@ -31,6 +31,7 @@ final class LowLatencyContext {
   final LowLatencyBoard board;
   final LowLatencyState state;
   final LowLatencyWaiter waiter;
+  private boolean callFailed;
   private final LowLatencyTerms[] terms = new LowLatencyTerms[LowLatencyState.SLOT_SETS];
 
   LowLatencyContext(HostContext host) {
@@ -82,10 +83,20 @@ final class LowLatencyContext {
     long epoch = state.begin();
     try {
       waiter.awaitGrants(epoch);
+      awaitSent();
       return epoch;
     } catch (RuntimeException e) {
       complete(epoch);
       throw e;
+    }
+  }
+
+  /// A receiver that completed a call took in its rows, unless the call failed: then the network
+  /// may still read the lanes.
+  private void awaitSent() {
+    if (callFailed) {
+      waiter.awaitSent();
+      callFailed = false;
     }
   }
 
@@ -109,6 +120,9 @@ final class LowLatencyContext {
     }
     try {
       work.run();
+    } catch (RuntimeException e) {
+      callFailed = network != null;
+      throw e;
     } finally {
       complete(epoch);
     }

@@ -125,6 +125,24 @@ final class LowLatencyWaiter {
     await(new Acks(rejoin, acknowledge));
   }
 
+  /// Returns once the network needs nothing more of what was put.
+  void awaitSent() {
+    long start = System.nanoTime();
+    startPolling();
+    try {
+      for (int turn = 0; network.pending() > 0; turn++) {
+        network.poll();
+        context.waiter.pause(turn);
+        long waited = System.nanoTime() - start;
+        if (waited > context.waiter.timeoutNanos()) {
+          throw context.waiter.timeout(context.rank, network.pending(), 0, Phase.SENT, waited);
+        }
+      }
+    } finally {
+      endPolling();
+    }
+  }
+
   private void await(Wanted wanted) {
     waitedNanos = 0;
     wanted.look(0);
@@ -209,7 +227,7 @@ final class LowLatencyWaiter {
       if (calls && context.spec.enableShrink() && board.masks(peer, peer)) {
         lose(wanted, peer, "peer was masked");
       }
-      if (context.protocol.isGone(peer)) {
+      if (context.protocol.isGone(peer) && isSilent(peer)) {
         lose(wanted, peer, "peer left during a call");
       }
     }
@@ -217,10 +235,20 @@ final class LowLatencyWaiter {
 
   private void giveUpDead(Wanted wanted) {
     for (int peer = 0; peer < context.numRanks; peer++) {
-      if (wanted.awaits(peer) && !context.waiter.isAlive(peer)) {
+      if (wanted.awaits(peer) && (!context.waiter.isAlive(peer) || isCutOff(peer))) {
         lose(wanted, peer, context.waiter.deathOf(peer));
       }
     }
+  }
+
+  /// {@return true if all that a rank which left said in this mode is here: that it left came on
+  /// another way, which may be faster}
+  private boolean isSilent(int peer) {
+    return context.place.isNear(peer) || board.hasLeft(peer) || isCutOff(peer);
+  }
+
+  private boolean isCutOff(int peer) {
+    return !context.place.isNear(peer) && network.failure(peer) != null;
   }
 
   /// What the peer published before it went still counts.
@@ -236,7 +264,8 @@ final class LowLatencyWaiter {
               + ", expected="
               + wanted.expected()
               + ", seen="
-              + wanted.seen(peer);
+              + wanted.seen(peer)
+              + (isCutOff(peer) ? ", lowLatency=" + network.failure(peer) : "");
       throw context.waiter.lost(peer, what, wait);
     }
     wanted.giveUp(peer);

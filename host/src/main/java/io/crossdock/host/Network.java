@@ -1,10 +1,13 @@
 package io.crossdock.host;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
@@ -17,6 +20,9 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// Safe for any thread.
 final class Network implements AutoCloseable {
+  /// Room for the words of so many calls: few are ever under way.
+  private static final int CALLS_OF_WORDS = 4;
+
   private static final long AWAIT_NANOS = 50_000_000;
   private static final long LINGER_NANOS = 300_000_000;
   private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
@@ -27,17 +33,31 @@ final class Network implements AutoCloseable {
   private final MemorySegment page;
   private final NetworkLock lock = new NetworkLock();
   private final Pieces cells = new Pieces();
+  private final long timeoutNanos;
+
+  /// Copies of what goes before cells, until the network read them.
+  private final MemorySegment words;
+
+  private long wordBytes;
   private final Thread thread;
   private volatile boolean callWaits;
   private volatile boolean stopped;
   private volatile String broken;
 
   /// @param page this rank's memory, which the transport offers to peers
-  Network(Transport transport, NodePlace place, NodeLayout layout, MemorySegment page) {
+  /// @param timeout of every wait
+  Network(
+      Transport transport,
+      NodePlace place,
+      NodeLayout layout,
+      MemorySegment page,
+      Duration timeout) {
     this.transport = transport;
     this.place = place;
     this.layout = layout;
     this.page = page;
+    this.timeoutNanos = timeout.toNanos();
+    this.words = Arena.ofAuto().allocate(CALLS_OF_WORDS * layout.mirrorBytes(), Long.BYTES);
     this.thread =
         Thread.ofPlatform()
             .daemon()
@@ -48,7 +68,7 @@ final class Network implements AutoCloseable {
   /// Connects to all far ranks, which do the same, and starts the thread.
   ///
   /// @param offers of all ranks
-  void connect(byte[][] offers, Duration timeout) {
+  void connect(byte[][] offers) {
     for (int peer = 0; peer < place.numRanks(); peer++) {
       if (!place.isNear(peer)) {
         transport.connect(peer, offers[peer]);
@@ -67,12 +87,12 @@ final class Network implements AutoCloseable {
                 + failure);
       }
       long waited = System.nanoTime() - start;
-      if (waited > timeout.toNanos()) {
+      if (waited > timeoutNanos) {
         throw new WaitTimeoutException(
             new WaitTimeoutException.Facts(place.rank(), peer, "CONNECT", 1, 0, waited));
       }
       if (!transport.progress()) {
-        transport.await(Math.min(AWAIT_NANOS, timeout.toNanos() - waited));
+        transport.await(Math.min(AWAIT_NANOS, timeoutNanos - waited));
       }
     }
     thread.start();
@@ -98,22 +118,56 @@ final class Network implements AutoCloseable {
   /// @param bytes of the body; may be 0
   /// @param cell told last
   void mirror(long body, long bytes, long cell, long value) {
+    long start = System.nanoTime();
+    while (!tryMirror(body, bytes, cell, value)) {
+      long waited = System.nanoTime() - start;
+      if (waited > timeoutNanos) {
+        throw new WaitTimeoutException(
+            new WaitTimeoutException.Facts(
+                place.rank(), place.rank(), Phase.SENT.name(), 0, pending(), waited));
+      }
+      Thread.yield();
+    }
+  }
+
+  /// @return false if words before still take all room for words
+  private boolean tryMirror(long body, long bytes, long cell, long value) {
     lock.lock();
     try {
+      if (!hasRoom(bytes)) {
+        progress();
+        return false;
+      }
+      if (bytes > Long.BYTES) {
+        MemorySegment.copy(page, body, words, wordBytes, bytes);
+        cells.clear().add(words, wordBytes, bytes);
+        wordBytes += bytes;
+      }
       for (int peer = 0; peer < place.numRanks(); peer++) {
         if (!place.isNear(peer)) {
           tell(peer, body, bytes, cell, value);
         }
       }
+      return true;
     } finally {
       lock.unlock();
     }
   }
 
+  /// Cells may be published anew while the network still reads, so what it reads is a copy.
+  private boolean hasRoom(long bytes) {
+    if (wordBytes > 0 && transport.pending() == 0) {
+      wordBytes = 0;
+    }
+    return bytes <= Long.BYTES || wordBytes + bytes <= words.byteSize();
+  }
+
   private void tell(int peer, long body, long bytes, long cell, long value) {
     long mirror = layout.mirror(place.rank());
-    if (bytes > 0) {
-      transport.put(peer, mirror + body, cells.clear().add(page, body, bytes));
+    if (bytes == Long.BYTES) {
+      transport.signal(peer, mirror + body, page.get(JAVA_LONG, body));
+    } else if (bytes > 0) {
+      transport.put(peer, mirror + body, cells);
     }
     transport.signal(peer, mirror + cell, value);
   }

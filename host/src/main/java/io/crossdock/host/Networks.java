@@ -60,13 +60,14 @@ final class Networks implements AutoCloseable {
                   new TransportSettings(
                       mode, group.rank(), group.size(), spec.numQpsPerRank(), spec.hostTimeout());
               Transport transport = provider.open(settings, site.page);
-              all.add(new Network(transport, site.place, site.layout, site.page));
+              all.add(
+                  new Network(transport, site.place, site.layout, site.page, spec.hostTimeout()));
               return transport.offer();
             });
     gather(
         group,
         () -> {
-          all.getLast().connect(offers, spec.hostTimeout());
+          all.getLast().connect(offers);
           return new byte[0];
         });
   }

@@ -80,7 +80,7 @@ final class NodeDispatch {
       placeSome();
       moved = true;
     }
-    if (awaited == ENDED && sender.isDone()) {
+    if (awaited == ENDED && sender.isDone() && nextChunk == own.numChunks()) {
       return true;
     }
     if (moved || awaited == MOVED) {

@@ -88,6 +88,11 @@ final class NodeLayout {
     return hidden * 2L + topk * 4L;
   }
 
+  /// {@return bytes of the cells of a rank}
+  long mirrorBytes() {
+    return mirrorBytes;
+  }
+
   /// Where the cells of a rank of another node are mirrored.
   long mirror(int peer) {
     return mirrors0 + peer * mirrorBytes;

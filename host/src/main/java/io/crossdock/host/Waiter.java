@@ -231,8 +231,13 @@ final class Waiter {
   /// @param what happened
   /// @param wait what it was waited for, as facts
   PeerLeftException lost(int peer, String what, String wait) {
-    String where = place.isNear(peer) ? "pid=" + pids[peer] : "cause=" + network.failure(peer);
-    return left(what + ": rank=" + rank + ", peer=" + peer + ", " + where + ", " + wait);
+    String where = place.isNear(peer) ? ", pid=" + pids[peer] : causeOf(peer);
+    return left(what + ": rank=" + rank + ", peer=" + peer + where + ", " + wait);
+  }
+
+  private String causeOf(int peer) {
+    String cause = network.failure(peer);
+    return cause == null ? "" : ", cause=" + cause;
   }
 
   private PeerLeftException left(String facts) {

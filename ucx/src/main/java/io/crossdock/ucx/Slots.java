@@ -4,29 +4,28 @@ import io.crossdock.ucx.binding.Operation;
 import io.crossdock.ucx.binding.Status;
 import java.lang.foreign.SegmentAllocator;
 
-/// The operations to one peer: free, being filled, or under way. Their number bounds what is under
-/// way.
+/// The operations to one peer: free, being filled, or under way. They are made as they are needed;
+/// their number bounds what is under way.
 ///
 /// Confined to one thread at a time.
 final class Slots {
   private final Operation[] free;
   private final Operation[] underWay;
   private final Traffic traffic;
+  private final SegmentAllocator allocator;
+  private int numMade;
   private int numFree;
   private int numUnderWay;
 
   Slots(int count, SegmentAllocator allocator, Traffic traffic) {
     free = new Operation[count];
     underWay = new Operation[count];
+    this.allocator = allocator;
     this.traffic = traffic;
-    for (int slot = 0; slot < count; slot++) {
-      free[slot] = new Operation(allocator);
-    }
-    numFree = count;
   }
 
   boolean hasFree() {
-    return numFree > 0;
+    return numFree > 0 || numMade < free.length;
   }
 
   int numUnderWay() {
@@ -35,10 +34,15 @@ final class Slots {
 
   /// An operation to be filled.
   Operation take() {
-    Operation operation = free[--numFree];
+    Operation operation = numFree > 0 ? free[--numFree] : make();
     operation.clear();
     traffic.pending++;
     return operation;
+  }
+
+  private Operation make() {
+    numMade++;
+    return new Operation(allocator);
   }
 
   /// Takes note that an operation has begun, and may have ended at once.

@@ -20,8 +20,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 ///
 /// Confined to one thread at a time; [#await], [#wake] and [#failure] are safe for any.
 final class UcxTransport implements Transport, Room {
-  /// Operations to one peer that may be under way.
-  private static final int SLOTS_A_PEER = 32;
+  /// Operations to one peer that may be under way: two low-latency calls to a peer that stopped
+  /// hold nobody up.
+  private static final int SLOTS_A_PEER = 1024;
 
   /// What is under way is looked at after so many calls in which UCX told of nothing.
   private static final int QUIET_CALLS = 32;

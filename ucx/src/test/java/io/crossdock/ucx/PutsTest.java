@@ -95,20 +95,17 @@ final class PutsTest {
         all[rank] = Ucx.open(kind, rank, 3, regions[rank]);
       }
       Ucx.connect(all);
-      for (int rank = 0; rank < 3; rank++) {
-        for (int peer = 0; peer < 3; peer++) {
-          if (peer != rank) {
-            all[rank].signal(peer, 8L * rank, 100 + rank);
-          }
+      for (int pair = 0; pair < 9; pair++) {
+        int rank = pair / 3;
+        if (pair % 3 != rank) {
+          all[rank].signal(pair % 3, 8L * rank, 100 + rank);
         }
       }
-      for (int rank = 0; rank < 3; rank++) {
-        for (int peer = 0; peer < 3; peer++) {
-          MemorySegment region = regions[rank];
-          int from = peer;
-          long expected = rank == peer ? 0 : 100 + peer;
-          Ucx.await(() -> region.get(JAVA_LONG, 8L * from) == expected, all);
-        }
+      for (int pair = 0; pair < 9; pair++) {
+        MemorySegment region = regions[pair / 3];
+        int from = pair % 3;
+        long expected = from == pair / 3 ? 0 : 100 + from;
+        Ucx.await(() -> region.get(JAVA_LONG, 8L * from) == expected, all);
       }
       for (UcxTransport transport : all) {
         transport.close();

@@ -97,20 +97,33 @@ final class CombineWalk {
     }
   }
 
+  /// As the rows: over several nodes each node's ranks are added first, then the nodes.
   private float[] sumWeights(int numTokens) {
     if (inputs.weights().isEmpty()) {
       return new float[0];
     }
     int topk = inputs.topk();
+    int local = topology.numLocalRanks();
     float[] sums = new float[numTokens * topk];
-    for (int rank = 0; rank < topology.numRanks(); rank++) {
-      float[] weights = inputs.weights().get(rank);
-      for (Map.Entry<Integer, Integer> entry : rowOf.get(rank).entrySet()) {
-        for (int k = 0; k < topk; k++) {
-          sums[entry.getKey() * topk + k] += weights[entry.getValue() * topk + k];
-        }
+    for (int node = 0; node < topology.numNodes(); node++) {
+      float[] partial = new float[sums.length];
+      for (int rank = node * local; rank < (node + 1) * local; rank++) {
+        addWeights(partial, rank);
+      }
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] += partial[i];
       }
     }
     return sums;
+  }
+
+  private void addWeights(float[] sums, int rank) {
+    int topk = inputs.topk();
+    float[] weights = inputs.weights().get(rank);
+    for (Map.Entry<Integer, Integer> entry : rowOf.get(rank).entrySet()) {
+      for (int k = 0; k < topk; k++) {
+        sums[entry.getKey() * topk + k] += weights[entry.getValue() * topk + k];
+      }
+    }
   }
 }

@@ -58,8 +58,15 @@ public final class RoutingReference {
   /// Combines expert outputs for the tokens of one rank.
   ///
   /// Per token: the float32 sum of its rows, by plain adds in ascending rank order, from +0.0 or
-  /// the biases, rounded once to BF16. Over several nodes, each node's sum is rounded to BF16 first
-  /// and the sums are added in node order.
+  /// the biases (the first one, then the second is added), rounded once to BF16.
+  ///
+  /// Over several nodes, for each node with a row of the token, the home's own too, the node's rows
+  /// are summed in the same way from +0.0, and that partial sum is rounded once to BF16. Then the
+  /// partial sums are added in node order, from +0.0 or the biases, and the total is rounded once.
+  /// A node without a row contributes nothing.
+  ///
+  /// Weights are float32 sums from +0.0 in ascending rank order; over several nodes the sums of the
+  /// nodes, added from +0.0 in node order. Nothing is rounded on the way.
   ///
   /// @param home whose tokens
   /// @param numTokens how many

@@ -40,7 +40,7 @@ final class ContractRun {
     this.buffer = buffer;
     this.rank = buffer.group().rank();
     this.memory = buffer.memory();
-    this.expected = new Expected(test, rank, new RankData.Memories(arena, memory));
+    this.expected = new Expected(test, buffer.group(), new RankData.Memories(arena, memory));
     this.mine = expected.rank(rank, 0);
   }
 

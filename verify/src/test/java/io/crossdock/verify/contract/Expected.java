@@ -13,6 +13,7 @@ import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.format.Bf16;
+import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.routing.CombineInputs;
 import io.crossdock.core.routing.DispatchSpec;
 import io.crossdock.core.routing.RankInput;
@@ -38,11 +39,11 @@ final class Expected {
   private final List<List<ReferenceDispatch>> dispatches = new ArrayList<>();
   private final ReferenceCombine combined;
 
-  Expected(ContractCase test, int rank, RankData.Memories memories) {
+  Expected(ContractCase test, ProcessGroup group, RankData.Memories memories) {
     this.test = test;
-    this.rank = rank;
+    this.rank = group.rank();
     this.memory = memories.device();
-    this.topology = Topology.oneNode(test.numRanks(), test.experts());
+    this.topology = new Topology(test.numRanks(), group.localSize(), test.experts());
     DispatchSpec spec =
         new DispatchSpec(topology, test.options().alignment(), test.options().worstTokens());
     for (int round = 0; round < NUM_ROUNDS; round++) {
@@ -103,7 +104,13 @@ final class Expected {
       inRank[i] = flags.get(JAVA_BYTE, i) == 1;
     }
     assertThat(inRank).as("tokenInRank").isEqualTo(reference.tokenInRank());
-    assertThat(layout.tokensPerNode()).as("tokensPerNode").isEmpty();
+    if (topology.numNodes() == 1) {
+      assertThat(layout.tokensPerNode()).as("tokensPerNode").isEmpty();
+    } else {
+      assertThat(layout.tokensPerNode().map(this::ints))
+          .as("tokensPerNode")
+          .hasValue(reference.tokensPerNode());
+    }
   }
 
   void checkDispatch(Received got, int round) {

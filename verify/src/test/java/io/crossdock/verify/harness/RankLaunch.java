@@ -1,5 +1,6 @@
 package io.crossdock.verify.harness;
 
+import io.crossdock.core.spi.TransportChoice;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -22,19 +23,31 @@ public final class RankLaunch {
   private final Map<String, String> common = new HashMap<>();
   private final Map<Integer, Map<String, String>> own = new HashMap<>();
   private final List<String> jvmOptions = new ArrayList<>();
+  private int numNodes;
   private int numStarted;
 
   private RankLaunch(int numRanks) {
     this.numRanks = numRanks;
+    this.numNodes = NodesUnderTest.nodesOf(numRanks);
     this.numStarted = numRanks;
   }
 
-  /// Starts with all ranks, one node, one secret and a minute for every wait of the group.
+  /// Starts with all ranks, nodes as [NodesUnderTest] says, one secret and a minute for every wait
+  /// of the group.
   ///
   /// @param numRanks R
   /// @return the launch
   public static RankLaunch of(int numRanks) {
     return new RankLaunch(numRanks);
+  }
+
+  /// Divides the ranks into nodes.
+  ///
+  /// @param nodes divides R
+  /// @return this
+  public RankLaunch nodes(int nodes) {
+    numNodes = nodes;
+    return this;
   }
 
   /// Sets a variable of every rank.
@@ -124,11 +137,12 @@ public final class RankLaunch {
   }
 
   private Map<String, String> variables(int rank, int port) {
+    int numLocalRanks = numRanks / numNodes;
     return Map.of(
         "RANK", Integer.toString(rank),
-        "LOCAL_RANK", Integer.toString(rank),
+        "LOCAL_RANK", Integer.toString(rank % numLocalRanks),
         "WORLD_SIZE", Integer.toString(numRanks),
-        "LOCAL_WORLD_SIZE", Integer.toString(numRanks),
+        "LOCAL_WORLD_SIZE", Integer.toString(numLocalRanks),
         "MASTER_ADDR", "127.0.0.1",
         "MASTER_PORT", Integer.toString(port),
         "CROSSDOCK_SECRET", SECRET,
@@ -148,6 +162,9 @@ public final class RankLaunch {
                 "-XX:-CreateCoredumpOnCrash",
                 "-XX:ErrorFile=" + RankProcesses.CRASH_PREFIX + "%p.log"));
     command.add("-D" + EngineUnderTest.PROPERTY + "=" + EngineUnderTest.name());
+    if (!NodesUnderTest.transport().isEmpty()) {
+      command.add("-D" + TransportChoice.PROPERTY + "=" + NodesUnderTest.transport());
+    }
     command.addAll(jvmOptions);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(List.of(arguments));

@@ -47,7 +47,8 @@ public final class RankThreads {
     run(numRanks, options, usual ? bound() : longest, body);
   }
 
-  /// Runs a body on every rank of a group with options and a bound.
+  /// Runs a body on every rank of a group with options and a bound. Unless the options tell of
+  /// several nodes, [NodesUnderTest] divides the ranks.
   ///
   /// @param numRanks R
   /// @param options of the group
@@ -55,7 +56,9 @@ public final class RankThreads {
   /// @param body of each rank
   public static void run(int numRanks, GroupOptions options, Duration bound, RankBody body)
       throws Exception {
-    List<ProcessGroup> groups = InProcessGroup.create(numRanks, options);
+    boolean told = options.numNodes() > 1;
+    GroupOptions divided = told ? options : options.withNumNodes(NodesUnderTest.nodesOf(numRanks));
+    List<ProcessGroup> groups = InProcessGroup.create(numRanks, divided);
     Thread[] running = new Thread[numRanks];
     ExecutorService threads =
         Executors.newFixedThreadPool(
