@@ -19,6 +19,9 @@ final class BenchRun implements AutoCloseable {
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
 
+  /// A short run is not warmed up for long.
+  private static final long WARM_UP_NANOS_OF_ITERATION = 160_000_000L;
+
   private static final List<BenchPhase> PHASES =
       List.of(
           BenchPhase.DISPATCH_BORROWED,
@@ -84,13 +87,13 @@ final class BenchRun implements AutoCloseable {
   /// The compiler needs many rounds; the first rank that has had enough decides.
   private void warmUp() {
     BenchTask.Times ignored = BenchTask.Times.of(1, PHASES);
+    long limit = Math.min(MAX_WARM_UP_NANOS, WARM_UP_NANOS_OF_ITERATION * setup.task.iterations());
     long start = System.nanoTime();
     boolean more = true;
     for (int round = 0; more; round++) {
       iterate(ignored, 0);
       boolean enough =
-          round >= MAX_WARM_UPS
-              || (round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS);
+          round >= MAX_WARM_UPS || (round >= MIN_WARM_UPS && System.nanoTime() - start > limit);
       more = line.agree(enough ? 1 : 0) == 0;
     }
   }
