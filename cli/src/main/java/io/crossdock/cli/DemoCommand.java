@@ -26,7 +26,7 @@ final class DemoCommand implements Callable<Integer> {
   private static final int HIDDEN = 2048;
   private static final int EXPERTS = 64;
   private static final int TOPK = 8;
-  private static final int ITERATIONS = 20;
+  private static final int ITERATIONS = 12;
 
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;

@@ -49,9 +49,11 @@ final class NodeTransport {
     return reasons;
   }
 
-  /// {@return UCX and its version, or null if it cannot run here}
+  /// {@return the version of UCX, or null if it cannot run here}
   static String ucx() {
-    return find("ucx").map(info -> info.description().split(",", 2)[0]).orElse(null);
+    return find("ucx")
+        .map(info -> info.description().split(",", 2)[0].replace("UCX ", ""))
+        .orElse(null);
   }
 
   private static List<EngineInfo> wanted(String name) {
