@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
     })
 final class DemoCommand implements Callable<Integer> {
   private static final int TOKENS = 128;
+  private static final int LOW_LATENCY_TOKENS = 32;
   private static final int HIDDEN = 2048;
   private static final int EXPERTS = 64;
   private static final int TOPK = 8;
@@ -38,11 +39,11 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     String name = engine.resolve(spec.commandLine().getErr());
-    task(name, ReplayTask.RowType.bf16);
+    task(name, ReplayTask.RowType.bf16, TOKENS);
     JobShape shape = engine.shape(ranks);
     out.printf(
-        "%d ranks as %s, %d tokens a rank, H=%d, top-%d of %d experts%n",
-        ranks, engine.launch(), TOKENS, HIDDEN, TOPK, EXPERTS);
+        "%d ranks as %s, %d tokens a rank (%d in low latency), H=%d, top-%d of %d experts%n",
+        ranks, engine.launch(), TOKENS, LOW_LATENCY_TOKENS, HIDDEN, TOPK, EXPERTS);
     out.printf(
         "%-8s %-28s %9s %12s %10s %8s  %s%n",
         "rows", "step", "rows", "bytes", "median us", "GB/s", "check");
@@ -82,7 +83,7 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private Summary run(String name, JobShape shape, ReplayTask.RowType type) {
-    BenchTask task = task(name, type);
+    BenchTask task = task(name, type, TOKENS);
     try (Job job = new Job();
         Progress progress = Progress.start("running " + type)) {
       List<BenchTask.Report> reports = job.run(task, shape, BenchTask.Report.class);
@@ -92,8 +93,9 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private LowLatencySummary runLowLatency(String name, JobShape shape) {
-    BenchTask base = task(name, ReplayTask.RowType.fp8);
-    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(TOKENS), false, false, false);
+    BenchTask base = task(name, ReplayTask.RowType.fp8, LOW_LATENCY_TOKENS);
+    LowLatencyBenchTask task =
+        new LowLatencyBenchTask(base, List.of(LOW_LATENCY_TOKENS), false, false, false);
     try (Job job = new Job();
         Progress progress = Progress.start("running low latency")) {
       List<LowLatencyBenchTask.Report> reports =
@@ -103,11 +105,11 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  private BenchTask task(String name, ReplayTask.RowType type) {
+  private BenchTask task(String name, ReplayTask.RowType type, int tokens) {
     BenchTask task =
         new BenchTask(
             name,
-            TOKENS,
+            tokens,
             HIDDEN,
             EXPERTS,
             TOPK,
