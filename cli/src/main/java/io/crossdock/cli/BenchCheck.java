@@ -75,7 +75,7 @@ final class BenchCheck {
   }
 
   private void check(int tokens) {
-    Topology topology = Topology.oneNode(numRanks, task.experts());
+    Topology topology = new Topology(numRanks, buffer.group().localSize(), task.experts());
     try (Arena arena = Arena.ofShared()) {
       List<BenchInputs> inputs = new ArrayList<>();
       for (int peer = 0; peer < numRanks; peer++) {

@@ -2,7 +2,6 @@ package io.crossdock.cli;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Domain;
-import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Mode;
 import java.io.PrintWriter;
@@ -37,7 +36,9 @@ final class BenchCommand implements Callable<Integer> {
     /// Nobody.
     none,
     /// Open MPI.
-    mpi
+    mpi,
+    /// A program in C on UCX.
+    ucx
   }
 
   @Spec private CommandSpec spec;
@@ -117,7 +118,8 @@ final class BenchCommand implements Callable<Integer> {
       description = {
         "none, or mpi: the same job by pack and MPI_Alltoallv, before and after ours in the same run;"
             + " the faster of the two counts. Needs mpicc and mpirun, BF16 rows, uniform routing and"
-            + " at most 64 ranks (default: ${DEFAULT-VALUE})."
+            + " at most 64 ranks. With internode ucx: put, fence and put by a program in C on the same"
+            + " UCX. Needs gcc and libucx-dev (default: ${DEFAULT-VALUE})."
       })
   private Peer peer;
 
@@ -131,6 +133,12 @@ final class BenchCommand implements Callable<Integer> {
       description = "GPU: also time cached dispatch and combine that are replayed by a CUDA graph.")
   private boolean graph;
 
+  @Option(
+      names = "--network-chunk-rows",
+      paramLabel = "ROWS",
+      description = "internode: rows that cross the network at a time (default: 32).")
+  private Integer networkChunkRows;
+
   @Option(names = "--json", description = "Where results are written.")
   private Path json;
 
@@ -142,11 +150,12 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     switch (what) {
-      case "intranode" -> intranode();
+      case "intranode" -> normal();
       case "low-latency" -> lowLatency();
-      case "internode" ->
-          throw new EngineUnavailableException(
-              what, List.of("this build measures one node: bench=" + what));
+      case "internode" -> {
+        engine.setDefaultNodes(2);
+        normal();
+      }
       default ->
           throw new InvalidInputException(
               "unknown benchmark: bench=" + what + ", known=[intranode, internode, low-latency]");
@@ -162,26 +171,44 @@ final class BenchCommand implements Callable<Integer> {
     }
     tokens = LowLatencyBenchChoice.largest(sizes);
     BenchTask base = task(engine.resolve(spec.commandLine().getErr()));
-    if (peer != Peer.none || flushL2 || graph) {
+    if (peer != Peer.none || flushL2 || graph || networkChunkRows != null) {
       throw new InvalidInputException(
-          "--peer, --flush-l2 and --graph need bench intranode: bench=" + what);
+          "--peer, --flush-l2, --graph and --network-chunk-rows need normal mode: bench=" + what);
     }
+    engine.shape(ranks);
+    PrintWriter out = spec.commandLine().getOut();
     LowLatencyBench bench =
         new LowLatencyBench(engine, ranks, new LowLatencyBench.Files(json, report));
-    lowLatency.run(bench, base, sizes, spec.commandLine().getOut());
+    lowLatency.run(bench, base, sizes, out);
+    if (engine.nodes() > 1) {
+      GroupTraffic.print(base, out);
+      out.flush();
+    }
   }
 
-  private void intranode() {
+  private void normal() {
     LowLatencyBenchChoice.checkAbsent(spec.commandLine().getParseResult());
+    checkNodes();
     BenchTask task = task(engine.resolve(spec.commandLine().getErr()));
+    engine.shape(ranks);
     checkPlace(task.spec());
     PrintWriter out = spec.commandLine().getOut();
     try (Job job = new Job();
         Progress progress = Progress.start("measuring " + what)) {
+      InternodePeers peers = new InternodePeers(job.folder(), engine.transport());
+      if (peer == Peer.ucx) {
+        peers.build();
+      }
       Summary summary = peer == Peer.mpi ? measureWithPeer(task, job) : measure(task, job);
+      NetworkPeers others = engine.nodes() > 1 ? peers.finish() : NetworkPeers.NOBODY;
       progress.finish();
-      BenchJson document = new BenchJson(summary, engine.launch(), job.pids());
+      BenchJson document =
+          new BenchJson(summary, engine.launch(), job.pids(), others.toMap(summary));
       BenchTable.print(summary, out);
+      if (engine.nodes() > 1) {
+        GroupTraffic.print(task, out);
+        others.print(summary, out);
+      }
       if (json != null) {
         Json.write(json, document.toMap());
       }
@@ -192,8 +219,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private Summary measure(BenchTask task, Job job) {
-    return new Summary(
-        task, job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class));
+    return new Summary(task, job.run(task, engine.shape(ranks), BenchTask.Report.class));
   }
 
   /// The peer runs on either side of ours, so that a slow machine slows both.
@@ -204,6 +230,31 @@ final class BenchCommand implements Callable<Integer> {
     Summary ours = measure(task, job);
     PeerReport after = mpi.run(task, ranks, engine.timeout());
     return new Summary(task, ours.reports(), List.of(before, after));
+  }
+
+  private void checkNodes() {
+    boolean isInternode = what.equals("internode");
+    if (isInternode != engine.nodes() > 1) {
+      throw new InvalidInputException(
+          "bench intranode measures one node, bench internode several: bench="
+              + what
+              + ", nodes="
+              + engine.nodes());
+    }
+    if (peer == (isInternode ? Peer.mpi : Peer.ucx)) {
+      throw new InvalidInputException(
+          "--peer mpi needs bench intranode, --peer ucx bench internode: bench="
+              + what
+              + ", peer="
+              + peer);
+    }
+    if (networkChunkRows != null && (!isInternode || networkChunkRows < 1)) {
+      throw new InvalidInputException(
+          "--network-chunk-rows needs bench internode and at least 1: bench="
+              + what
+              + ", networkChunkRows="
+              + networkChunkRows);
+    }
   }
 
   private BenchTask task(String name) {
@@ -235,7 +286,10 @@ final class BenchCommand implements Callable<Integer> {
             seed,
             new BenchTask.GpuOptions(
                 flushL2 ? BenchTask.Cache.flushed : BenchTask.Cache.warm,
-                graph ? BenchTask.Graph.replayed : BenchTask.Graph.none));
+                graph ? BenchTask.Graph.replayed : BenchTask.Graph.none),
+            networkChunkRows == null
+                ? BenchTask.NetworkOptions.DEFAULT
+                : new BenchTask.NetworkOptions(networkChunkRows));
     task.spec().checkGroup(ranks);
     task.sampler();
     return task;
@@ -247,7 +301,9 @@ final class BenchCommand implements Callable<Integer> {
       if (flushL2 || graph) {
         throw new InvalidInputException("--flush-l2 and --graph need a GPU: engine=host");
       }
-      SystemFacts.checkSharedMemory(ranks, buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks));
+      long windows = buffer.sizeHint(Mode.NORMAL, Domain.SCALE_UP, ranks);
+      long landings = buffer.sizeHint(Mode.NORMAL, Domain.SCALE_OUT, ranks, ranks / engine.nodes());
+      SystemFacts.checkSharedMemory(ranks, windows + landings);
       return;
     }
     if (peer != Peer.none) {

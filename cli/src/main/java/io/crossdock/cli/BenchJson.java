@@ -5,28 +5,34 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// A benchmark as the document `crossdock.bench/1`.
+/// A benchmark as the document `crossdock.bench/1`. What it says of several nodes: [NetworkJson].
 ///
 /// Safe for any thread.
 ///
 /// @param summary what was measured
 /// @param launch threads or processes
 /// @param pids by rank
-record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
+/// @param peers of the network that ran beside it, by name; empty without
+record BenchJson(Summary summary, LaunchMode launch, List<Long> pids, Map<String, Object> peers) {
+
+  BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
+    this(summary, launch, pids, Map.of());
+  }
 
   Map<String, Object> toMap() {
     BenchTask task = summary.task();
     BenchTask.Report first = summary.reports().getFirst();
     Summary.Phase dispatch = summary.phase(summary.mainDispatch());
     Summary.Phase combine = summary.phase(BenchPhase.COMBINE_ZERO_COPY);
+    NetworkSummary network = summary.network();
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("schema", "crossdock.bench/1");
-    map.put("mode", "intranode");
+    map.put("mode", network == null ? "intranode" : "internode");
     map.put("engine", task.engine());
     map.put("transport", first.transport());
     map.put("launch", launch.name());
     map.put("ranks", summary.reports().size());
-    map.put("nodes", 1);
+    map.put("nodes", network == null ? 1 : network.numNodes());
     map.put("tokens", task.tokens());
     map.put("hidden", task.hidden());
     map.put("experts", task.experts());
@@ -50,7 +56,21 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
       map.put("dispatch_phase", summary.mainDispatch().key);
       map.put("checked_tokens", first.checked().tokens());
     }
-    map.put("host", SystemFacts.host(gpus()));
+    if (network != null) {
+      map.put("network", network());
+    }
+    map.put("host", SystemFacts.host(gpus(), network == null ? null : NodeTransport.ucx()));
+    return map;
+  }
+
+  private Map<String, Object> network() {
+    BenchTask task = summary.task();
+    Map<String, Object> map = NetworkJson.of(summary.network());
+    map.put("chunk_rows", task.network().chunkRows());
+    if (task.groups() > 0) {
+      map.put("groups", NetworkJson.of(GroupTraffic.of(task)));
+    }
+    map.putAll(peers);
     return map;
   }
 
@@ -96,6 +116,9 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     limit.put("copy_combine_gbps", summary.copyCombineGbps());
     limit.put("dispatch_ratio", dispatch.ratio());
     limit.put("combine_ratio", combine.ratio());
+    if (summary.network() != null) {
+      NetworkJson.putLimit(limit, summary, summary.mainDispatch());
+    }
     return limit;
   }
 
@@ -110,7 +133,7 @@ record BenchJson(Summary summary, LaunchMode launch, List<Long> pids) {
     map.put("us_median", phase.usMedian());
     map.put("us_p99", phase.usP99());
     map.put("gbps_nvl", phase.gbpsNvl());
-    map.put("gbps_rdma", 0.0);
+    map.put("gbps_rdma", phase.gbpsRdma());
     map.put("gbps_wire", phase.gbpsWire());
     map.put("ratio", phase.ratio());
     return map;

@@ -19,6 +19,9 @@ final class BenchRun implements AutoCloseable {
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
 
+  /// A short run is not warmed up for long.
+  private static final long WARM_UP_NANOS_OF_ITERATION = 160_000_000L;
+
   private static final List<BenchPhase> PHASES =
       List.of(
           BenchPhase.DISPATCH_BORROWED,
@@ -36,6 +39,11 @@ final class BenchRun implements AutoCloseable {
   private final CopyProbe copies;
   private final long dispatchedBytes;
   private final long combinedBytes;
+  private final DispatchOptions dispatchOptions;
+  private final CombineOptions combineOptions;
+
+  /// Null on one node.
+  private final NetworkRun network;
 
   BenchRun(BenchSetup setup, Arena arena) {
     this.setup = setup;
@@ -43,36 +51,56 @@ final class BenchRun implements AutoCloseable {
     this.line = new StartLine(buffer.group());
     this.dispatchedBytes = setup.rows.sent() * setup.rows.rowBytes();
     this.combinedBytes = setup.rows.sent() * setup.homeRowBytes();
+    this.dispatchOptions = setup.task.dispatchOptions(buffer.group().size());
+    this.combineOptions = setup.task.combineOptions(buffer.group().size());
+    this.network =
+        NetworkRun.numNodes(buffer) == 1
+            ? null
+            : new NetworkRun(buffer, setup.loads(), setup.task.iterations());
     this.clock = new PhaseClock(buffer);
     this.copies = new CopyProbe(arena, Math.max(dispatchedBytes, combinedBytes), setup.workers);
   }
 
-  BenchTask.Times measure() {
+  BenchTask.Measured measure() {
     warmUp();
     BenchTask.Times times = BenchTask.Times.of(setup.task.iterations(), PHASES);
     for (int i = 0; i < setup.task.iterations(); i++) {
+      if (network != null) {
+        network.before(i);
+      }
       iterate(times, i);
     }
-    return times;
+    return new BenchTask.Measured(
+        times, network == null ? null : network.count(this::callForNetwork));
+  }
+
+  private NetworkRun.Sent callForNetwork() {
+    try (DispatchResult result = buffer.dispatch(setup.input, setup.layout, dispatchOptions)) {
+      long there = buffer.lastCall().networkBytes();
+      CombineInput rows = CombineInput.of(setup.staged);
+      buffer.combineInto(rows, result.handle(), combineOptions, setup.home, null);
+      result.handle().close();
+      return new NetworkRun.Sent(there, buffer.lastCall().networkBytes());
+    }
   }
 
   /// The compiler needs many rounds; the first rank that has had enough decides.
   private void warmUp() {
     BenchTask.Times ignored = BenchTask.Times.of(1, PHASES);
+    long limit = Math.min(MAX_WARM_UP_NANOS, WARM_UP_NANOS_OF_ITERATION * setup.task.iterations());
     long start = System.nanoTime();
     boolean more = true;
     for (int round = 0; more; round++) {
       iterate(ignored, 0);
       boolean enough =
-          round >= MAX_WARM_UPS
-              || (round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS);
+          round >= MAX_WARM_UPS || (round >= MIN_WARM_UPS && System.nanoTime() - start > limit);
       more = line.agree(enough ? 1 : 0) == 0;
     }
   }
 
   /// Copies lie between the phases, so that theirs are no warmer caches than the engine's.
   private void iterate(BenchTask.Times times, int i) {
-    DispatchOptions options = DispatchOptions.DEFAULT;
+    DispatchOptions options = dispatchOptions;
     clock.start(line);
     try (DispatchResult result = buffer.dispatch(setup.input, setup.layout, options)) {
       times.set(BenchPhase.DISPATCH_BORROWED, i, clock.stop());
@@ -93,7 +121,7 @@ final class BenchRun implements AutoCloseable {
   }
 
   private void combine(DispatchHandle handle, BenchTask.Times times, int i) {
-    CombineOptions options = CombineOptions.DEFAULT;
+    CombineOptions options = combineOptions;
     try (CombineBuffer place = buffer.combineBuffer(handle)) {
       CombineInput rows = CombineInput.of(place.tensor());
       clock.start(line);

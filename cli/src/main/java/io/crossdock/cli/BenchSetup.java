@@ -9,7 +9,9 @@ import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.lang.foreign.ValueLayout;
 
 /// What the timed calls of one rank need, where the engine wants it, and how much they move.
 ///
@@ -63,6 +65,20 @@ final class BenchSetup {
     long remote = sent - layout.tokensToRank(buffer.group().rank());
     long scaleBytes = inputs.scales() == null ? 0 : inputs.scales().rowBytes();
     return new BenchTask.Rows(received, sent, remote, inputs.codes().rowBytes() + scaleBytes);
+  }
+
+  /// {@return what this rank sends to nodes}
+  NetworkRun.Loads loads() {
+    MemorySegment nodes = layout.tokensPerNode().orElseThrow().segment();
+    int numNodes = NetworkRun.numNodes(buffer);
+    long all = 0;
+    for (int node = 0; node < numNodes; node++) {
+      all += nodes.get(ValueLayout.JAVA_INT_UNALIGNED, node * 4L);
+    }
+    int mine = buffer.group().rank() / buffer.group().localSize();
+    long home = nodes.get(ValueLayout.JAVA_INT_UNALIGNED, mine * 4L);
+    return new NetworkRun.Loads(
+        all, all - home, rows.rowBytes(), homeRowBytes(), task.network().chunkRows());
   }
 
   boolean isOnHost() {

@@ -36,11 +36,10 @@ final class BenchTable {
           "%s, %s; L2 %s; %d iterations%n",
           first.transport(), first.place().facts(), task.gpu().l2(), task.iterations());
     }
-    out.printf(
-        "%-34s %10s %10s %9s %9s %9s%n",
-        "phase", "median us", "p99 us", "NVL GB/s", "wire GB/s", "/ copy");
-    for (BenchPhase phase : summary.phases()) {
-      row(out, phase.label, summary.phase(phase), onGpu ? GPU_ROW : HOST_ROW);
+    if (summary.network() == null) {
+      phases(summary, out);
+    } else {
+      NetworkTable.phases(summary, out);
     }
     out.printf(
         Locale.ROOT,
@@ -49,10 +48,23 @@ final class BenchTable {
         summary.copyCombineGbps(),
         onGpu ? ", read and write" : "",
         checked(summary));
+    if (summary.network() != null) {
+      long tokens = (long) task.tokens() * summary.reports().size();
+      NetworkTable.network(first.transport(), summary.network(), tokens, out);
+    }
     if (!summary.peerRuns().isEmpty()) {
       peer(summary, out);
     }
     out.flush();
+  }
+
+  private static void phases(Summary summary, PrintWriter out) {
+    out.printf(
+        "%-34s %10s %10s %9s %9s %9s%n",
+        "phase", "median us", "p99 us", "NVL GB/s", "wire GB/s", "/ copy");
+    for (BenchPhase phase : summary.phases()) {
+      row(out, phase.label, summary.phase(phase), summary.onGpu() ? GPU_ROW : HOST_ROW);
+    }
   }
 
   private static void peer(Summary summary, PrintWriter out) {

@@ -1,8 +1,12 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CombineConfig;
+import io.crossdock.core.CombineOptions;
 import io.crossdock.core.Device;
 import io.crossdock.core.DeviceInfo;
+import io.crossdock.core.DispatchConfig;
+import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.Domain;
 import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
@@ -33,6 +37,7 @@ import java.util.Optional;
 /// @param verify whether to check first
 /// @param seed of rows and routing
 /// @param gpu what only a GPU has
+/// @param network what only several nodes have
 record BenchTask(
     String engine,
     int tokens,
@@ -46,7 +51,8 @@ record BenchTask(
     int iterations,
     boolean verify,
     long seed,
-    GpuOptions gpu)
+    GpuOptions gpu,
+    NetworkOptions network)
     implements RankTask {
 
   /// What is in the caches of a GPU when a phase starts.
@@ -79,6 +85,15 @@ record BenchTask(
     static final GpuOptions DEFAULT = new GpuOptions(Cache.warm, Graph.none);
   }
 
+  /// What only several nodes have.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param chunkRows that cross the network at a time
+  record NetworkOptions(int chunkRows) {
+    static final NetworkOptions DEFAULT = new NetworkOptions(DispatchConfig.NETWORK_CHUNK_ROWS);
+  }
+
   /// What a rank reports.
   ///
   /// Safe for any thread.
@@ -88,7 +103,14 @@ record BenchTask(
   /// @param rows how many
   /// @param checked what was compared with the reference
   /// @param times by phase
-  record Report(String transport, Place place, Rows rows, Checked checked, Times times) {}
+  /// @param network what other nodes got; null on one node
+  record Report(
+      String transport,
+      Place place,
+      Rows rows,
+      Checked checked,
+      Times times,
+      NetworkReport network) {}
 
   /// Where rows were moved.
   ///
@@ -158,6 +180,28 @@ record BenchTask(
         .build();
   }
 
+  /// {@return options of a dispatch}
+  ///
+  /// @param numRanks R
+  DispatchOptions dispatchOptions(int numRanks) {
+    if (network.equals(NetworkOptions.DEFAULT)) {
+      return DispatchOptions.DEFAULT;
+    }
+    DispatchConfig config = DispatchConfig.recommended(numRanks).withNumSms(sms);
+    return DispatchOptions.DEFAULT.withConfig(config.withNetworkChunkRows(network.chunkRows));
+  }
+
+  /// {@return options of a combine}
+  ///
+  /// @param numRanks R
+  CombineOptions combineOptions(int numRanks) {
+    if (network.equals(NetworkOptions.DEFAULT)) {
+      return CombineOptions.DEFAULT;
+    }
+    CombineConfig config = CombineConfig.recommended(numRanks).withNumSms(sms);
+    return CombineOptions.DEFAULT.withConfig(config.withNetworkChunkRows(network.chunkRows));
+  }
+
   @Override
   public Report run(ProcessGroup group, Path folder) {
     Engine opened = Engines.open(engine);
@@ -167,14 +211,15 @@ record BenchTask(
       Checked checked = verify ? new BenchCheck(this, buffer).run() : Checked.NOTHING;
       Optional<DeviceInfo> gpu = gpu(opened, buffer);
       BenchSetup setup = new BenchSetup(this, buffer, arena);
-      Times times = measure(setup, gpu, arena);
+      Measured measured = measure(setup, gpu, arena);
       Place place =
           new Place(
               buffer.memory().device().toString(),
               gpu.map(DeviceInfo::facts).orElse(null),
               buffer.windowBytes(Domain.SCALE_UP),
               setup.workers);
-      return new Report(buffer.transport(), place, setup.rows, checked, times);
+      return new Report(
+          buffer.transport(), place, setup.rows, checked, measured.times, measured.network);
     }
   }
 
@@ -189,14 +234,22 @@ record BenchTask(
     return gpu(engine, buffer).map(DeviceInfo::facts).orElse(null);
   }
 
-  private static Times measure(BenchSetup setup, Optional<DeviceInfo> gpu, Arena arena) {
+  /// What a run gives; without a network on one node.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param times by phase
+  /// @param network what other nodes got, or null
+  record Measured(Times times, NetworkReport network) {}
+
+  private static Measured measure(BenchSetup setup, Optional<DeviceInfo> gpu, Arena arena) {
     if (setup.isOnHost()) {
       try (BenchRun run = new BenchRun(setup, arena)) {
         return run.measure();
       }
     }
     try (DeviceRun run = new DeviceRun(setup, gpu.map(DeviceInfo::cacheBytes).orElse(0L))) {
-      return run.measure();
+      return new Measured(run.measure(), null);
     }
   }
 }

@@ -18,14 +18,16 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Runs expert-parallel dispatch, experts and combine over several ranks of this machine,"
-          + " checks every byte against the reference and prints one table."
+          + " checks every byte against the reference and prints one table.",
+      "Unless --nodes says otherwise, first as one node and then, where a transport works, as two."
     })
 final class DemoCommand implements Callable<Integer> {
   private static final int TOKENS = 128;
+  private static final int LOW_LATENCY_TOKENS = 32;
   private static final int HIDDEN = 2048;
   private static final int EXPERTS = 64;
   private static final int TOPK = 8;
-  private static final int ITERATIONS = 20;
+  private static final int ITERATIONS = 12;
 
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;
@@ -37,49 +39,77 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     String name = engine.resolve(spec.commandLine().getErr());
+    task(name, ReplayTask.RowType.bf16, TOKENS);
+    JobShape shape = engine.shape(ranks);
     out.printf(
-        "%d ranks as %s, %d tokens a rank, H=%d, top-%d of %d experts%n",
-        ranks, engine.launch(), TOKENS, HIDDEN, TOPK, EXPERTS);
+        "%d ranks as %s, %d tokens a rank (%d in low latency), H=%d, top-%d of %d experts%n",
+        ranks, engine.launch(), TOKENS, LOW_LATENCY_TOKENS, HIDDEN, TOPK, EXPERTS);
     out.printf(
         "%-8s %-28s %9s %12s %10s %8s  %s%n",
         "rows", "step", "rows", "bytes", "median us", "GB/s", "check");
-    for (ReplayTask.RowType type : ReplayTask.RowType.values()) {
-      print(out, run(name, type));
+    show(out, name, shape, List.of(ReplayTask.RowType.values()));
+    if (engine.nodes() == 1) {
+      showNodes(out, shape);
     }
-    print(out, runLowLatency(name));
     out.println("Every byte equals the reference.");
     out.flush();
     return ExitCode.DONE.code;
   }
 
-  private Summary run(String name, ReplayTask.RowType type) {
-    BenchTask task = task(name, type);
+  /// The same ranks as two nodes, if there is a way between nodes.
+  private void showNodes(PrintWriter out, JobShape one) {
+    if (ranks % 2 != 0) {
+      out.println("two nodes: not shown, ranks do not split evenly: ranks=" + ranks);
+      return;
+    }
+    if (NodeTransport.find(one.transport()).isEmpty()) {
+      out.println("two nodes: not shown, reasons=" + NodeTransport.reasons(one.transport()));
+      return;
+    }
+    show(out, EngineChoice.NODES_ENGINE, one.withNodes(2), List.of(ReplayTask.RowType.bf16));
+  }
+
+  private void show(PrintWriter out, String name, JobShape shape, List<ReplayTask.RowType> types) {
+    for (ReplayTask.RowType type : types) {
+      Summary summary = run(name, shape, type);
+      if (shape.nodes() > 1 && type == types.getFirst()) {
+        out.printf(
+            "%d nodes of %d ranks, %s%n",
+            shape.nodes(), shape.localRanks(), summary.reports().getFirst().transport());
+      }
+      print(out, summary);
+    }
+    print(out, runLowLatency(name, shape));
+  }
+
+  private Summary run(String name, JobShape shape, ReplayTask.RowType type) {
+    BenchTask task = task(name, type, TOKENS);
     try (Job job = new Job();
         Progress progress = Progress.start("running " + type)) {
-      List<BenchTask.Report> reports =
-          job.run(task, ranks, engine.launch(), engine.timeout(), BenchTask.Report.class);
+      List<BenchTask.Report> reports = job.run(task, shape, BenchTask.Report.class);
       progress.finish();
       return new Summary(task, reports);
     }
   }
 
-  private LowLatencySummary runLowLatency(String name) {
-    BenchTask base = task(name, ReplayTask.RowType.fp8);
-    LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(TOKENS), false, false, false);
+  private LowLatencySummary runLowLatency(String name, JobShape shape) {
+    BenchTask base = task(name, ReplayTask.RowType.fp8, LOW_LATENCY_TOKENS);
+    LowLatencyBenchTask task =
+        new LowLatencyBenchTask(base, List.of(LOW_LATENCY_TOKENS), false, false, false);
     try (Job job = new Job();
         Progress progress = Progress.start("running low latency")) {
       List<LowLatencyBenchTask.Report> reports =
-          job.run(task, ranks, engine.launch(), engine.timeout(), LowLatencyBenchTask.Report.class);
+          job.run(task, shape, LowLatencyBenchTask.Report.class);
       progress.finish();
       return new LowLatencySummary(task, reports);
     }
   }
 
-  private BenchTask task(String name, ReplayTask.RowType type) {
+  private BenchTask task(String name, ReplayTask.RowType type, int tokens) {
     BenchTask task =
         new BenchTask(
             name,
-            TOKENS,
+            tokens,
             HIDDEN,
             EXPERTS,
             TOPK,
@@ -90,7 +120,8 @@ final class DemoCommand implements Callable<Integer> {
             ITERATIONS,
             true,
             1,
-            BenchTask.GpuOptions.DEFAULT);
+            BenchTask.GpuOptions.DEFAULT,
+            BenchTask.NetworkOptions.DEFAULT);
     task.spec().checkGroup(ranks);
     return task;
   }
@@ -112,8 +143,16 @@ final class DemoCommand implements Callable<Integer> {
     LowLatencySummary.Step back = summary.combine(0);
     long sent = rows * summary.dispatchRowBytes();
     long home = rows * summary.combineRowBytes();
-    line(out, "fp8", "dispatch, low latency", new Line(rows, sent, there.usMedian(), there.gbps()));
-    line(out, "bf16", "combine, low latency", new Line(rows, home, back.usMedian(), back.gbps()));
+    line(
+        out,
+        "fp8",
+        "dispatch, low latency",
+        new Line(rows, sent, there.usMedian(), there.gbps() + there.gbpsRdma()));
+    line(
+        out,
+        "bf16",
+        "combine, low latency",
+        new Line(rows, home, back.usMedian(), back.gbps() + back.gbpsRdma()));
     out.flush();
   }
 

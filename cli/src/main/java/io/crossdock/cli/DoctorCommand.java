@@ -2,6 +2,7 @@ package io.crossdock.cli;
 
 import io.crossdock.core.EngineInfo;
 import io.crossdock.core.Engines;
+import io.crossdock.core.Transports;
 import io.crossdock.ffi.NativeLibrary;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -49,6 +50,7 @@ final class DoctorCommand implements Callable<Integer> {
     }
     machine(out);
     engines(out);
+    transports(out);
     others(out);
     out.flush();
     return ExitCode.DONE.code;
@@ -86,7 +88,30 @@ final class DoctorCommand implements Callable<Integer> {
     }
   }
 
-  /// Engines and transports that are not in this build: what of them the machine has.
+  /// Ways between nodes, and for each mode the settings that are in effect.
+  private static void transports(PrintWriter out) {
+    List<EngineInfo> all = Transports.list();
+    for (EngineInfo info : all) {
+      String state =
+          info.isAvailable()
+              ? "works"
+              : "cannot run: " + info.reasons() + ", install with: " + NodeTransport.INSTALL;
+      fact(out, "transport " + info.name(), state + " (" + info.description() + ")");
+      if (info.isAvailable()) {
+        Transports.details(info.name()).forEach(line -> fact(out, "  " + info.name(), line));
+      }
+    }
+    if (all.isEmpty()) {
+      fact(out, "transport between nodes", "not in this build");
+    }
+    boolean hasTwin = Files.isReadable(Path.of("/usr/include/ucp/api/ucp.h"));
+    fact(
+        out,
+        "ucx headers (peer)",
+        hasTwin ? "found" : "not found, install with: apt-get install libucx-dev");
+  }
+
+  /// Engines that are not in this build, and tools: what of them the machine has.
   private static void others(PrintWriter out) {
     if (Engines.list().stream().noneMatch(info -> info.name().equals("cuda"))) {
       NativeLibrary driver = NativeLibrary.probe("libcuda.so.1");
@@ -102,23 +127,11 @@ final class DoctorCommand implements Callable<Integer> {
         SystemFacts.firstLine(List.of("sh", "-c", "nvcc --version | tail -n 1"))
             .filter(line -> !line.isBlank())
             .orElse("not found"));
-    boolean ucx = isInstalled("libucp.so.0");
-    fact(
-        out,
-        "transport ucx",
-        "not in this build; UCX: "
-            + (ucx ? "found" : "not found, install with: apt-get install libucx0"));
     boolean mpi = Files.isExecutable(Path.of("/usr/bin/mpicc"));
     fact(
         out,
         "open mpi (peer of benchmarks)",
         mpi ? "found" : "not found, install with: apt-get install openmpi-bin libopenmpi-dev");
-  }
-
-  /// Looks without loading: UCX would install signal handlers in this process.
-  private static boolean isInstalled(String soname) {
-    return SystemFacts.firstLine(List.of("sh", "-c", "ldconfig -p | grep -F " + soname))
-        .isPresent();
   }
 
   private static void fact(PrintWriter out, String name, String value) {

@@ -14,6 +14,9 @@ import picocli.CommandLine.Option;
 ///
 /// Confined to one thread.
 final class EngineChoice {
+  /// The engine that runs over several nodes.
+  static final String NODES_ENGINE = "host";
+
   @Option(
       names = "--engine",
       defaultValue = "auto",
@@ -30,9 +33,17 @@ final class EngineChoice {
 
   @Option(
       names = "--nodes",
-      defaultValue = "1",
-      description = "Nodes the ranks are split into (default: ${DEFAULT-VALUE}).")
-  private int nodes;
+      description = {
+        "Nodes of equal size that ranks are split into (default: 1; bench internode: 2). Ranks of one"
+            + " node share memory; to others they reach through a transport."
+      })
+  private Integer nodes;
+
+  @Option(
+      names = "--transport",
+      paramLabel = "NAME",
+      description = "Transport between nodes (default: the most preferred that works here).")
+  private String transport;
 
   @Option(
       names = "--timeout",
@@ -41,20 +52,46 @@ final class EngineChoice {
   private int timeoutSeconds;
 
   private Engine opened;
+  private int defaultNodes = 1;
 
   /// {@return the name of an engine that can run here; says on the writer why it was chosen}
   String resolve(PrintWriter log) {
-    if (nodes < 1 || timeoutSeconds < 1) {
+    if (nodes() < 1 || timeoutSeconds < 1) {
       throw new InvalidInputException(
-          "option out of range: nodes=" + nodes + ", timeout=" + timeoutSeconds);
+          "option out of range: nodes=" + nodes() + ", timeout=" + timeoutSeconds);
     }
-    if (nodes != 1) {
-      throw new EngineUnavailableException(
-          "ucx", List.of("this build has no scale-out transport: nodes=" + nodes));
-    }
-    opened = engine.equals("auto") ? Engines.auto(log::println) : Engines.open(engine);
+    opened = nodes() > 1 ? openForNodes(log) : openForOne(log);
     log.flush();
     return opened.name();
+  }
+
+  private Engine openForOne(PrintWriter log) {
+    return engine.equals("auto") ? Engines.auto(log::println) : Engines.open(engine);
+  }
+
+  private Engine openForNodes(PrintWriter log) {
+    boolean isAuto = engine.equals("auto");
+    if (!isAuto && !engine.equals(NODES_ENGINE)) {
+      throw new EngineUnavailableException(
+          engine, List.of("this engine runs on one node: nodes=" + nodes()));
+    }
+    if (isAuto) {
+      log.println("engine=" + NODES_ENGINE + " (the one that runs over several nodes)");
+    }
+    return Engines.open(NODES_ENGINE);
+  }
+
+  /// {@return where ranks run, once the engine was resolved}
+  ///
+  /// @param ranks how many
+  /// @throws InvalidInputException if they do not split into the nodes
+  /// @throws EngineUnavailableException if no transport can run between several nodes
+  JobShape shape(int ranks) {
+    JobShape shape = new JobShape(ranks, nodes(), launch(), transport, timeout());
+    if (nodes() > 1) {
+      NodeTransport.check(transport);
+    }
+    return shape;
   }
 
   /// {@return the devices that ranks are spread over, once the engine was resolved; empty on the
@@ -71,8 +108,18 @@ final class EngineChoice {
     return devices().size() == 1 ? LaunchMode.threads : LaunchMode.processes;
   }
 
+  /// {@return the transport between nodes by name; null lets the buffer choose}
+  String transport() {
+    return transport;
+  }
+
   int nodes() {
-    return nodes;
+    return nodes == null ? defaultNodes : nodes;
+  }
+
+  /// What `--nodes` is where it is not given.
+  void setDefaultNodes(int value) {
+    defaultNodes = value;
   }
 
   Duration timeout() {

@@ -15,6 +15,14 @@ final class JavaCommand {
   ///
   /// @param arguments of the program
   static List<String> of(List<String> arguments) {
+    return of(List.of(), arguments);
+  }
+
+  /// {@return the command line of this program with other arguments and more options of the JVM}
+  ///
+  /// @param options of the JVM; they win over those of this process
+  /// @param arguments of the program
+  static List<String> of(List<String> options, List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     for (String flag : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
@@ -22,6 +30,7 @@ final class JavaCommand {
         command.add(flag);
       }
     }
+    command.addAll(options);
     String module = System.getProperty("jdk.module.main");
     if (module == null || !module.startsWith("io.crossdock")) {
       command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));

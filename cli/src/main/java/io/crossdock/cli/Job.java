@@ -9,7 +9,6 @@ import io.crossdock.core.group.ProcessGroups;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -26,6 +25,7 @@ import java.util.stream.Stream;
 /// Confined to one thread.
 final class Job implements AutoCloseable {
   private static final String TASK_FILE = "task.json";
+  private static final String TRANSPORT_PROPERTY = "crossdock.transport";
 
   private final Path folder;
   private List<Long> pids = List.of();
@@ -52,34 +52,36 @@ final class Job implements AutoCloseable {
   /// Runs the task and returns what each rank reported.
   ///
   /// @param task what a rank does
-  /// @param numRanks how many
-  /// @param mode threads or processes
-  /// @param timeout of the whole job
+  /// @param shape how many ranks, and where they run
   /// @param type of a rank's report
   /// @return reports by rank
-  <T> List<T> run(RankTask task, int numRanks, LaunchMode mode, Duration timeout, Class<T> type) {
-    if (mode == LaunchMode.threads) {
-      runThreads(task, numRanks, timeout);
+  <T> List<T> run(RankTask task, JobShape shape, Class<T> type) {
+    if (shape.launch() == LaunchMode.threads) {
+      runThreads(task, shape);
     } else {
-      runProcesses(task, numRanks, timeout);
+      runProcesses(task, shape);
     }
     List<T> reports = new ArrayList<>();
-    for (int rank = 0; rank < numRanks; rank++) {
+    for (int rank = 0; rank < shape.ranks(); rank++) {
       reports.add(Json.read(reportFile(folder, rank), type));
     }
     return reports;
   }
 
-  private void runProcesses(RankTask task, int numRanks, Duration timeout) {
+  private void runProcesses(RankTask task, JobShape shape) {
     Json.write(
         folder.resolve(TASK_FILE), new TaskEnvelope(task.getClass().getName(), Json.tree(task)));
-    List<String> command = JavaCommand.of(List.of("worker", folder.toString()));
+    List<String> options =
+        shape.transport() == null
+            ? List.of()
+            : List.of("-D" + TRANSPORT_PROPERTY + "=" + shape.transport());
+    List<String> command = JavaCommand.of(options, List.of("worker", folder.toString()));
     try (LocalRanks ranks = new LocalRanks()) {
-      ranks.start(numRanks, command, System.err);
+      ranks.start(shape.ranks(), shape.nodes(), command, System.err);
       pids = ranks.pids();
-      List<Integer> codes = ranks.await(timeout);
+      List<Integer> codes = ranks.await(shape.timeout());
       List<WorkerFailure> failures = new ArrayList<>();
-      for (int rank = 0; rank < numRanks; rank++) {
+      for (int rank = 0; rank < shape.ranks(); rank++) {
         if (codes.get(rank) != 0) {
           failures.add(failureOf(rank, codes.get(rank)));
         }
@@ -112,12 +114,16 @@ final class Job implements AutoCloseable {
         });
   }
 
-  private void runThreads(RankTask task, int numRanks, Duration timeout) {
+  private void runThreads(RankTask task, JobShape shape) {
+    int numRanks = shape.ranks();
     pids = Collections.nCopies(numRanks, ProcessHandle.current().pid());
-    List<ProcessGroup> groups =
-        InProcessGroup.create(numRanks, GroupOptions.defaults().withTimeout(timeout));
-    try (ExecutorService threads =
-        Executors.newFixedThreadPool(numRanks, Thread.ofPlatform().name("rank-", 0).factory())) {
+    GroupOptions options =
+        GroupOptions.defaults().withTimeout(shape.timeout()).withNumNodes(shape.nodes());
+    List<ProcessGroup> groups = InProcessGroup.create(numRanks, options);
+    try (NamedTransport _ = new NamedTransport(shape.transport());
+        ExecutorService threads =
+            Executors.newFixedThreadPool(
+                numRanks, Thread.ofPlatform().name("rank-", 0).factory())) {
       List<Future<?>> ranks = new ArrayList<>();
       for (ProcessGroup group : groups) {
         ranks.add(threads.submit(() -> runRank(task, group, folder)));
@@ -205,6 +211,28 @@ final class Job implements AutoCloseable {
       }
     } catch (IOException e) {
       throw new CrossdockException("job folder could not be removed: folder=" + folder, e);
+    }
+  }
+
+  /// The property that names a transport, for as long as threads of this process are ranks.
+  ///
+  /// Confined to one thread.
+  private static final class NamedTransport implements AutoCloseable {
+    private final boolean isSet;
+    private final String before;
+
+    NamedTransport(String name) {
+      isSet = name != null;
+      before = isSet ? System.setProperty(TRANSPORT_PROPERTY, name) : null;
+    }
+
+    @Override
+    public void close() {
+      if (isSet && before == null) {
+        System.clearProperty(TRANSPORT_PROPERTY);
+      } else if (isSet) {
+        System.setProperty(TRANSPORT_PROPERTY, before);
+      }
     }
   }
 

@@ -20,13 +20,21 @@ import picocli.CommandLine.Spec;
       "Starts local ranks of a program.",
       "Each gets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT and a"
           + " fresh CROSSDOCK_SECRET in its environment. When one fails the others are ended; the exit"
-          + " code is that of the first that failed."
+          + " code is that of the first that failed.",
+      "With --nodes ranks are told that they are on several machines: LOCAL_RANK counts within a node and"
+          + " LOCAL_WORLD_SIZE is the size of a node, so a buffer reaches the others through a transport."
     })
 final class LaunchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Option(names = "-n", required = true, description = "Number of ranks.")
   private int numRanks;
+
+  @Option(
+      names = "--nodes",
+      defaultValue = "1",
+      description = "Nodes of equal size that ranks are split into (default: ${DEFAULT-VALUE}).")
+  private int nodes;
 
   @Option(
       names = "--timeout",
@@ -43,8 +51,9 @@ final class LaunchCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "number of ranks must be positive: n=" + numRanks);
     }
+    JobShape.checkNodes(numRanks, nodes);
     try (LocalRanks ranks = new LocalRanks()) {
-      ranks.start(numRanks, command, System.out);
+      ranks.start(numRanks, nodes, command, System.out);
       List<Integer> codes = ranks.await(Duration.ofSeconds(timeoutSeconds));
       int first = codes.stream().filter(code -> code != 0).findFirst().orElse(0);
       return ranks.firstFailure().orElse(first);

@@ -45,15 +45,17 @@ final class LocalRanks implements AutoCloseable {
   /// Starts the ranks.
   ///
   /// @param numRanks how many
+  /// @param numNodes that they are told to be on; divides their number
   /// @param command what each runs
   /// @param out takes their output, each line with its rank in front
-  void start(int numRanks, List<String> command, PrintStream out) {
-    Map<String, String> job = rendezvous(numRanks);
+  void start(int numRanks, int numNodes, List<String> command, PrintStream out) {
+    int localRanks = numRanks / numNodes;
+    Map<String, String> job = rendezvous(numRanks, localRanks);
     for (int rank = 0; rank < numRanks; rank++) {
       ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
       builder.environment().putAll(job);
       builder.environment().put("RANK", Integer.toString(rank));
-      builder.environment().put("LOCAL_RANK", Integer.toString(rank));
+      builder.environment().put("LOCAL_RANK", Integer.toString(rank % localRanks));
       try {
         Process process = builder.start();
         ranks.add(process);
@@ -71,15 +73,14 @@ final class LocalRanks implements AutoCloseable {
     }
   }
 
-  private static Map<String, String> rendezvous(int numRanks) {
+  private static Map<String, String> rendezvous(int numRanks, int localRanks) {
     byte[] secret = new byte[SECRET_BYTES];
     new SecureRandom().nextBytes(secret);
-    String size = Integer.toString(numRanks);
     return Map.of(
         "WORLD_SIZE",
-        size,
+        Integer.toString(numRanks),
         "LOCAL_WORLD_SIZE",
-        size,
+        Integer.toString(localRanks),
         "MASTER_ADDR",
         "127.0.0.1",
         "MASTER_PORT",
@@ -88,7 +89,8 @@ final class LocalRanks implements AutoCloseable {
         HexFormat.of().formatHex(secret));
   }
 
-  private static int freePort() {
+  /// {@return a port that nobody uses now}
+  static int freePort() {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     } catch (IOException e) {

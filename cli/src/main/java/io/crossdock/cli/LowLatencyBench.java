@@ -44,13 +44,7 @@ final class LowLatencyBench {
         Progress progress = Progress.start("measuring low-latency")) {
       LowLatencySummary summary =
           new LowLatencySummary(
-              task,
-              job.run(
-                  task,
-                  numRanks,
-                  engine.launch(),
-                  engine.timeout(),
-                  LowLatencyBenchTask.Report.class));
+              task, job.run(task, engine.shape(numRanks), LowLatencyBenchTask.Report.class));
       progress.finish();
       LowLatencyTable.print(summary, out);
       LowLatencyJson document = new LowLatencyJson(summary, engine.launch(), job.pids());
@@ -68,6 +62,9 @@ final class LowLatencyBench {
   /// @param calls whose engine, H and iterations count
   /// @param out takes the lines
   void runFloor(LowLatencyBenchTask calls, PrintWriter out) {
+    if (engine.nodes() > 1) {
+      throw new InvalidInputException("the floor is that of one node: nodes=" + engine.nodes());
+    }
     if (!engine.devices().isEmpty()) {
       throw new EngineUnavailableException(
           calls.base().engine(),
@@ -85,13 +82,7 @@ final class LowLatencyBench {
         Progress progress = Progress.start("measuring one token and its parts")) {
       FloorSummary summary =
           new FloorSummary(
-              task,
-              job.run(
-                  task,
-                  FLOOR_RANKS,
-                  engine.launch(),
-                  engine.timeout(),
-                  LowLatencyFloorTask.Report.class));
+              task, job.run(task, engine.shape(FLOOR_RANKS), LowLatencyFloorTask.Report.class));
       progress.finish();
       summary.print(out);
       writeJson("floor", FLOOR_RANKS, job, summary.toMap());
@@ -109,13 +100,7 @@ final class LowLatencyBench {
         Progress progress = Progress.start("measuring overlap")) {
       OverlapSummary summary =
           new OverlapSummary(
-              task,
-              job.run(
-                  task,
-                  numRanks,
-                  engine.launch(),
-                  engine.timeout(),
-                  LowLatencyOverlapTask.Report.class));
+              task, job.run(task, engine.shape(numRanks), LowLatencyOverlapTask.Report.class));
       progress.finish();
       summary.print(out);
       if (trace != null) {
@@ -134,7 +119,7 @@ final class LowLatencyBench {
     map.put("mode", "low-latency");
     map.put("launch", engine.launch().name());
     map.put("ranks", ranks);
-    map.put("nodes", 1);
+    map.put("nodes", engine.nodes());
     map.put("pids", job.pids());
     map.put(what, figures);
     map.put("host", SystemFacts.host(null));
@@ -145,7 +130,9 @@ final class LowLatencyBench {
   private void checkPlace(LowLatencyBenchTask task) {
     if (engine.devices().isEmpty()) {
       long lanes = task.spec().sizeHint(Mode.LOW_LATENCY, Domain.SCALE_UP, numRanks);
-      SystemFacts.checkSharedMemory(numRanks, lanes);
+      int local = numRanks / engine.nodes();
+      long landings = task.spec().sizeHint(Mode.NORMAL, Domain.SCALE_OUT, numRanks, local);
+      SystemFacts.checkSharedMemory(numRanks, lanes + landings);
     } else {
       DeviceFit.check(engine.devices(), numRanks, task.base().sms(), task.deviceBytes(numRanks));
     }

@@ -147,20 +147,54 @@ final class LowLatencyBenchCalls {
     }
   }
 
+  /// {@return what this rank sends to nodes: one row for each selection}
+  NetworkRun.Loads loads() {
+    int local = buffer.group().localSize();
+    int home = buffer.group().rank() / local;
+    long farRows = 0;
+    for (long expert : inputs.routing().topkIdx()) {
+      farRows += expert >= 0 && topology().nodeOf(topology().rankOf(expert)) != home ? 1 : 0;
+    }
+    int farRanks = buffer.group().size() - local;
+    int hidden = task.base().hidden();
+    LowLatencyFormat format = task.format();
+    return new NetworkRun.Loads(
+        moved.selections(),
+        farRows,
+        dispatchRowBytes(format, hidden),
+        LowLatencyTraffic.combineBytes(task.combineFormat(), hidden),
+        Math.toIntExact(Math.max(1, farRows / farRanks)));
+  }
+
+  /// {@return bytes that a dispatch and its combine hand to the network}
+  NetworkRun.Sent callForNetwork() {
+    try (LowLatencyDispatchResult got = dispatch(dispatchOptions())) {
+      long there = buffer.lastCall().networkBytes();
+      combine(got, combineOptions());
+      return new NetworkRun.Sent(there, buffer.lastCall().networkBytes());
+    }
+  }
+
+  private Topology topology() {
+    return new Topology(buffer.group().size(), buffer.group().localSize(), task.base().experts());
+  }
+
+  private static long dispatchRowBytes(LowLatencyFormat format, int hidden) {
+    long scaleBytes = format.isFp8() ? 4L * (hidden / Fp8Groups.CHANNELS) : 0;
+    return (long) hidden * format.rowType().bytes() + scaleBytes;
+  }
+
   private LowLatencyTraffic traffic() {
-    Topology topology = Topology.oneNode(buffer.group().size(), task.base().experts());
     return LowLatencyTraffic.of(
         buffer.group().rank(),
         inputs.reference(),
-        LowLatencySpec.of(topology, tokens, task.format()));
+        LowLatencySpec.of(topology(), tokens, task.format()));
   }
 
   /// What calls move whose choices only a GPU knows.
   private LowLatencyBenchTask.Moved counted() {
     int hidden = task.base().hidden();
-    LowLatencyFormat format = task.format();
-    long scaleBytes = format.isFp8() ? 4L * (hidden / Fp8Groups.CHANNELS) : 0;
-    long there = (long) hidden * format.rowType().bytes() + scaleBytes;
+    long there = dispatchRowBytes(task.format(), hidden);
     long back = LowLatencyTraffic.combineBytes(task.combineFormat(), hidden);
     LowLatencyTraffic traffic = traffic();
     return new LowLatencyBenchTask.Moved(

@@ -16,6 +16,9 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private static final int MIN_WARM_UPS = 10;
   private static final long MAX_WARM_UP_NANOS = 3_000_000_000L;
 
+  /// A short run is not warmed up for long.
+  private static final long WARM_UP_NANOS_OF_ITERATION = 60_000_000L;
+
   /// How late the last rank enters, once an iteration, if halves are timed apart.
   static final long LATE_NANOS = 5_000_000;
 
@@ -29,6 +32,9 @@ final class LowLatencyBenchRun implements AutoCloseable {
   private final CopyProbe copies;
   private final LowLatencyBenchTask.Moved moved;
 
+  /// Null on one node.
+  private final NetworkRun network;
+
   LowLatencyBenchRun(
       LowLatencyBenchTask task, int tokens, EpBuffer buffer, LowLatencyBenchCalls.Memory memory) {
     this.task = task;
@@ -37,6 +43,10 @@ final class LowLatencyBenchRun implements AutoCloseable {
     this.calls = new LowLatencyBenchCalls(task, tokens, buffer, memory, arena);
     this.line = new StartLine(buffer.group());
     this.moved = calls.moved;
+    this.network =
+        NetworkRun.numNodes(buffer) == 1
+            ? null
+            : new NetworkRun(buffer, calls.loads(), task.base().iterations());
     this.clock = new PhaseClock(buffer);
     long most = Math.max(moved.dispatchBytes(), moved.combineBytes());
     this.copies = new CopyProbe(arena, most, memory.workers());
@@ -45,13 +55,13 @@ final class LowLatencyBenchRun implements AutoCloseable {
   /// The compiler needs many rounds; the first rank that has had enough decides.
   void warmUp() {
     Map<LowLatencyPhase, double[]> ignored = LowLatencyBenchTask.Size.times(1);
+    long limit = Math.min(MAX_WARM_UP_NANOS, WARM_UP_NANOS_OF_ITERATION * task.base().iterations());
     long start = System.nanoTime();
     boolean more = true;
     for (int round = 0; more; round++) {
       iterate(ignored, 0);
       boolean enough =
-          round >= MAX_WARM_UPS
-              || (round >= MIN_WARM_UPS && System.nanoTime() - start > MAX_WARM_UP_NANOS);
+          round >= MAX_WARM_UPS || (round >= MIN_WARM_UPS && System.nanoTime() - start > limit);
       more = line.agree(enough ? 1 : 0) == 0;
     }
   }
@@ -64,9 +74,17 @@ final class LowLatencyBenchRun implements AutoCloseable {
     int iterations = task.base().iterations();
     Map<LowLatencyPhase, double[]> times = LowLatencyBenchTask.Size.times(iterations);
     for (int i = 0; i < iterations; i++) {
+      if (network != null) {
+        network.before(i);
+      }
       iterate(times, i);
     }
-    return new LowLatencyBenchTask.Size(tokens, moved, checkedBytes, times);
+    return new LowLatencyBenchTask.Size(
+        tokens,
+        moved,
+        checkedBytes,
+        times,
+        network == null ? null : network.count(calls::callForNetwork));
   }
 
   private void iterate(Map<LowLatencyPhase, double[]> times, int i) {

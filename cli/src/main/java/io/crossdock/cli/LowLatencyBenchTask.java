@@ -54,7 +54,13 @@ record LowLatencyBenchTask(
   /// @param moved by a call
   /// @param checkedBytes compared with what is expected
   /// @param micros by phase and iteration
-  record Size(int tokens, Moved moved, long checkedBytes, Map<LowLatencyPhase, double[]> micros) {
+  /// @param network what other nodes got; null on one node
+  record Size(
+      int tokens,
+      Moved moved,
+      long checkedBytes,
+      Map<LowLatencyPhase, double[]> micros,
+      NetworkReport network) {
 
     static Map<LowLatencyPhase, double[]> times(int iterations) {
       Map<LowLatencyPhase, double[]> micros = new EnumMap<>(LowLatencyPhase.class);
@@ -170,7 +176,7 @@ record LowLatencyBenchTask(
       try (Arena arena = Arena.ofShared()) {
         LowLatencyBenchCalls calls = new LowLatencyBenchCalls(this, tokens, buffer, memory, arena);
         try (LowLatencyDeviceRun run = new LowLatencyDeviceRun(calls, buffer::record)) {
-          measured.add(new Size(tokens, calls.moved, checked, run.measure()));
+          measured.add(new Size(tokens, calls.moved, checked, run.measure(), null));
         }
       }
     }

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /// A low-latency benchmark as the document `crossdock.bench/1`: at the top the largest size, in
-/// `sizes` all of them.
+/// `sizes` all of them. What it says of several nodes: [NetworkJson].
 ///
 /// Safe for any thread.
 ///
@@ -19,6 +19,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     BenchTask base = summary.task().base();
     LowLatencyBenchTask.Report first = summary.reports().getFirst();
     int largest = summary.largest();
+    NetworkSummary network = summary.network(largest);
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("schema", "crossdock.bench/1");
     map.put("mode", "low-latency");
@@ -26,7 +27,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     map.put("transport", first.transport());
     map.put("launch", launch.name());
     map.put("ranks", summary.reports().size());
-    map.put("nodes", 1);
+    map.put("nodes", network == null ? 1 : network.numNodes());
     map.put("tokens", summary.sizes().get(largest));
     map.put("hidden", base.hidden());
     map.put("experts", base.experts());
@@ -48,7 +49,11 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
       map.put("l2", "warm");
       map.put("hook_work", hookWork(largest));
     }
-    map.put("host", SystemFacts.host(summary.onGpu() ? first.place().facts() : null));
+    if (network != null) {
+      map.put("network", NetworkJson.of(network));
+    }
+    String gpu = summary.onGpu() ? first.place().facts() : null;
+    map.put("host", SystemFacts.host(gpu, network == null ? null : NodeTransport.ucx()));
     return map;
   }
 
@@ -60,6 +65,9 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
       one.put("dispatch", step(summary.dispatch(size)));
       one.put("combine", step(summary.combine(size)));
       one.put("limit", limit(size));
+      if (summary.network(size) != null) {
+        one.put("network", NetworkJson.of(summary.network(size)));
+      }
       if (summary.hasHalves() && summary.reports().size() > 1) {
         one.put("late_peer", latePeer(size));
       }
@@ -94,7 +102,7 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     map.put("us_median", step.usMedian());
     map.put("us_p99", step.usP99());
     map.put("gbps_nvl", step.gbps());
-    map.put("gbps_rdma", 0.0);
+    map.put("gbps_rdma", step.gbpsRdma());
     map.put("gbps_wire", step.gbpsWire());
     map.put("wire_bytes", step.wireBytes());
     map.put("ratio", step.ratio());
@@ -111,6 +119,9 @@ record LowLatencyJson(LowLatencySummary summary, LaunchMode launch, List<Long> p
     limit.put("copy_combine_gbps", summary.combine(size).copyGbps());
     limit.put("dispatch_ratio", summary.dispatch(size).ratio());
     limit.put("combine_ratio", summary.combine(size).ratio());
+    if (summary.network(size) != null) {
+      NetworkJson.putLimit(limit, summary, size);
+    }
     return limit;
   }
 

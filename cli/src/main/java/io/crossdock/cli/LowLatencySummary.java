@@ -25,8 +25,11 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
   ///
   /// @param usMedian median of the time, microseconds
   /// @param usP99 99th percentile
-  /// @param gbps bytes by the definition above
-  /// @param gbpsWire bytes that really left a rank, the mean over ranks, per median time
+  /// @param gbps bytes by the definition above; with several nodes those of selections within the
+  ///   node
+  /// @param gbpsRdma the same of selections of other nodes
+  /// @param gbpsWire bytes that really left a rank, with several nodes for other nodes, the mean
+  ///   over ranks, per median time
   /// @param wireBytes of a rank, the mean over ranks
   /// @param copyGbps bytes copied per second, as many bytes by as many threads; on a GPU by its own
   ///   copy, bytes read and written
@@ -38,6 +41,7 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
       double usMedian,
       double usP99,
       double gbps,
+      double gbpsRdma,
       double gbpsWire,
       double wireBytes,
       double copyGbps,
@@ -101,33 +105,42 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
   }
 
   Step dispatch(int size) {
+    NetworkSummary network = network(size);
     return step(
         size,
         DISPATCH,
-        total(size, moved -> moved.selections() * dispatchRowBytes()),
+        dispatchRowBytes(),
         total(size, LowLatencyBenchTask.Moved::dispatchBytes),
-        total(size, LowLatencyBenchTask.Moved::dispatchWire));
+        network == null
+            ? total(size, LowLatencyBenchTask.Moved::dispatchWire)
+            : network.dispatchBytes());
   }
 
   Step combine(int size) {
+    NetworkSummary network = network(size);
     return step(
         size,
         COMBINE,
-        total(size, moved -> moved.selections() * combineRowBytes()),
+        combineRowBytes(),
         total(size, LowLatencyBenchTask.Moved::combineBytes),
-        total(size, LowLatencyBenchTask.Moved::combineWire));
+        network == null
+            ? total(size, LowLatencyBenchTask.Moved::combineWire)
+            : network.combineBytes());
   }
 
-  private Step step(int size, Phases phases, long defined, long sent, long wire) {
+  private Step step(int size, Phases phases, long rowBytes, long sent, long wire) {
     double[] all = slowest(size, phases.whole, reports.size());
     double median = Summary.percentile(all, 0.5);
     double perRank = 1e3 * median * reports.size();
+    NetworkSummary network = network(size);
+    long farRows = network == null ? 0 : network.farRows();
     long moved = sent + total(size, LowLatencyBenchTask.Moved::homeBytes);
     double copyGbps = moved / median(size, phases.copy) / 1e3;
     return new Step(
         median,
         Summary.percentile(all, 0.99),
-        defined / perRank,
+        (selections(size) - farRows) * rowBytes / perRank,
+        farRows * rowBytes / perRank,
         wire / perRank,
         wire / (double) reports.size(),
         copyGbps,
@@ -147,6 +160,12 @@ record LowLatencySummary(LowLatencyBenchTask task, List<LowLatencyBenchTask.Repo
   /// {@return rows that all ranks together send at a size}
   long selections(int size) {
     return total(size, LowLatencyBenchTask.Moved::selections);
+  }
+
+  /// {@return what other nodes got at a size; null on one node}
+  NetworkSummary network(int size) {
+    return NetworkSummary.of(
+        reports.stream().map(report -> report.sizes().get(size).network()).toList());
   }
 
   long checkedBytes() {

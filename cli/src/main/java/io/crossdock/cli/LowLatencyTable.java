@@ -27,6 +27,9 @@ final class LowLatencyTable {
     if (summary.hasHalves() && summary.reports().size() > 1) {
       late(summary, out);
     }
+    if (summary.network(largest) != null) {
+      NetworkTable.lowLatency(summary, out);
+    }
     if (summary.onGpu()) {
       gpu(summary, out);
     }

@@ -80,7 +80,12 @@ final class MpiPeer {
     return new MpiPeer(tools, mpirun.orElseThrow(), program);
   }
 
-  private static Optional<Path> find(String tool, String searchPath, List<String> missing) {
+  /// {@return a program on a path}
+  ///
+  /// @param tool its name
+  /// @param searchPath where it is looked for
+  /// @param missing takes the name if it is not there
+  static Optional<Path> find(String tool, String searchPath, List<String> missing) {
     Optional<Path> found =
         Pattern.compile(File.pathSeparator, Pattern.LITERAL)
             .splitAsStream(searchPath)
@@ -147,7 +152,7 @@ final class MpiPeer {
   }
 
   /// The program's own words, or else the beginning of what its tools said.
-  private static String shown(String text) {
+  static String shown(String text) {
     Optional<String> own = text.lines().filter(line -> line.startsWith(PROGRAM + ":")).findFirst();
     String words = own.orElse(text.strip());
     return words.substring(0, Math.min(words.length(), SHOWN_CHARACTERS));

@@ -81,10 +81,10 @@ final class ReplayCommand implements Callable<Integer> {
       usedMaxTokens = checkMaxTokens(recorded, numRanks);
       task = task(chosen, name);
     }
+    JobShape shape = engine.shape(numRanks);
     try (Job job = new Job();
         Progress progress = Progress.start("replaying " + file.getFileName())) {
-      List<ReplayTask.Report> reports =
-          job.run(task, numRanks, engine.launch(), engine.timeout(), ReplayTask.Report.class);
+      List<ReplayTask.Report> reports = job.run(task, shape, ReplayTask.Report.class);
       progress.finish();
       finish(job, chosen, name, reports);
     }
@@ -144,8 +144,14 @@ final class ReplayCommand implements Callable<Integer> {
     }
     PrintWriter writer = spec.commandLine().getOut();
     writer.printf(
-        "replayed %s: ranks=%d, engine=%s, launch=%s, rows=%s, repeat=%d%n",
-        file.getFileName(), reports.size(), name, engine.launch(), summary.get("rows"), repeat);
+        "replayed %s: ranks=%d, nodes=%d, engine=%s, launch=%s, rows=%s, repeat=%d%n",
+        file.getFileName(),
+        reports.size(),
+        engine.nodes(),
+        name,
+        engine.launch(),
+        summary.get("rows"),
+        repeat);
     writer.flush();
   }
 

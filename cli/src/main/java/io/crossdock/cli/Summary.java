@@ -27,10 +27,46 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
   /// @param usMedian median of the time, microseconds
   /// @param usP99 99th percentile
   /// @param gbpsNvl received bytes of a rank, the mean over ranks, per median time
-  /// @param gbpsWire bytes that left a rank for another, the mean over ranks, per median time
+  /// @param gbpsRdma rows for nodes, each counted once for a node, the home node too, the mean over
+  ///   ranks, per median time; 0 on one node
+  /// @param gbpsWire bytes that left a rank for another, with several nodes for another node, the
+  ///   mean over ranks, per median time
   /// @param ratio bytes written (dispatch) or read (combine) per second over all ranks, divided by
   ///   the copy limit; on a GPU both count bytes read and written
-  record Phase(double usMedian, double usP99, double gbpsNvl, double gbpsWire, double ratio) {}
+  record Phase(
+      double usMedian,
+      double usP99,
+      double gbpsNvl,
+      double gbpsRdma,
+      double gbpsWire,
+      double ratio) {}
+
+  /// {@return what other nodes got; null on one node}
+  NetworkSummary network() {
+    return NetworkSummary.of(reports.stream().map(BenchTask.Report::network).toList());
+  }
+
+  /// {@return time that the network alone takes for the rows of a phase, over its time}
+  ///
+  /// @param phase a dispatch or a combine of several nodes
+  double networkRatio(BenchPhase phase) {
+    return networkMicros(phase) / median(phase);
+  }
+
+  /// {@return time that the network alone, and then plain copies of all rows that the call moves,
+  /// take, over its time}
+  ///
+  /// @param phase a dispatch or a combine of several nodes
+  double networkAndCopyRatio(BenchPhase phase) {
+    boolean there = phase.kind == BenchPhase.Kind.DISPATCH;
+    double copy = median(there ? BenchPhase.COPY_DISPATCH : BenchPhase.COPY_COMBINE);
+    return (networkMicros(phase) + copy) / median(phase);
+  }
+
+  private double networkMicros(BenchPhase phase) {
+    boolean there = phase.kind == BenchPhase.Kind.DISPATCH;
+    return there ? network().dispatchMicros() : network().combineMicros();
+  }
 
   /// {@return the phases that were timed, without copies, in the order of reports}
   List<BenchPhase> phases() {
@@ -116,12 +152,24 @@ record Summary(BenchTask task, List<BenchTask.Report> reports, List<PeerReport> 
     double median = percentile(all, 0.5);
     double perRank = 1e3 * median * reports.size();
     double moved = movedRows() * rowBytes / median / 1e3;
+    NetworkSummary network = network();
     return new Phase(
         median,
         percentile(all, 0.99),
         total(BenchTask.Rows::received) * rowBytes / perRank,
-        total(BenchTask.Rows::remote) * rowBytes / perRank,
+        network == null ? 0 : network.rows() * rowBytes / perRank,
+        wireBytes(phase, rowBytes) / perRank,
         moved / copyGbps);
+  }
+
+  private long wireBytes(BenchPhase phase, long rowBytes) {
+    NetworkSummary network = network();
+    if (network == null) {
+      return total(BenchTask.Rows::remote) * rowBytes;
+    }
+    return phase.kind == BenchPhase.Kind.DISPATCH
+        ? network.dispatchBytes()
+        : network.combineBytes();
   }
 
   private long total(Function<BenchTask.Rows, Long> count) {

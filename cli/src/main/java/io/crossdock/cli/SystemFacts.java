@@ -24,11 +24,19 @@ final class SystemFacts {
   ///
   /// @param gpu that was used, or null
   static Map<String, Object> host(String gpu) {
+    return host(gpu, null);
+  }
+
+  /// {@return what a report says of the machine}
+  ///
+  /// @param gpu that was used, or null
+  /// @param ucx version that was used, or null
+  static Map<String, Object> host(String gpu, String ucx) {
     Map<String, Object> host = new LinkedHashMap<>();
     host.put("cpu", cpuModel() + " x " + Runtime.getRuntime().availableProcessors());
     host.put("gpu", gpu);
     host.put("jdk", Runtime.version().toString());
-    host.put("ucx", null);
+    host.put("ucx", ucx);
     host.put("commit", commit());
     return host;
   }
@@ -65,6 +73,13 @@ final class SystemFacts {
               + usable
               + ", remedy=fewer --tokens or --ranks");
     }
+  }
+
+  /// {@return bytes that went through the loopback interface so far; 0 if nobody counts them}
+  static long loopbackBytes() {
+    return lineValue(Path.of("/proc/self/net/dev"), "    lo:")
+        .map(line -> Long.parseLong(line.split("\\s+", -1)[0]))
+        .orElse(0L);
   }
 
   /// {@return whether this process is the superuser's}

@@ -41,7 +41,8 @@ class DeviceRunTest {
         ITERATIONS,
         false,
         1,
-        new BenchTask.GpuOptions(cache, graph));
+        new BenchTask.GpuOptions(cache, graph),
+        BenchTask.NetworkOptions.DEFAULT);
   }
 
   private static List<BenchTask.Times> run(BenchTask task) throws Exception {

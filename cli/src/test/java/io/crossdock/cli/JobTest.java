@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(120)
 class JobTest {
-  private static final Duration LIMIT = Duration.ofSeconds(60);
+  private static final JobShape SHAPE =
+      new JobShape(3, 1, LaunchMode.threads, null, Duration.ofSeconds(60));
 
   record Report(int rank, String file) {}
 
@@ -35,8 +36,7 @@ class JobTest {
     Path folder;
     try (Job job = new Job()) {
       folder = job.folder();
-      List<Report> reports =
-          job.run(new Meeting(-1, null), 3, LaunchMode.threads, LIMIT, Report.class);
+      List<Report> reports = job.run(new Meeting(-1, null), SHAPE, Report.class);
       assertThat(reports).extracting(Report::rank).containsExactly(0, 1, 2);
       assertThat(reports.get(2).file()).isEqualTo(folder.getFileName().toString());
       assertThat(job.pids()).hasSize(3).containsOnly(ProcessHandle.current().pid());
@@ -54,7 +54,7 @@ class JobTest {
   private static void check(RuntimeException failure, ExitCode code) {
     try (Job job = new Job()) {
       Meeting meeting = new Meeting(1, failure);
-      assertThatThrownBy(() -> job.run(meeting, 3, LaunchMode.threads, LIMIT, Report.class))
+      assertThatThrownBy(() -> job.run(meeting, SHAPE, Report.class))
           .isInstanceOfSatisfying(
               WorkerFailure.class,
               e -> {

@@ -26,6 +26,21 @@ class LaunchCommandTest {
   }
 
   @Test
+  void ranksOfNodesCountWithinTheirNode() {
+    String print = "echo $RANK/$WORLD_SIZE $LOCAL_RANK/$LOCAL_WORLD_SIZE";
+    CommandRun run = CommandRun.of("launch", "-n", "6", "--nodes", "2", "--", "sh", "-c", print);
+    assertThat(run.code()).isZero();
+    assertThat(run.out().lines().sorted())
+        .containsExactly(
+            "[rank 0] 0/6 0/3",
+            "[rank 1] 1/6 1/3",
+            "[rank 2] 2/6 2/3",
+            "[rank 3] 3/6 0/3",
+            "[rank 4] 4/6 1/3",
+            "[rank 5] 5/6 2/3");
+  }
+
+  @Test
   void everyJobHasAnotherSecret() {
     String first = launch(1, "echo $CROSSDOCK_SECRET").out();
     String second = launch(1, "echo $CROSSDOCK_SECRET").out();

@@ -45,7 +45,8 @@ class LowLatencyDeviceRunTest {
             ITERATIONS,
             false,
             1,
-            BenchTask.GpuOptions.DEFAULT);
+            BenchTask.GpuOptions.DEFAULT,
+            BenchTask.NetworkOptions.DEFAULT);
     return new LowLatencyBenchTask(base, List.of(3), false, true, zeroCopy);
   }
 

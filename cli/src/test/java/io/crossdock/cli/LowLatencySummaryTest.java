@@ -41,7 +41,8 @@ class LowLatencySummaryTest {
             3,
             true,
             1,
-            BenchTask.GpuOptions.DEFAULT);
+            BenchTask.GpuOptions.DEFAULT,
+            BenchTask.NetworkOptions.DEFAULT);
     LowLatencyBenchTask task = new LowLatencyBenchTask(base, List.of(8, 1), logfmt, true, false);
     return new LowLatencySummary(task, List.of(report(0), report(1)));
   }
@@ -65,7 +66,11 @@ class LowLatencySummaryTest {
     micros.put(
         LowLatencyPhase.DISPATCH_SEND_LATE, rank == 0 ? times(21, 22, 23) : times(9e3, 9e3, 9e3));
     return new LowLatencyBenchTask.Size(
-        tokens, new LowLatencyBenchTask.Moved(10L * tokens, 8000, 4000, 2000, 1000, 0), 7, micros);
+        tokens,
+        new LowLatencyBenchTask.Moved(10L * tokens, 8000, 4000, 2000, 1000, 0),
+        7,
+        micros,
+        null);
   }
 
   private static double[] times(double... micros) {
@@ -93,7 +98,7 @@ class LowLatencySummaryTest {
         new LowLatencyBenchTask.Report(
             "cuda-p2p",
             new BenchTask.Place("cuda:0", "some GPU", 4096, 16),
-            List.of(new LowLatencyBenchTask.Size(8, moved, 7, micros)));
+            List.of(new LowLatencyBenchTask.Size(8, moved, 7, micros, null)));
     BenchTask base = summary(false).task().base();
     return new LowLatencySummary(
         new LowLatencyBenchTask(base, List.of(8), false, false, true), List.of(report));

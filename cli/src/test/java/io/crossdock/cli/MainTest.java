@@ -80,7 +80,14 @@ class MainTest {
     "bench intranode --experts 66, 'numExperts=66, numRanks=4'",
     "bench intranode --groups 7, numGroups=7",
     "bench intranode --skew zipf:x, skew=zipf:x",
-    "bench intranode --nodes 0, nodes=0",
+    "bench low-latency --nodes 0, nodes=0",
+    "bench intranode --nodes 2, 'bench=intranode, nodes=2'",
+    "bench internode --nodes 1, 'bench=internode, nodes=1'",
+    "bench internode --peer mpi, 'bench=internode, peer=mpi'",
+    "bench intranode --peer ucx, 'bench=intranode, peer=ucx'",
+    "bench internode --network-chunk-rows 0, networkChunkRows=0",
+    "bench intranode --network-chunk-rows 8, --network-chunk-rows needs bench internode",
+    "bench low-latency --network-chunk-rows 8, --network-chunk-rows",
     "bench intranode --hook --logfmt, '--logfmt, --hook needs bench low-latency'",
     "bench low-latency --peer mpi, --peer",
     "bench low-latency --tokens 0, tokens=0",
@@ -112,17 +119,42 @@ class MainTest {
   }
 
   @ParameterizedTest
-  @CsvSource({
-    "bench internode, bench=internode",
-    "bench low-latency --nodes 2, nodes=2",
-    "bench intranode --nodes 2, nodes=2",
-    "demo --nodes 2, nodes=2",
-    "replay FILE --nodes 2, nodes=2",
-  })
-  void whatIsNotInThisBuildIsFourAndSaysWhy(String line, String fact) {
-    CommandRun run = CommandRun.of(CommandRun.split(line));
+  @ValueSource(
+      strings = {
+        "bench internode",
+        "bench low-latency --nodes 2",
+        "bench low-latency --overlap --nodes 4",
+        "demo --nodes 2"
+      })
+  void withoutTransportBetweenNodesIsFourAndSaysWhy(String line) {
+    CommandRun run = CommandRun.of(CommandRun.split(line + " --transport pigeons"));
     assertThat(run.code()).isEqualTo(4);
-    assertThat(run.err()).contains(fact).contains("reasons=[").contains("this build");
+    assertThat(run.err())
+        .contains("transport pigeons")
+        .contains("reasons=[this build has no such transport: known=[");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bench internode --nodes 3, 'ranks=4, nodes=3'",
+    "bench internode --ranks 6 --experts 66 --nodes 4, 'ranks=6, nodes=4'",
+    "bench low-latency --nodes 3, 'ranks=4, nodes=3'",
+    "demo --nodes 8, 'ranks=4, nodes=8'",
+    "launch -n 5 --nodes 2 -- true, 'ranks=5, nodes=2'",
+    "launch -n 5 --nodes 0 -- true, 'ranks=5, nodes=0'",
+  })
+  void nodesOfDifferentSizesAreBadInput(String line, String fact) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err()).contains("ranks do not split into nodes of equal size: " + fact);
+    assertThat(run.out()).isEmpty();
+  }
+
+  @Test
+  void anEngineOfOneNodeIsNotTakenForSeveral() {
+    CommandRun run = CommandRun.of("demo", "--nodes", "2", "--engine", "cuda");
+    assertThat(run.code()).isEqualTo(4);
+    assertThat(run.err()).contains("engine=cuda").contains("this engine runs on one node: nodes=2");
   }
 
   @ParameterizedTest
@@ -177,6 +209,7 @@ class MainTest {
         .containsPattern("  cuda +kernels of this build: ")
         .containsPattern("shared memory +/dev/shm, \\d+ MiB usable")
         .containsPattern("cores +\\d+ usable")
-        .containsPattern("locked memory +\\S+");
+        .containsPattern("locked memory +\\S+")
+        .containsPattern("transport \\S+ +(works|cannot run: |nodes +not in this build)");
   }
 }

@@ -47,7 +47,8 @@ class MpiPeerTest {
         4,
         true,
         -7,
-        BenchTask.GpuOptions.DEFAULT);
+        BenchTask.GpuOptions.DEFAULT,
+        BenchTask.NetworkOptions.DEFAULT);
   }
 
   @Test

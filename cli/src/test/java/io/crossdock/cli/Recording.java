@@ -29,7 +29,11 @@ record Recording(List<Integer> tokens, int hidden, int topk, int experts, int ma
   }
 
   Topology topology() {
-    return Topology.oneNode(numRanks(), experts);
+    return topology(1);
+  }
+
+  Topology topology(int numNodes) {
+    return new Topology(numRanks(), numRanks() / numNodes, experts);
   }
 
   Rank rank(int rank) {

@@ -16,6 +16,7 @@ import io.crossdock.core.routing.RankInput;
 import io.crossdock.core.routing.ReferenceCombine;
 import io.crossdock.core.routing.ReferenceDispatch;
 import io.crossdock.core.routing.RoutingReference;
+import io.crossdock.core.routing.Topology;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -30,16 +31,17 @@ final class ReplayExpectation {
   private final int numBias;
   private final List<ReferenceDispatch> dispatches;
   private final int worstTokens;
+  private final Topology topology;
 
   ReplayExpectation(Recording recording, String flags) {
     this.recording = recording;
     this.fp8 = flags.contains("--dtype fp8");
     this.moe = flags.contains("--expert moe");
     this.numBias = value(flags, "--bias", 0);
+    this.topology = recording.topology(value(flags, "--nodes", 1));
     this.worstTokens = value(flags, "--worst-tokens", 0);
     List<RankInput> inputs = recording.inputs();
-    DispatchSpec spec =
-        new DispatchSpec(recording.topology(), value(flags, "--alignment", 1), worstTokens);
+    DispatchSpec spec = new DispatchSpec(topology, value(flags, "--alignment", 1), worstTokens);
     this.dispatches =
         RoutingReference.dispatch(
             fp8 ? inputs.stream().map(this::quantised).toList() : inputs, spec);
@@ -115,8 +117,7 @@ final class ReplayExpectation {
             .subList(0, numBias);
     CombineInputs inputs =
         new CombineInputs(recording.hidden(), recording.topk(), dispatches, outputs, weights);
-    return RoutingReference.combine(
-        home, recording.tokens().get(home), inputs, biases, recording.topology());
+    return RoutingReference.combine(home, recording.tokens().get(home), inputs, biases, topology);
   }
 
   private MemorySegment experts(int rank) {

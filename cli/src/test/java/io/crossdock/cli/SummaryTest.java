@@ -47,7 +47,8 @@ class SummaryTest {
         iterations,
         true,
         1,
-        BenchTask.GpuOptions.DEFAULT);
+        BenchTask.GpuOptions.DEFAULT,
+        BenchTask.NetworkOptions.DEFAULT);
   }
 
   private static BenchTask.Report report(
@@ -57,7 +58,8 @@ class SummaryTest {
         new BenchTask.Place("host", null, windowBytes, 2),
         new BenchTask.Rows(recvRows, sentRows, remoteRows, 1040),
         new BenchTask.Checked(8, 77),
-        hostTimes(DISPATCH[rank], COMBINE[rank], COPY_DISPATCH[rank], COPY_COMBINE[rank], NONE));
+        hostTimes(DISPATCH[rank], COMBINE[rank], COPY_DISPATCH[rank], COPY_COMBINE[rank], NONE),
+        null);
   }
 
   /// @param others of the phases that are not given
@@ -80,7 +82,12 @@ class SummaryTest {
 
   static BenchTask.Report hostReport(BenchTask.Rows rows, BenchTask.Times times) {
     return new BenchTask.Report(
-        "shm", new BenchTask.Place("host", null, 1, 1), rows, new BenchTask.Checked(1, 1), times);
+        "shm",
+        new BenchTask.Place("host", null, 1, 1),
+        rows,
+        new BenchTask.Checked(1, 1),
+        times,
+        null);
   }
 
   /// Two ranks on one GPU, the same numbers: the cached dispatch in place of the fresh one.
@@ -102,7 +109,8 @@ class SummaryTest {
               new BenchTask.Place("cuda:0", "Some GPU, 132 SMs", 4096, 24),
               new BenchTask.Rows(20, 20, 10, 1040),
               new BenchTask.Checked(8, 77),
-              new BenchTask.Times(micros)));
+              new BenchTask.Times(micros),
+              null));
     }
     return new Summary(task("cuda", 3), reports);
   }

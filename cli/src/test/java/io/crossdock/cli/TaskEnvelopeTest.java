@@ -31,7 +31,8 @@ class TaskEnvelopeTest {
             7,
             true,
             Long.MIN_VALUE,
-            new BenchTask.GpuOptions(BenchTask.Cache.flushed, BenchTask.Graph.replayed)),
+            new BenchTask.GpuOptions(BenchTask.Cache.flushed, BenchTask.Graph.replayed),
+            new BenchTask.NetworkOptions(5)),
         new ReplayTask(
             "/a b/ü.safetensors",
             "host",

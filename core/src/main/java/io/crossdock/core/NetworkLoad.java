@@ -5,7 +5,7 @@ package io.crossdock.core;
 ///
 /// Safe for any thread.
 ///
-/// @param rows to each node, at least 1 and no more than the buffer's tokens
+/// @param rows to each node, at least 1; more than the buffer's tokens are put over earlier ones
 /// @param rowBytes of each, no more than the buffer's rows
 /// @param chunkRows rows between two signals, at least 1
 /// @param rounds how often, at least 1

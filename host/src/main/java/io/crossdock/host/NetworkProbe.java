@@ -31,10 +31,10 @@ final class NetworkProbe {
   }
 
   NetworkCosts measure(NetworkLoad load) {
-    long bytes = Math.multiplyExact(load.rows(), load.rowBytes());
+    long bytes = Math.multiplyExact(heldRows(load), load.rowBytes());
     if (bytes > layout.chunkBytes) {
       throw new InvalidInputException(
-          "load is larger than a landing: load=" + load + ", landingBytes=" + layout.chunkBytes);
+          "row is larger than a landing: load=" + load + ", landingBytes=" + layout.chunkBytes);
     }
     long[] rounds = new long[load.rounds()];
     try (Arena arena = Arena.ofShared()) {
@@ -53,6 +53,11 @@ final class NetworkProbe {
     }
   }
 
+  /// Rows that lie side by side in a landing; further ones are put over them.
+  private long heldRows(NetworkLoad load) {
+    return Math.clamp(layout.chunkBytes / load.rowBytes(), 1, load.rows());
+  }
+
   private static double quantile(long[] nanos, double part) {
     if (nanos.length == 0) {
       return 0;
@@ -63,12 +68,15 @@ final class NetworkProbe {
 
   private void round(NetworkLoad load, MemorySegment rows) {
     mark++;
-    for (int first = 0; first < load.rows(); first += load.chunkRows()) {
-      int count = Math.min(load.chunkRows(), load.rows() - first);
+    long held = heldRows(load);
+    int count;
+    for (int first = 0; first < load.rows(); first += count) {
+      long place0 = first % held;
+      count = (int) Math.min(load.chunkRows(), Math.min(load.rows() - first, held - place0));
       boolean last = first + count == load.rows();
       for (int i = 1; i < place.numNodes(); i++) {
         int node = (place.node() + i) % place.numNodes();
-        long at = first * load.rowBytes();
+        long at = place0 * load.rowBytes();
         pieces.clear().add(rows, at, count * load.rowBytes());
         send(node, at, last);
       }
