@@ -2,7 +2,8 @@ package io.crossdock.core;
 
 /// Measures what happens on the current stream between two points: the time of calls on the host,
 /// of kernels on a GPU. Can be started again. Where it is started and stopped among recorded calls,
-/// each replay does so; then something behind the replay must be waited for before it is read.
+/// each replay does so; then something behind the replay must be waited for before it is read. A
+/// timer that is used among recorded calls is used for nothing else.
 ///
 /// Confined to the thread that uses the buffer.
 public interface CallTimer extends AutoCloseable {

@@ -71,7 +71,7 @@ final class CudaContext {
     control = resources.add(new Control(gpu, geometry, links));
     health = new Health(control, rank);
     log = resources.add(new CallLog(gpu, health, control, links));
-    comm = new CommStream(gpu.newStream(Stream.Use.COMMUNICATION), log);
+    comm = new CommStream(gpu.stream(Stream.Use.COMMUNICATION), log);
     resources.add(comm::destroy);
     gpu.memory().watch(comm);
     resources.add(() -> gpu.memory().forget(comm));
@@ -133,13 +133,13 @@ final class CudaContext {
     return launchers.get(kernel);
   }
 
-  /// Enqueues a kernel on the communication stream.
+  /// Enqueues a kernel of the call that was begun last on the communication stream.
   void run(Kernel kernel, int numBlocks, int sharedBytes) {
     Launcher launcher = launchers.get(kernel);
     if (kernel.isLowLatency()) {
       stats.lowLatency(numBlocks);
     }
-    if (kernel.isLowLatency() && comm.isRecording()) {
+    if (kernel.isLowLatency() && ticket.isSticky()) {
       launcher.runEarly(comm.driver(), numBlocks, sharedBytes);
     } else {
       launcher.run(comm.driver(), numBlocks, sharedBytes);

@@ -136,18 +136,25 @@ final class CudaGpu {
   }
 
   /// A stream that has run a kernel: the first work of a stream gets it a hardware queue, which
-  /// should happen before kernels wait for each other.
+  /// should happen before kernels wait for each other. An idle one that is taken anew has.
   ///
   /// @param use what it is for
-  Stream newStream(Stream.Use use) {
+  Stream stream(Stream.Use use) {
     Stream stream = Stream.create(context, use);
+    if (stream.isNew()) {
+      runNothing(stream);
+    }
+    return stream;
+  }
+
+  /// Closes the stream if that fails.
+  private void runNothing(Stream stream) {
     try (Arena arena = Arena.ofConfined()) {
       Launch nothing = new Launch(arena, function(Kernel.BUSY_WORK), Structs.BUSY.byteSize());
       nothing.run(stream, new LaunchShape(1, 1, 0));
       stream.drain(WARM_UP);
-      return stream;
-    } catch (GpuTimeoutException e) {
-      return stream; // behind the kernel of a peer that waits, whose bound is its own
+    } catch (GpuTimeoutException _) {
+      // Behind the kernel of a peer that waits, whose bound is its own.
     } catch (RuntimeException | Error e) {
       Closing.after(e, stream);
       throw e;

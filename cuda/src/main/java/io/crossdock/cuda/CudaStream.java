@@ -36,7 +36,7 @@ public final class CudaStream extends GpuStream {
   /// @return the stream
   public static CudaStream create(int gpu) {
     CudaGpu opened = CudaGpu.open(gpu);
-    return new CudaStream(opened, opened.newStream(Stream.Use.COMPUTE));
+    return new CudaStream(opened, opened.stream(Stream.Use.COMPUTE));
   }
 
   /// Uses a stream of someone else, who destroys it, but not before what is returned is closed.

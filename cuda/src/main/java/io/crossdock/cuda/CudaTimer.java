@@ -22,7 +22,7 @@ final class CudaTimer implements CallTimer {
   private static final LaunchShape ONE_THREAD = new LaunchShape(1, 1, 0);
 
   private final CudaContext context;
-  private final Arena arena = Arena.ofShared();
+  private final Resources owned = new Resources();
   private final Launch clock;
   private final Event start;
   private final Event stop;
@@ -37,16 +37,16 @@ final class CudaTimer implements CallTimer {
 
   CudaTimer(CudaContext context) {
     this.context = context;
-    Resources made = new Resources();
-    made.add(arena);
+    Arena arena = owned.add(Arena.ofShared());
     try {
       Context driver = context.gpu.context();
       clock = new Launch(arena, context.gpu.function(Kernel.READ_CLOCK), Structs.CLOCK.byteSize());
-      start = made.add(Event.create(driver, Event.Timing.ON));
-      stop = made.add(Event.create(driver, Event.Timing.ON));
+      start = owned.add(Event.create(driver, Event.Timing.ON));
+      stop = owned.add(Event.create(driver, Event.Timing.ON));
       times = context.gpu.memory().take(2L * Long.BYTES);
+      owned.add(() -> context.gpu.memory().giveBack(times));
     } catch (RuntimeException | Error e) {
-      Closing.after(e, made);
+      Closing.after(e, owned);
       throw e;
     }
   }
@@ -105,9 +105,6 @@ final class CudaTimer implements CallTimer {
 
   @Override
   public void close() {
-    start.close();
-    stop.close();
-    context.gpu.memory().giveBack(times);
-    arena.close();
+    owned.close();
   }
 }

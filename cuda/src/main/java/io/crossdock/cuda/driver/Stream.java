@@ -26,14 +26,25 @@ public final class Stream implements AutoCloseable {
     COMPUTE
   }
 
+  /// Where a stream comes from.
+  ///
+  /// Safe for any thread.
+  private enum Origin {
+    NEW,
+    SPARE,
+    FOREIGN
+  }
+
   private final Context context;
   private final Handle handle;
+  private final Origin origin;
 
   /// Null if someone else destroys it.
   private final Use use;
 
-  private Stream(Context context, long stream, Use use) {
+  private Stream(Context context, long stream, Use use, Origin origin) {
     this.context = context;
+    this.origin = origin;
     this.handle = new Handle(Owned.STREAM, stream);
     this.use = use;
   }
@@ -46,7 +57,9 @@ public final class Stream implements AutoCloseable {
   /// @return the stream
   public static Stream create(Context context, Use use) {
     Long spare = context.spareStreams().take(use);
-    return new Stream(context, spare == null ? make(context, use) : spare, use);
+    return spare == null
+        ? new Stream(context, make(context, use), use, Origin.NEW)
+        : new Stream(context, spare, use, Origin.SPARE);
   }
 
   private static long make(Context context, Use use) {
@@ -73,7 +86,12 @@ public final class Stream implements AutoCloseable {
   /// @param rawHandle a `CUstream` or `cudaStream_t`; 0 is the default stream
   /// @return the stream
   public static Stream wrap(Context context, long rawHandle) {
-    return new Stream(context, rawHandle, null);
+    return new Stream(context, rawHandle, null, Origin.FOREIGN);
+  }
+
+  /// {@return true if [#create] found no idle stream and made this one}
+  public boolean isNew() {
+    return origin == Origin.NEW;
   }
 
   /// {@return its context}

@@ -1,6 +1,7 @@
 package io.crossdock.verify.gpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.CallOptions;
@@ -206,6 +207,9 @@ class GpuStreamTest {
             timer.stop();
             // 1 GiB is copied: no GPU does that in 50 us.
             assertThat(timer.micros()).isBetween(50.0, 1e6);
+            for (String time : List.of("first", "second")) {
+              assertThatCode(timer::close).as("%s close", time).doesNotThrowAnyException();
+            }
           }
         });
   }
