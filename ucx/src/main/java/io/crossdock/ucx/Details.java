@@ -3,6 +3,7 @@ package io.crossdock.ucx;
 import io.crossdock.ucx.binding.Config;
 import io.crossdock.ucx.binding.Context;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -12,17 +13,22 @@ import java.util.TreeMap;
 ///
 /// Safe for any thread.
 final class Details {
-  private static final Set<String> SHOWN =
-      Set.of(
+  private static final List<String> SHOWN =
+      List.of(
           "TLS",
           "NET_DEVICES",
-          "ZCOPY_THRESH",
-          "RNDV_THRESH",
-          "FENCE_MODE",
-          "MAX_EAGER_RAILS",
+          "IB_SL",
+          "IB_TRAFFIC_CLASS",
+          "IB_AR_ENABLE",
+          "IB_NUM_PATHS",
           "MAX_EAGER_LANES",
-          "MAX_RMA_RAILS",
-          "MAX_RMA_LANES");
+          "MAX_RMA_LANES",
+          "FENCE_MODE",
+          "ZCOPY_THRESH",
+          "RNDV_THRESH");
+
+  /// What nobody set; networks have values of their own for it.
+  private static final String DEFAULT = "default";
 
   private static final String VARIABLE = "UCX_";
 
@@ -46,34 +52,36 @@ final class Details {
     return lines;
   }
 
-  /// Settings of UCX itself are asked for; those of single networks are what was given.
+  /// UCX prints its settings as `UCX_KEY=value`, and those it was given for networks without the
+  /// prefix.
   private static List<String> values(ModeSettings settings, String text) {
-    Map<String, String> values = new TreeMap<>(settings.chosen());
-    values.replaceAll((key, value) -> given(settings, key, value));
-    values.putAll(settings.properties());
-    Map<String, String> asked = new TreeMap<>();
+    Map<String, String> printed = new TreeMap<>();
     for (String line : text.split("\n", -1)) {
       int end = line.indexOf('=');
-      if (line.startsWith(VARIABLE) && end > 0) {
-        asked.put(line.substring(VARIABLE.length(), end), line.substring(end + 1));
+      if (end > 0) {
+        int start = line.startsWith(VARIABLE) ? VARIABLE.length() : 0;
+        printed.put(line.substring(start, end), line.substring(end + 1));
       }
     }
-    for (String key : SHOWN) {
-      values.remove(key);
-      if (asked.containsKey(key)) {
-        values.put(key, asked.get(key));
-      }
+    Set<String> keys = new LinkedHashSet<>(SHOWN);
+    keys.addAll(settings.chosen().keySet());
+    keys.addAll(settings.properties().keySet());
+    List<String> values = new ArrayList<>();
+    for (String key : keys) {
+      String value = printed.get(key);
+      values.add(key + "=" + (value != null ? value : fromEnvironment(settings, key)));
     }
-    return values.entrySet().stream().map(Map.Entry::toString).toList();
+    return values;
   }
 
-  private static String given(ModeSettings settings, String key, String chosen) {
+  /// Settings of networks in the environment are read by the networks alone.
+  private static String fromEnvironment(ModeSettings settings, String key) {
     String own = System.getenv(settings.prefix() + "_" + VARIABLE + key);
     String general = System.getenv(VARIABLE + key);
     if (own != null) {
       return own;
     }
-    return general != null ? general : chosen;
+    return general != null ? general : DEFAULT;
   }
 
   /// Words like `tcp/eth0` of the lines of resources.

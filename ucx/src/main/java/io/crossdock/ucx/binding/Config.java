@@ -56,8 +56,8 @@ public final class Config implements AutoCloseable {
     }
   }
 
-  /// {@return lines `UCX_KEY=value` with what is in effect; settings of single networks are not
-  /// among them}
+  /// {@return lines `UCX_KEY=value` with what is in effect, and lines `KEY=value` of what was set
+  /// here for single networks}
   public String text() {
     return TextStream.collect(stream -> Ucp.configPrint(handle, stream, 0, PRINT_VALUES));
   }

@@ -1,0 +1,90 @@
+package io.crossdock.ucx;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.crossdock.core.Mode;
+import io.crossdock.ucx.binding.Config;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// Settings reach UCX, each mode's alone, and the provider shows them.
+///
+/// Confined to the thread of the test.
+final class DetailsTest {
+  private static final UcxTransportProvider PROVIDER = new UcxTransportProvider();
+
+  @BeforeAll
+  static void needUcx() {
+    Ucx.require();
+  }
+
+  private static void with(String property, String value, Runnable body) {
+    System.setProperty(property, value);
+    try {
+      body.run();
+    } finally {
+      System.clearProperty(property);
+    }
+  }
+
+  private static String printed(Mode mode) {
+    try (Config config = new ModeSettings(mode, 1).open()) {
+      return config.text();
+    }
+  }
+
+  private static String line(String start) {
+    List<String> lines =
+        PROVIDER.details().stream().filter(line -> line.startsWith(start)).toList();
+    assertThat(lines).as("start=%s", start).hasSize(1);
+    return lines.getFirst();
+  }
+
+  @Test
+  void aPropertyReachesItsModeOfUcx() {
+    with(
+        "crossdock.ucx.lowLatency.RNDV_THRESH",
+        "12345",
+        () -> {
+          assertThat(printed(Mode.LOW_LATENCY)).contains("\nUCX_RNDV_THRESH=12345\n");
+          assertThat(printed(Mode.NORMAL)).doesNotContain("=12345");
+          assertThat(line("lowLatency: TLS=")).contains("RNDV_THRESH=12345");
+        });
+  }
+
+  @Test
+  void aPropertyOfANetworkReachesItsModeOfUcx() {
+    with(
+        "crossdock.ucx.normal.IB_SL",
+        "5",
+        () -> {
+          assertThat(printed(Mode.NORMAL)).contains("\nIB_SL=5\n");
+          assertThat(printed(Mode.LOW_LATENCY)).doesNotContain("IB_SL=");
+          assertThat(line("normal: TLS=")).contains("IB_SL=5", "IB_TRAFFIC_CLASS=");
+          assertThat(line("lowLatency: TLS=")).contains("IB_SL=default");
+        });
+  }
+
+  @Test
+  void bothModesAreDescribed() {
+    assertThat(line("version=")).matches("version=\\d+\\.\\d+.*");
+    for (String mode : List.of("normal", "lowLatency")) {
+      assertThat(line(mode + ": TLS="))
+          .contains("NET_DEVICES=", "IB_AR_ENABLE=", "IB_NUM_PATHS=", "FENCE_MODE=");
+      assertThat(line(mode + ": networks=")).hasSizeGreaterThan(mode.length() + 12);
+    }
+  }
+
+  @Test
+  void aValueThatCannotBeIsRefusedByName() {
+    with(
+        "crossdock.ucx.normal.MAX_EAGER_LANES",
+        "many",
+        () ->
+            assertThatThrownBy(() -> printed(Mode.NORMAL))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("key=MAX_EAGER_LANES, value=many"));
+  }
+}
