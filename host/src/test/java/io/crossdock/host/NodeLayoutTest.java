@@ -53,9 +53,7 @@ class NodeLayoutTest {
     long row = 128 * 2 + 4 + NodeLayout.sideBytes(PLACE, 3, true, 0);
     assertThat(nodes.chunkBytes).isEqualTo(5 * row);
     assertThat(NodeLayout.partialBytes(128, 3)).isLessThanOrEqualTo(row);
-    assertThat(SPEC.sizeHint(
-            Mode.NORMAL, Domain.SCALE_OUT, 6, 2))
-        .isEqualTo(2 * nodes.chunkBytes);
+    assertThat(SPEC.sizeHint(Mode.NORMAL, Domain.SCALE_OUT, 6, 2)).isEqualTo(2 * nodes.chunkBytes);
   }
 
   @Test
