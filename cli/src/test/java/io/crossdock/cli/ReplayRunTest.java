@@ -93,7 +93,7 @@ class ReplayRunTest {
     Path json = folder.resolve("json");
     CommandRun run = replay(RAGGED.write(folder.resolve("in")), "--launch threads --json " + json);
     assertThat(run.code()).isZero();
-    assertThat(run.out()).contains("replayed in: ranks=4, engine=host, launch=threads");
+    assertThat(run.out()).contains("replayed in: ranks=4, nodes=1, engine=host, launch=threads");
     List<Long> pids = new ArrayList<>();
     Json.read(json, JsonNode.class).get("pids").forEach(pid -> pids.add(pid.longValue()));
     assertThat(pids).isEqualTo(Collections.nCopies(4, ProcessHandle.current().pid()));

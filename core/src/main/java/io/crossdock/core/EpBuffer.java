@@ -466,7 +466,8 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
-  /// Collective.
+  /// Collective. Where the network between nodes was down this may take some tries: TCP rests for
+  /// seconds before it tries a link again.
   public void cleanMask() {
     claimed(() -> lowLatency().cleanMask());
   }

@@ -3,6 +3,9 @@ package io.crossdock.core;
 /// The receive half of a low-latency call that was asked for a hook. Hooks of a buffer may run in
 /// any order; the call after the next needs that this one ran.
 ///
+/// Until then nothing of the library works for the receive, but that bytes of other nodes are taken
+/// in by the network's thread where the network needs work at the target, as TCP does.
+///
 /// Confined to the thread that uses the buffer.
 public final class RecvHook implements Runnable {
   private final EpBuffer buffer;

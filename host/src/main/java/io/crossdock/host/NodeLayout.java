@@ -143,6 +143,15 @@ final class NodeLayout {
     return mark >>> EPOCH_SHIFT == epoch ? (int) (mark >>> 1) & (MAX_ROWS - 1) : 0;
   }
 
+  /// {@return rows that a mark tells of, for people: 0 if it is of an epoch before}
+  ///
+  /// @param mark seen or expected
+  /// @param expected the mark that is waited for
+  static long rowsWaitedFor(long mark, long expected) {
+    long rows = rows(mark, expected >>> EPOCH_SHIFT);
+    return mark == expected ? rows + (expected & 1) : rows;
+  }
+
   /// {@return true if a mark is the last one of an epoch}
   static boolean isLast(long mark, long epoch) {
     return mark >>> EPOCH_SHIFT == epoch && (mark & 1) != 0;

@@ -10,9 +10,9 @@ enum Phase {
   FINISH,
   /// A peer's pull of an expert-output window.
   PULL,
-  /// Rows of another node.
+  /// Rows of another node; they are counted in the error, not epochs.
   ARRIVE,
-  /// Partial sums of another node.
+  /// Partial sums of another node, counted likewise.
   PARTIAL,
   /// The network, until it has taken what was put.
   SENT,

@@ -107,10 +107,17 @@ final class Waiter {
     if (isLookDue()) {
       pollStates();
       long seen = board.load(owner, offset);
-      if (seen < expected) {
+      if (seen < expected && isMark(phase)) {
+        long rows = NodeLayout.rowsWaitedFor(seen, expected);
+        giveUp(peer, rows, NodeLayout.rowsWaitedFor(expected, expected), phase);
+      } else if (seen < expected) {
         giveUp(peer, seen, expected, phase);
       }
     }
+  }
+
+  private static boolean isMark(Phase phase) {
+    return phase == Phase.ARRIVE || phase == Phase.PARTIAL;
   }
 
   /// One turn in which the network did not take all that was put. What goes to a peer that failed

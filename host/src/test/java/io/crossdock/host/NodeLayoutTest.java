@@ -73,6 +73,14 @@ class NodeLayoutTest {
   }
 
   @Test
+  void rowsAreShownInsteadOfMarks() {
+    long next = NodeLayout.mark(7, 3, false) + 1;
+    assertThat(NodeLayout.rowsWaitedFor(next, next)).isEqualTo(4);
+    assertThat(NodeLayout.rowsWaitedFor(NodeLayout.mark(7, 3, false), next)).isEqualTo(3);
+    assertThat(NodeLayout.rowsWaitedFor(NodeLayout.mark(6, 9, true), next)).isZero();
+  }
+
+  @Test
   void oneNodeNeedsNothing() {
     assertThat(WindowLayout.of(SPEC, 6).nodes).isNull();
   }

@@ -3,8 +3,6 @@ package io.crossdock.ucx;
 import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportSettings;
-import io.crossdock.ffi.EventFile;
-import io.crossdock.ucx.binding.Config;
 import io.crossdock.ucx.binding.Context;
 import io.crossdock.ucx.binding.Status;
 import io.crossdock.ucx.binding.Worker;
@@ -39,14 +37,13 @@ final class UcxTransport implements Transport, Room {
   private final PutsKind kind;
   private final long messageBytes;
   private final Traffic traffic = new Traffic();
-  private final Arena arena = Arena.ofShared();
+  private final Arena arena;
   private final Peer[] peers;
   private final Inbox inbox;
   private final Context context;
   private final Worker worker;
   private final Fence fence;
-  private final long mapping;
-  private final EventFile event;
+  private final Handles handles;
   private final AtomicBoolean woken = new AtomicBoolean();
   private final AtomicInteger numWaiting = new AtomicInteger();
   private final Shutdown shutdown;
@@ -63,14 +60,11 @@ final class UcxTransport implements Transport, Room {
     messageBytes = modeSettings.messageBytes();
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);
-    try (Config config = modeSettings.open()) {
-      context = Context.open(config, settings.numRanks(), kind.isRma());
-    }
-    worker = Worker.create(context);
-    worker.listen(Frame.ID, inbox, arena);
+    handles = Handles.open(modeSettings, settings.numRanks(), region, inbox);
+    arena = handles.arena();
+    context = handles.context();
+    worker = handles.worker();
     fence = new Fence(worker);
-    mapping = kind.isRma() ? context.map(region.address(), region.byteSize()) : 0;
-    event = EventFile.open(worker.isShared() ? worker.file() : EventFile.NO_FILE);
     shutdown = new Shutdown(worker, peers, arena);
   }
 
@@ -112,7 +106,7 @@ final class UcxTransport implements Transport, Room {
     for (int rank = 0; rank < peers.length; rank++) {
       tokens[rank] = peers[rank].tokenFromThere;
     }
-    byte[] key = kind.isRma() ? context.pack(mapping) : new byte[0];
+    byte[] key = kind.isRma() ? context.pack(handles.mapping()) : new byte[0];
     return new Offer(
             settings.mode(),
             kind,
@@ -298,9 +292,9 @@ final class UcxTransport implements Transport, Room {
         return;
       }
       if (!worker.isShared()) {
-        event.await(Math.min(nanos, UNARMED_WAIT_NANOS));
+        handles.event().await(Math.min(nanos, UNARMED_WAIT_NANOS));
       } else if (worker.arm()) {
-        event.await(nanos);
+        handles.event().await(nanos);
       }
       woken.set(false);
     } finally {
@@ -312,7 +306,7 @@ final class UcxTransport implements Transport, Room {
   public void wake() {
     woken.set(true);
     if (numWaiting.get() > 0) {
-      event.raise();
+      handles.event().raise();
     }
   }
 
@@ -338,15 +332,10 @@ final class UcxTransport implements Transport, Room {
     shutdown.sayFarewell(this::progress, traffic, settings.timeout());
     closed = true;
     boolean isQuiet = shutdown.closeEndpoints(settings.timeout());
-    event.close();
+    handles.event().close();
     // What a peer or UCX may still read stays until the process ends.
     if (isQuiet) {
-      if (kind.isRma()) {
-        context.unmap(mapping);
-      }
-      worker.close();
-      context.close();
-      arena.close();
+      handles.close();
     }
   }
 }

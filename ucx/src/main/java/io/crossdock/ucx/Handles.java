@@ -1,0 +1,68 @@
+package io.crossdock.ucx;
+
+import io.crossdock.ffi.EventFile;
+import io.crossdock.ucx.binding.Config;
+import io.crossdock.ucx.binding.Context;
+import io.crossdock.ucx.binding.Receiver;
+import io.crossdock.ucx.binding.Worker;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// What a transport has of UCX and of the system.
+///
+/// Confined to one thread at a time.
+///
+/// @param arena memory that UCX may read and call while the worker lives
+/// @param context of the mode's settings
+/// @param worker in it
+/// @param mapping of the region that peers put into; 0 with messages
+/// @param event what a wait ends by; closed by its user
+record Handles(Arena arena, Context context, Worker worker, long mapping, EventFile event)
+    implements AutoCloseable {
+
+  /// Opens all, or nothing.
+  static Handles open(
+      ModeSettings settings, int numRanks, MemorySegment region, Receiver receiver) {
+    boolean isRma = settings.puts().isRma();
+    Arena arena = Arena.ofShared();
+    Context context = null;
+    Worker worker = null;
+    long mapping = 0;
+    try {
+      try (Config config = settings.open()) {
+        context = Context.open(config, numRanks, isRma);
+      }
+      worker = Worker.create(context);
+      worker.listen(Frame.ID, receiver, arena);
+      mapping = isRma ? context.map(region.address(), region.byteSize()) : 0;
+      EventFile event = EventFile.open(worker.isShared() ? worker.file() : EventFile.NO_FILE);
+      return new Handles(arena, context, worker, mapping, event);
+    } catch (RuntimeException | Error e) {
+      new Handles(arena, context, worker, mapping, null).closeAfter(e);
+      throw e;
+    }
+  }
+
+  private void closeAfter(Throwable cause) {
+    try {
+      close();
+    } catch (RuntimeException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
+  /// Gives back what is there, in reverse order. Nothing may be under way.
+  @Override
+  public void close() {
+    if (mapping != 0) {
+      context.unmap(mapping);
+    }
+    if (worker != null) {
+      worker.close();
+    }
+    if (context != null) {
+      context.close();
+    }
+    arena.close();
+  }
+}
