@@ -104,7 +104,26 @@ class WaiterTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Phase.class)
+  @EnumSource(
+      value = Phase.class,
+      names = {"ARRIVE", "PARTIAL"})
+  void aWaitForRowsSaysHowManyCame(Phase phase) {
+    HostContext context = open(SHORT);
+    ranks.contexts[1].board.publishFinished(NodeLayout.mark(7, 3, false));
+    long expected = NodeLayout.mark(7, 5, false);
+    WaitTimeoutException failure =
+        catchThrowableOfType(
+            WaitTimeoutException.class,
+            () -> context.waiter.awaitAtLeast(1, ranks.layout.finished, expected, phase));
+    assertThat(failure.facts().expected()).isEqualTo(5);
+    assertThat(failure.facts().seen()).isEqualTo(3);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Phase.class,
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"ARRIVE", "PARTIAL"})
   void aWaitThatExpiresSaysWhatItWaitedFor(Phase phase) {
     HostContext context = open(SHORT);
     ranks.contexts[1].board.publishFinished(11);
