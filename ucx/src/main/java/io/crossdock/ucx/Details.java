@@ -2,6 +2,7 @@ package io.crossdock.ucx;
 
 import io.crossdock.ucx.binding.Config;
 import io.crossdock.ucx.binding.Context;
+import io.crossdock.ucx.binding.Worker;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -47,9 +48,17 @@ final class Details {
       lines.add(settings.word() + ": " + String.join(", ", values(settings, config.text())));
       try (Context context = Context.open(config, 1, settings.puts().isRma())) {
         lines.add(settings.word() + ": networks=" + String.join(" ", networks(context.text())));
+        lines.add(settings.word() + ": segmentBytes=" + segmentBytes(context));
       }
     }
     return lines;
+  }
+
+  /// What the networks were made with, so what they say of it.
+  private static long segmentBytes(Context context) {
+    try (Worker worker = Worker.create(context)) {
+      return worker.segmentBytes();
+    }
   }
 
   /// UCX prints its settings as `UCX_KEY=value`, and those it was given for networks without the

@@ -86,7 +86,7 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
     return names.toString();
   }
 
-  /// Bytes of rows in one message at most.
+  /// Bytes of rows in one message at most, as wished.
   long messageBytes() {
     long bytes = Long.getLong(propertyPrefix() + MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES);
     if (bytes < LEAST_MESSAGE_BYTES || bytes > MOST_MESSAGE_BYTES) {
@@ -158,7 +158,7 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
   private Map<String, String> chosenForMessages() {
     Map<String, String> chosen = new TreeMap<>();
     String segment = Long.toString(messageBytes() + HEADROOM_BYTES);
-    chosen.put("TLS", "tcp,self");
+    chosen.put("TLS", "tcp");
     chosen.put("ZCOPY_THRESH", "inf");
     chosen.put("RNDV_THRESH", "inf");
     chosen.put("MAX_EAGER_RAILS", "1");
@@ -178,14 +178,9 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
       chosen.put("MAX_RMA_RAILS", rails);
       chosen.put("MAX_RMA_LANES", rails);
     }
-    if (minorVersion() >= FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS) {
+    if (Context.minorVersion() >= FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS) {
       chosen.put("FENCE_MODE", "ep_based");
     }
     return chosen;
-  }
-
-  private static int minorVersion() {
-    String[] parts = Context.version().split("\\.", -1);
-    return Integer.parseInt(parts[1]);
   }
 }

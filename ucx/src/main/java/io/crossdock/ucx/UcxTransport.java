@@ -4,6 +4,7 @@ import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportSettings;
 import io.crossdock.ucx.binding.Context;
+import io.crossdock.ucx.binding.Operation;
 import io.crossdock.ucx.binding.Status;
 import io.crossdock.ucx.binding.Worker;
 import java.lang.foreign.Arena;
@@ -57,13 +58,14 @@ final class UcxTransport implements Transport, Room {
     this.region = region;
     modeSettings = new ModeSettings(settings.mode(), settings.numQpsPerRank());
     kind = modeSettings.puts();
-    messageBytes = modeSettings.messageBytes();
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);
     handles = Handles.open(modeSettings, settings.numRanks(), region, inbox);
     arena = handles.arena();
     context = handles.context();
     worker = handles.worker();
+    long segment = worker.segmentBytes() - Operation.HEADER_BYTES;
+    messageBytes = Math.min(modeSettings.messageBytes(), segment);
     fence = new Fence(worker);
     shutdown = new Shutdown(worker, peers, arena);
   }

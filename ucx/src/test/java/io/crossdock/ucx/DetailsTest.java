@@ -67,6 +67,23 @@ final class DetailsTest {
         });
   }
 
+  private static long segmentBytes(String mode) {
+    String line = line(mode + ": segmentBytes=");
+    return Long.parseLong(line.substring(line.indexOf('=') + 1));
+  }
+
+  @Test
+  void theNetworkItselfHasTheSettings() {
+    assertThat(segmentBytes("normal")).isBetween(128L << 10, 132L << 10);
+    with(
+        "crossdock.ucx.normal.TCP_TX_SEG_SIZE",
+        "20000",
+        () -> {
+          assertThat(segmentBytes("normal")).isBetween(18_000L, 20_000L);
+          assertThat(segmentBytes("lowLatency")).isBetween(128L << 10, 132L << 10);
+        });
+  }
+
   @Test
   void bothModesAreDescribed() {
     assertThat(line("version=")).matches("version=\\d+\\.\\d+.*");

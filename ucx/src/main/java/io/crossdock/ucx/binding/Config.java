@@ -11,6 +11,9 @@ import java.lang.foreign.MemorySegment;
 /// Confined to one thread.
 public final class Config implements AutoCloseable {
   private static final int PRINT_VALUES = 0x1;
+  private static final String TCP = "TCP_";
+  private static final int FIRST_MINOR_WITH_FULL_NAMES = 18;
+
   private long handle;
 
   private Config(long handle) {
@@ -30,12 +33,21 @@ public final class Config implements AutoCloseable {
     }
   }
 
-  /// Changes a setting.
+  /// Changes a setting. Before version 1.18 a setting of TCP may be known without `TCP_`, and is
+  /// told under both names: one of them reaches the network, the other is nobody's.
   ///
   /// @param key without `UCX_`
   /// @param value as in the environment
   /// @return false if this version of UCX has no such setting
   public boolean set(String key, String value) {
+    boolean isKnown = modify(key, value);
+    if (key.startsWith(TCP) && Context.minorVersion() < FIRST_MINOR_WITH_FULL_NAMES) {
+      isKnown |= modify(key.substring(TCP.length()), value);
+    }
+    return isKnown;
+  }
+
+  private boolean modify(String key, String value) {
     try (Arena arena = Arena.ofConfined()) {
       long name = arena.allocateFrom(key).address();
       long text = arena.allocateFrom(value).address();

@@ -57,6 +57,11 @@ public final class Context implements AutoCloseable {
     return Ucp.version();
   }
 
+  /// {@return the second number of the version}
+  public static int minorVersion() {
+    return Integer.parseInt(version().split("\\.", -1)[1]);
+  }
+
   /// {@return a description of devices and networks in use, many lines}
   public String text() {
     return TextStream.collect(stream -> Ucp.contextPrint(handle, stream));

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.crossdock.ffi.RawMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /// One place of a context where messages and puts leave and arrive.
 ///
@@ -16,6 +17,8 @@ public final class Worker implements AutoCloseable {
   private static final long PARAMS_BYTES = 512;
   private static final long THREAD_MODE_AT = 8;
   private static final long HAS_THREAD_MODE = 0x1;
+  private static final long MOST_HEADER_AT = 32;
+  private static final long HAS_MOST_HEADER = 0x8;
   private static final int MULTI = 2;
 
   // ucp_am_handler_param_t
@@ -41,7 +44,7 @@ public final class Worker implements AutoCloseable {
 
   private Worker(long handle) {
     this.handle = handle;
-    shared = threadMode(handle) == MULTI;
+    shared = query(HAS_THREAD_MODE, JAVA_INT, THREAD_MODE_AT) == MULTI;
   }
 
   /// Makes one.
@@ -60,13 +63,19 @@ public final class Worker implements AutoCloseable {
     }
   }
 
-  private static int threadMode(long worker) {
+  private long query(long field, ValueLayout layout, long at) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment attributes = arena.allocate(PARAMS_BYTES, Long.BYTES);
-      attributes.set(JAVA_LONG, 0, HAS_THREAD_MODE);
-      Ucp.check("ucp_worker_query", Ucp.workerQuery(worker, attributes.address()));
-      return attributes.get(JAVA_INT, THREAD_MODE_AT);
+      attributes.set(JAVA_LONG, 0, field);
+      Ucp.check("ucp_worker_query", Ucp.workerQuery(handle, attributes.address()));
+      return ((Number) layout.varHandle().get(attributes, at)).longValue();
     }
+  }
+
+  /// {@return bytes of the longest message, header included, that all networks of this worker carry
+  /// in one segment}
+  public long segmentBytes() {
+    return query(HAS_MOST_HEADER, JAVA_LONG, MOST_HEADER_AT);
   }
 
   /// {@return false if this UCX was built for one thread only}
