@@ -11,9 +11,9 @@ package io.crossdock.core;
 /// @param networkChunkRows rows that cross the network between nodes at a time; those that arrived
 ///   are summed while later ones are on their way
 public record CombineConfig(int numSms, int stages, int chunkRows, int networkChunkRows) {
-  /// Rows that cross the network at a time unless a config says otherwise: some hundred kilobytes
-  /// of usual rows.
-  public static final int NETWORK_CHUNK_ROWS = 32;
+  /// Rows that cross the network at a time unless a config says otherwise: about a hundred
+  /// kilobytes of usual rows.
+  public static final int NETWORK_CHUNK_ROWS = 8;
 
   /// Checks ranges.
   public CombineConfig {
