@@ -211,7 +211,7 @@ final class TwoNodes implements AutoCloseable {
   }
 
   /// {@return ranks of both nodes that are not started yet: node by node, with addresses and
-  /// devices of the link, nothing but TCP between nodes, and kernels that need no warming up}
+  /// devices of the link, nothing but TCP between nodes, and code that needs no warming up}
   ///
   /// @param ranksPerNode ranks of each node
   RankLaunch launch(int ranksPerNode) {
@@ -220,8 +220,9 @@ final class TwoNodes implements AutoCloseable {
             .environment("LOCAL_WORLD_SIZE", Integer.toString(ranksPerNode))
             .environment("MASTER_ADDR", address(0))
             .environment("MASTER_PORT", PORT)
+            .jvmOption("-XX:TieredStopAtLevel=1")
             .jvmOption("-Dcrossdock.host.kernels=scalar")
-            .environment("UCX_TLS", "tcp,self")
+            .environment("UCX_TLS", "tcp")
             .environment("UCX_NET_DEVICES", DEVICE);
     for (int rank = 0; rank < 2 * ranksPerNode; rank++) {
       launch.environmentOf(rank, "LOCAL_RANK", Integer.toString(rank % ranksPerNode));
