@@ -15,13 +15,6 @@ import java.util.List;
 ///
 /// Confined to one thread.
 final class BenchRun implements AutoCloseable {
-  private static final int MAX_WARM_UPS = 150;
-  private static final int MIN_WARM_UPS = 10;
-  private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
-
-  /// A short run is not warmed up for long.
-  private static final long WARM_UP_NANOS_OF_ITERATION = 160_000_000L;
-
   private static final List<BenchPhase> PHASES =
       List.of(
           BenchPhase.DISPATCH_BORROWED,
@@ -62,7 +55,8 @@ final class BenchRun implements AutoCloseable {
   }
 
   BenchTask.Measured measure() {
-    warmUp();
+    BenchTask.Times ignored = BenchTask.Times.of(1, PHASES);
+    new WarmUp(line, setup.task.iterations()).run(() -> iterate(ignored, 0));
     BenchTask.Times times = BenchTask.Times.of(setup.task.iterations(), PHASES);
     for (int i = 0; i < setup.task.iterations(); i++) {
       if (network != null) {
@@ -81,20 +75,6 @@ final class BenchRun implements AutoCloseable {
       buffer.combineInto(rows, result.handle(), combineOptions, setup.home, null);
       result.handle().close();
       return new NetworkRun.Sent(there, buffer.lastCall().networkBytes());
-    }
-  }
-
-  /// The compiler needs many rounds; the first rank that has had enough decides.
-  private void warmUp() {
-    BenchTask.Times ignored = BenchTask.Times.of(1, PHASES);
-    long limit = Math.min(MAX_WARM_UP_NANOS, WARM_UP_NANOS_OF_ITERATION * setup.task.iterations());
-    long start = System.nanoTime();
-    boolean more = true;
-    for (int round = 0; more; round++) {
-      iterate(ignored, 0);
-      boolean enough =
-          round >= MAX_WARM_UPS || (round >= MIN_WARM_UPS && System.nanoTime() - start > limit);
-      more = line.agree(enough ? 1 : 0) == 0;
     }
   }
 

@@ -12,13 +12,6 @@ import java.util.Map;
 ///
 /// Confined to one thread.
 final class LowLatencyBenchRun implements AutoCloseable {
-  private static final int MAX_WARM_UPS = 300;
-  private static final int MIN_WARM_UPS = 10;
-  private static final long MAX_WARM_UP_NANOS = 3_000_000_000L;
-
-  /// A short run is not warmed up for long.
-  private static final long WARM_UP_NANOS_OF_ITERATION = 60_000_000L;
-
   /// How late the last rank enters, once an iteration, if halves are timed apart.
   static final long LATE_NANOS = 5_000_000;
 
@@ -52,18 +45,9 @@ final class LowLatencyBenchRun implements AutoCloseable {
     this.copies = new CopyProbe(arena, most, memory.workers());
   }
 
-  /// The compiler needs many rounds; the first rank that has had enough decides.
   void warmUp() {
     Map<LowLatencyPhase, double[]> ignored = LowLatencyBenchTask.Size.times(1);
-    long limit = Math.min(MAX_WARM_UP_NANOS, WARM_UP_NANOS_OF_ITERATION * task.base().iterations());
-    long start = System.nanoTime();
-    boolean more = true;
-    for (int round = 0; more; round++) {
-      iterate(ignored, 0);
-      boolean enough =
-          round >= MAX_WARM_UPS || (round >= MIN_WARM_UPS && System.nanoTime() - start > limit);
-      more = line.agree(enough ? 1 : 0) == 0;
-    }
+    new WarmUp(line, task.base().iterations()).run(() -> iterate(ignored, 0));
   }
 
   /// {@return what was timed}

@@ -20,10 +20,6 @@ import java.util.List;
 ///
 /// Confined to one thread.
 final class OverlapRun implements AutoCloseable {
-  private static final int MAX_WARM_UPS = 300;
-  private static final int MIN_WARM_UPS = 10;
-  private static final long MAX_WARM_UP_NANOS = 8_000_000_000L;
-
   private static final String ATTENTION = "attention";
   private static final String EXPERTS = "experts";
   private static final int MOST_STAGES = 12;
@@ -81,18 +77,12 @@ final class OverlapRun implements AutoCloseable {
     }
   }
 
-  /// The compiler needs many rounds; the first rank that has had enough decides.
   void warmUp() {
-    long began = System.nanoTime();
-    boolean more = true;
-    for (int round = 0; more; round++) {
-      iterate(Hooks.NONE);
-      iterate(Hooks.USED);
-      boolean enough =
-          round >= MAX_WARM_UPS
-              || (round >= MIN_WARM_UPS && System.nanoTime() - began > MAX_WARM_UP_NANOS);
-      more = line.agree(enough ? 1 : 0) == 0;
-    }
+    new WarmUp(line, task.calls().base().iterations())
+        .run(() -> {
+          iterate(Hooks.NONE);
+          iterate(Hooks.USED);
+        });
   }
 
   /// Runs both batches once, all ranks from a common start.
