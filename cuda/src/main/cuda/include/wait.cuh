@@ -50,6 +50,15 @@ __device__ __forceinline__ void publish_to_peer(const Geometry& geometry, u64* f
   }
 }
 
+// The same for several words at once, which are stored relaxed after it.
+__device__ __forceinline__ void fence_for_peers(const Geometry& geometry) {
+  if (geometry.on_one_gpu != 0) {
+    fence_acq_rel_gpu();
+  } else {
+    fence_acq_rel_sys();
+  }
+}
+
 // By one warp: stores the same value in the flag that every rank keeps of this rank.
 __device__ inline void publish_to_all(const Geometry& geometry, u64 array, u64 value) {
   for (u64 peer = lane_idx(); peer < geometry.num_ranks; peer += kWarpThreads) {

@@ -11,6 +11,7 @@
 //   ll_await_pulled   until all ranks have read the outputs of an area
 #include <cuda_bf16.h>
 
+#include "../include/ll_end.cuh"
 #include "../include/ll_runs.cuh"
 #include "../include/logfmt.cuh"
 
@@ -59,10 +60,11 @@ __device__ __forceinline__ i64 ll_combine_choice(const LlCall& call, u64 token, 
 }
 
 // By some threads together: notes the first choice that is wrong. The choice of the dispatch at the same
-// place, most often the same, is loaded beside it.
-__device__ inline void ll_check_choices(const LlCall& call, u64 first, u64 stride) {
+// place, most often the same, is loaded beside it. False for a thread that found a wrong one.
+__device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 stride) {
   const u32 topk = static_cast<u32>(call.topk);
   const u64 num_choices = call.num_tokens * topk;
+  bool right = true;
   for (u64 i = first; i < num_choices; i += stride) {
     const u64 token = static_cast<u32>(i) / topk;
     const u64 k = i - token * topk;
@@ -71,8 +73,10 @@ __device__ inline void ll_check_choices(const LlCall& call, u64 first, u64 strid
     const bool outside = expert < -1 || expert >= static_cast<i64>(call.terms.num_experts);
     if (outside || (expert >= 0 && !same && ll_choice_of(call, token, k, expert) < 0)) {
       atomicMin(atomic_word(&local_state(call.geometry)->refusal_key), i * 2 + (outside ? 0 : 1));
+      right = false;
     }
   }
+  return right;
 }
 
 // By one warp: a part of a run from the outputs to the lane of its home.
@@ -105,20 +109,27 @@ __device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
   ll_move_runs(call, find, [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
 }
 
-// By one block, once the choices were checked: flags, or a refusal if a choice was wrong.
-__device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 place) {
-  const LlFlagBody body = {ll_terms(call), place, false};
+// By one block, once all choices were checked: refuses the call if one was wrong.
+__device__ inline void ll_publish_unreplied(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
-  const bool begun = !has_failed(call.geometry);
-  if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, body, epoch);
-  } else if (begun && warp_idx() == 0) {
-    const u64 token = key / 2 / call.topk;
-    const u64 k = key / 2 - token * call.topk;
-    const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
-    const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
-    ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
-    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+  if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
+    return;
+  }
+  const u64 token = key / 2 / call.topk;
+  const u64 k = key / 2 - token * call.topk;
+  const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
+  const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
+  ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
+  record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+}
+
+// By the last block: flags, or a refusal if a choice was wrong.
+__device__ inline void ll_publish_replied(const LlCall& call, u64 epoch) {
+  const bool right = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key) == kNoRefusal;
+  if (right && !has_failed(call.geometry)) {
+    ll_publish_flags(call, {ll_terms(call), kInLanes, false}, epoch);
+  } else {
+    ll_publish_unreplied(call, epoch);
   }
   __syncthreads();
 }
@@ -140,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const u64 epoch = current_epoch(call.geometry);
   ll_reply_through_lanes(call, args.y, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_replied(call, epoch, kInLanes);
+    ll_publish_replied(call, epoch);
     if (warp_idx() == 0) {
       ll_end(call, epoch, kLlSent);
     }
@@ -362,8 +373,8 @@ __device__ inline void ll_find_first(const LlCall& call, const LlSums& sums, LlS
   ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
 }
 
-// By a whole block: awaits the flags, then sums.
-__device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
+// By a whole block: awaits the flags, then sums. False if the call fails.
+__device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   const bool came = ll_await_flags(call, epoch, places);
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
@@ -371,6 +382,7 @@ __device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64
   if (came) {
     ll_sum_rows(call, sums, epoch, places, summands);
   }
+  return came;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
@@ -389,14 +401,61 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   }
 }
 
-// By the first block, whose summands are found beside: lets the homes read the outputs where they are.
-__device__ inline void ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
-                                         LlSummand* summands) {
-  ll_begin(call, epoch);
-  ll_check_choices(call, threadIdx.x, kLlThreads);
+// Flags that a warp lets homes have as soon as all choices were checked.
+struct LlGrant {
+  LlLook look;
+  bool ready;
+};
+
+// By one warp: whether the call can begin; if so, what the flags say goes to this warp's peers.
+__device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch) {
+  const LlFlagBody body = {ll_terms(call), call.area + 1, false};
+  LlLook look = ll_look(call, epoch);
+  const bool ready = look.ready || ll_can_begin(call, epoch);
+  // A rank may have been masked since.
+  look.unmasked = look.unmasked && look.ready;
+  for (u64 peer = warp_idx(); ready && peer < call.geometry.num_ranks; peer += kLlWarps) {
+    if (lane_idx() == 0 && (look.unmasked || !is_masked(call, peer))) {
+      ll_write_terms(ll_flag(call, peer, call.geometry.rank, epoch), body);
+    }
+  }
+  return {look, ready};
+}
+
+// By the first block, whose summands are found beside: lets the homes read the outputs where they are. What
+// came with the look at the beginning is returned.
+__device__ inline u64 ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
+                                        LlSummand* summands) {
+  const LlGrant grant = ll_prepare_flags(call, epoch);
+  const bool right = ll_check_choices(call, threadIdx.x, kLlThreads);
   ll_find_first(call, sums, summands);
-  __syncthreads();
-  ll_publish_replied(call, epoch, call.area + 1);
+  if (__syncthreads_and(right && grant.ready ? 1 : 0) == 0) {
+    ll_publish_unreplied(call, epoch);
+    return 0;
+  }
+  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += kLlWarps) {
+    if (lane_idx() == 0 && (grant.look.unmasked || !is_masked(call, peer))) {
+      publish_to_peer(call.geometry, &ll_flag(call, peer, call.geometry.rank, epoch)->epoch, epoch);
+    }
+  }
+  __syncwarp();
+  return grant.look.other;
+}
+
+// By the first block, once its own sums are done.
+__device__ inline void ll_end_combine(const LlCall& call, bool in_place, bool well, u64 epoch, u64 other) {
+  well = ll_await_others(call, well);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (well && in_place) {
+    if (lane_idx() == 0) {
+      pointer<u64>(call.ll.pulled)[call.area] = epoch;
+    }
+    ll_end_well(call, epoch, other);
+  } else {
+    ll_end(call, epoch, kLlWhole);
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
@@ -404,30 +463,26 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
   const LlCall& call = args.call;
-  LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
   const bool in_place =
       args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
+  u64 other = 0;
   if (!in_place) {
     ll_reply_through_lanes(call, args.y, epoch);
-    if (is_last_arrival(&local->arrivals)) {
-      ll_publish_replied(call, epoch, kInLanes);
+    if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
+      ll_publish_replied(call, epoch);
     }
   }
   if (in_place && blockIdx.x == 0) {
-    ll_reply_in_place(call, args.sums, epoch, summands);
+    other = ll_reply_in_place(call, args.sums, epoch, summands);
   } else {
     ll_find_first(call, args.sums, summands);
   }
-  ll_await_sums(call, args.sums, epoch, summands);
-  if (!is_last_arrival(&local->departures) || warp_idx() != 0) {
-    return;
+  const bool came = ll_await_sums(call, args.sums, epoch, summands);
+  const bool well = ll_leave(call, came, false, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_combine(call, in_place, well, epoch, other);
   }
-  if (lane_idx() == 0 && in_place && !has_failed(call.geometry)) {
-    pointer<u64>(call.ll.pulled)[call.area] = epoch;
-  }
-  __syncwarp();
-  ll_end(call, epoch, kLlWhole);
 }
 
 // By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it

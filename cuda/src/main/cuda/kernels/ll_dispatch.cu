@@ -5,33 +5,41 @@
 //   ll_pack       all blocks   await the flags; rows from the lanes to where they are packed
 //                 last block   completed
 //   ll_dispatch   the same in one kernel. Where no rank has a hook, rows go straight to where they are
-//                 packed: plan, announce counts, cast, await the counts of all, send; the last block alone
-//                 publishes flags and awaits those of the others.
+//                 packed: plan, announce counts, cast, await the counts of all, send. Each block tells the
+//                 peers that its rows are there; the first block alone awaits those of all others.
 #include "../include/ll_rows.cuh"
 #include "../include/ll_runs.cuh"
 
 namespace crossdock {
 
-// By the last block: flags, or a refusal if a choice was wrong.
-__device__ inline void ll_publish_sent(const LlCall& call, u64 epoch, bool counted) {
+// By one block, the others of which are done with the plan: refuses the call if a choice was wrong.
+__device__ inline void ll_publish_refused(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
-  const bool begun = !has_failed(call.geometry);
-  if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, {ll_terms(call), kInLanes, counted}, epoch);
-  } else if (begun && warp_idx() == 0) {
-    const u64 choice = key / 2;
-    const u64 token = choice / call.topk;
-    const u64 k = choice - token * call.topk;
-    const u64 expert = static_cast<u64>(ll_expert_at(call, token, k));
-    const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
-    const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
-    ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
-    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+  if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
+    return;
+  }
+  const u64 choice = key / 2;
+  const u64 token = choice / call.topk;
+  const u64 k = choice - token * call.topk;
+  const u64 expert = static_cast<u64>(ll_expert_at(call, token, k));
+  const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
+  const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
+  ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
+  record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+}
+
+// By the last block: flags, or a refusal if a choice was wrong.
+__device__ inline void ll_publish_sent(const LlCall& call, u64 epoch) {
+  const bool right = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key) == kNoRefusal;
+  if (right && !has_failed(call.geometry)) {
+    ll_publish_flags(call, {ll_terms(call), kInLanes, true}, epoch);
+  } else {
+    ll_publish_refused(call, epoch);
   }
   __syncthreads();
 }
 
-// By the last block: leaves to the combine how rows travelled.
+// By one block: leaves to the combine how rows travelled.
 __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
   if (threadIdx.x == 0) {
     *pointer<u64>(call.handle.direct) = path == kLlDirect ? 1 : 0;
@@ -39,13 +47,14 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
-  grid_dependency_wait();
   const LlCall& call = args.call;
+  const LlReady ready = ll_make_ready(call, args.rows);
+  grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
-  ll_send_rows(call, args.rows, ll_start(call, epoch), epoch, nullptr);
+  ll_send_rows(call, args.rows, ready, ll_start(call, epoch), epoch, nullptr);
   ll_settle_rows();
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_sent(call, epoch, true);
+    ll_publish_sent(call, epoch);
     ll_note_path(call, kLlThroughLanes);
     if (warp_idx() == 0) {
       ll_end(call, epoch, kLlSent);
@@ -118,10 +127,11 @@ __device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, 
   }
 }
 
-// By a whole block: awaits the flags, then packs the block's part of what arrived.
-__device__ inline void ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch, u32* places) {
+// By a whole block: awaits the flags, then packs the block's part of what arrived. False if the call fails.
+__device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch) {
+  __shared__ u32 places[kMaxLowLatencyRanks];
   if (!ll_await_flags(call, epoch, places)) {
-    return;
+    return false;
   }
   const auto count = [&](u64 source, u64 expert) -> u32 {
     const i32* counts = ll_flag_counts(ll_flag(call, call.geometry.rank, source, epoch));
@@ -130,26 +140,27 @@ __device__ inline void ll_pack_rows(const LlCall& call, const LlPacked& packed, 
   ll_move_runs(
       call, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
       [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
+  return true;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid_constant__ LlPackArgs args) {
   grid_dependency_wait();
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
     ll_skip(call);
     return;
   }
-  ll_pack_rows(call, args.packed, epoch, places);
+  ll_pack_rows(call, args.packed, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_await_readers(call, epoch);
     ll_end(call, epoch, kLlComplete);
   }
 }
 
-// By a whole block: tells what this block's part of the local experts received, from announced counts.
-__device__ inline void ll_write_announced(const LlCall& call, const LlPacked& packed, u64 epoch) {
+// By a whole block: tells what this block's part of the local experts received, from announced counts. False
+// for a warp if the call fails.
+__device__ inline bool ll_write_announced(const LlCall& call, const LlPacked& packed, u64 epoch) {
   const u64 num_local = ll_num_local(call);
   const u64 own = call.geometry.rank * num_local;
   for (u64 expert = blockIdx.x + static_cast<u64>(gridDim.x) * warp_idx(); expert < num_local;
@@ -162,7 +173,7 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
           valid ? ll_announced_counts(call, call.geometry.rank, source, epoch) + own + expert : nullptr;
       u64 seen;
       if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
-        return;
+        return false;
       }
       const u32 count = static_cast<u32>(ll_payload(seen));
       u32 through = count;
@@ -181,46 +192,64 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
       ll_write_total(packed, expert, static_cast<i32>(total));
     }
   }
+  return true;
+}
+
+// By a whole block that sent its rows: what follows on either way. False for a warp if the call fails.
+__device__ inline bool ll_receive_rows(const LlCall& call, const LlPacked& packed, LlPath path, u64 epoch) {
+  if (path != kLlThroughLanes) {
+    return path == kLlDirect;
+  }
+  if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
+    ll_publish_sent(call, epoch);
+  }
+  return ll_pack_rows(call, packed, epoch);
+}
+
+// By the first block, once its own part is done.
+__device__ inline void ll_end_dispatch(const LlCall& call, const LlBeginning& beginning, LlPath path,
+                                       bool well, u64 epoch) {
+  if (well && path == kLlDirect) {
+    well = ll_await_rows(call, epoch);
+  }
+  well = ll_await_others(call, well);
+  // From here on the kernel waits for no peer, but for those that are far behind.
+  if (beginning.read != 0) {
+    grid_launch_dependents();
+  }
+  if (!well) {
+    ll_publish_refused(call, epoch);
+  }
+  ll_note_path(call, path);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (beginning.read == 0) {
+    ll_await_readers(call, epoch);
+    grid_launch_dependents();
+  }
+  if (well && beginning.read != 0) {
+    ll_end_well(call, epoch, beginning.other);
+  } else {
+    ll_end(call, epoch, kLlWhole);
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_dispatch(const __grid_constant__ LlDispatchArgs args) {
-  grid_dependency_wait();
   __shared__ u64 areas[kMaxLowLatencyRanks];
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
+  const LlReady ready = ll_make_ready(call, args.rows);
+  grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
   const LlStart start = ll_start(call, epoch);
-  const LlPath path = ll_send_rows(call, args.rows, start, epoch, areas);
-  const bool direct = path == kLlDirect;
-  if (direct) {
-    ll_write_announced(call, args.packed, epoch);
-  }
+  const LlPath path = ll_send_rows(call, args.rows, ready, start, epoch, areas);
+  bool well = path != kLlDirect || ll_write_announced(call, args.packed, epoch);
   ll_settle_rows();
-  const LlArrival arrival = ll_arrive(call, !direct);
-  if (arrival.last) {
-    ll_publish_sent(call, epoch, !direct);
-  }
-  if (path == kLlThroughLanes) {
-    ll_pack_rows(call, args.packed, epoch, places);
-  }
-  if (!arrival.last) {
-    if (!direct) {
-      ll_depart(call);
-    }
-    return;
-  }
-  if (direct) {
-    ll_await_flags(call, epoch, places);
-  }
-  ll_await_departures(call, arrival);
-  ll_note_path(call, path);
-  if (warp_idx() == 0) {
-    if (start.beginning.read == 0) {
-      ll_await_readers(call, epoch);
-    }
-    grid_launch_dependents();
-    ll_end(call, epoch, kLlWhole);
+  well = ll_receive_rows(call, args.packed, path, epoch) && well;
+  well = ll_leave(call, well, path == kLlDirect, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_dispatch(call, start.beginning, path, well, epoch);
   }
 }
 
