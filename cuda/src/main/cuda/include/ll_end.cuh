@@ -12,16 +12,10 @@ enum LlEnding : u64 {
   kLlWhole = 2,     // both halves in one grid
 };
 
-// By one warp: writes the report to the host.
-__device__ inline void ll_write_report(const LlCall& call, u64 epoch, const Outcome& outcome) {
+// By one warp: writes to the host how a call failed.
+__device__ __noinline__ void ll_write_failure(const LlCall& call, u64 epoch, const Outcome& outcome) {
   Report* report = pointer<Report>(call.reporting.report);
   if (report == nullptr) {
-    return;
-  }
-  if (outcome.code == kProceed) {
-    if (lane_idx() == 0 && call.reporting.sticky == 0) {
-      st_relaxed_sys_v2(&report->ticket, call.reporting.ticket, epoch);
-    }
     return;
   }
   if (outcome.code == kRefusedCall) {
@@ -45,6 +39,16 @@ __device__ inline void ll_write_report(const LlCall& call, u64 epoch, const Outc
   __syncwarp();
   if (lane_idx() == 0) {
     publish_flag(&report->ticket, call.reporting.ticket);
+  }
+}
+
+// By one warp: writes the report to the host.
+__device__ __forceinline__ void ll_write_report(const LlCall& call, u64 epoch, const Outcome& outcome) {
+  if (outcome.code != kProceed) {
+    ll_write_failure(call, epoch, outcome);
+  } else if (call.reporting.report != 0 && call.reporting.sticky == 0 && lane_idx() == 0) {
+    Report* report = pointer<Report>(call.reporting.report);
+    st_relaxed_sys_v2(&report->ticket, call.reporting.ticket, epoch);
   }
 }
 

@@ -66,7 +66,8 @@ __device__ inline void ll_announce(const LlCall& call, u64 epoch, bool direct) {
 }
 
 // By one warp: true if a wait for words that a peer was to store is over, which then is recorded.
-__device__ inline bool ll_are_words_in_vain(const LlCall& call, u64 expected, u64 peer, u64 waited_nanos) {
+__device__ __noinline__ bool ll_are_words_in_vain(const LlCall& call, u64 expected, u64 peer,
+                                                  u64 waited_nanos) {
   if (__shfl_sync(kAllLanes, ld_relaxed_gpu(&local_state(call.geometry)->failed), 0) != 0) {
     return true;
   }
@@ -156,11 +157,14 @@ __device__ inline bool ll_await_rows(const LlCall& call, u64 epoch) {
   return came;
 }
 
+// The first warps cast, the last one finds places; those of few tokens leave this one idle.
+constexpr u32 kAgreeingWarp = kLlWarps - 2;
+
 // By a whole block: waits for the announcements of all ranks, or the flags of those that make another call.
 // `areas`[R] gets where each one's result lies.
 __device__ inline LlPath ll_agree_on_path(const LlCall& call, u64 epoch, u64* areas) {
   __shared__ LlPath path;
-  if (warp_idx() == 0) {
+  if (warp_idx() == kAgreeingWarp) {
     const u64 words = reinterpret_cast<u64>(ll_announcement(call, call.geometry.rank, 0, epoch));
     const bool came = ll_await(
         call, {words, sizeof(u64), ll_tag(epoch), epoch, kAnnouncePhase, kTagShift, true, areas}, call.waits);
@@ -215,13 +219,13 @@ __device__ inline LlPlan ll_plan_in(const LlCall& call, u32* memory) {
   return {words, num_chunk, memory, totals};
 }
 
-__device__ __forceinline__ void ll_refuse_choice(const LlCall& call, u64 token, u64 k, bool repeated) {
+__device__ __noinline__ void ll_refuse_choice(const LlCall& call, u64 token, u64 k, bool repeated) {
   atomicMin(atomic_word(&local_state(call.geometry)->refusal_key),
             (token * call.topk + k) * 2 + (repeated ? 1 : 0));
 }
 
 // Names the second choice of an expert that a token chose twice.
-__device__ inline void ll_refuse_repeated(const LlCall& call, u64 token, i64 expert) {
+__device__ __noinline__ void ll_refuse_repeated(const LlCall& call, u64 token, i64 expert) {
   bool met = false;
   for (u64 k = 0; k < call.topk; k++) {
     if (ll_expert_at(call, token, k) == expert) {
@@ -394,11 +398,12 @@ struct LlPlanning {
   u32 num_placed;
 };
 
-// By a whole block: the places of those selections of its pieces whose experts are marked.
+// By a whole block: the places of those selections of its pieces whose experts are marked. The last threads
+// begin, since the first have most to do with a few tokens.
 __device__ inline void ll_place_choices(const LlCall& call, const LlPlanning& planning,
                                         const LlChunk& chunk) {
   const u32 topk = static_cast<u32>(call.topk);
-  for (u32 i = threadIdx.x; i < planning.share.num_pieces * topk; i += kLlThreads) {
+  for (u32 i = kLlThreads - 1 - threadIdx.x; i < planning.share.num_pieces * topk; i += kLlThreads) {
     const u32 piece = i / topk;
     const u32 at = ll_token_of(planning.share, piece) * topk + (i - piece * topk);
     ll_place_choice(call, chunk, at, i < planning.num_placed ? planning.placed + i : nullptr);
@@ -407,7 +412,7 @@ __device__ inline void ll_place_choices(const LlCall& call, const LlPlanning& pl
 
 // By a whole block: finds the places of all selections of this block's pieces, and announces the call and
 // its counts if it began. False if a choice of the call is wrong, or it did not begin. The plan is clear
-// before.
+// before. The block must meet before it looks at the places.
 __device__ inline bool ll_plan(const LlCall& call, const LlPlanning& planning, const LlBeginning& beginning,
                                u64 epoch) {
   LlChunk chunk = {ll_plan_in(call, planning.memory), 0, 0};
@@ -429,12 +434,13 @@ __device__ inline bool ll_plan(const LlCall& call, const LlPlanning& planning, c
     }
     __syncthreads();
     ll_place_choices(call, planning, chunk);
-    const u32 last = plan.num_chunk - 1;
-    const bool cut = (first + plan.num_chunk) % num_local != 0;
-    chunk.carried =
-        cut ? ll_tokens_below(call, plan, static_cast<u32>(first), last, chunk.carried) + plan.totals[last]
-            : 0;
-    __syncthreads();
+    if (first + plan.num_chunk < call.terms.num_experts) {
+      const u32 last = plan.num_chunk - 1;
+      const u32 below = ll_tokens_below(call, plan, static_cast<u32>(first), last, chunk.carried);
+      const bool cut = (first + plan.num_chunk) % num_local != 0;
+      chunk.carried = cut ? below + plan.totals[last] : 0;
+      __syncthreads();
+    }
   }
   return true;
 }

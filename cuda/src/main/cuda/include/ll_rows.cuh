@@ -145,10 +145,7 @@ __device__ inline void ll_deal_pieces(const LlCall& call, const LlRows& rows, co
   }
 }
 
-__device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
-  if (aligned) {
-    return ld_no_allocate(pointer<const uint4>(address));
-  }
+__device__ __noinline__ uint4 ll_load_unaligned(u64 address) {
   uint4 word;
   unsigned short* halves = reinterpret_cast<unsigned short*>(&word);
 #pragma unroll
@@ -156,6 +153,10 @@ __device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
     halves[i] = pointer<const unsigned short>(address)[i];
   }
   return word;
+}
+
+__device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
+  return aligned ? ld_no_allocate(pointer<const uint4>(address)) : ll_load_unaligned(address);
 }
 
 __device__ __forceinline__ __nv_bfloat162 bf16_pair(u32 bits) {
@@ -466,6 +467,8 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
   fence_proxy_async();
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
+  } else {
+    __syncthreads();
   }
   if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->selections)) {
     return false;

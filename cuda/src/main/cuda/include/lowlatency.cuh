@@ -100,7 +100,7 @@ __device__ __forceinline__ bool ll_has_come(const LlWait& wait, u64 seen) {
 
 // Of every two ways that a wait near its end can go, one is taken by all blocks: the first that any of
 // them found.
-__device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool masked) {
+__device__ __noinline__ bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool masked) {
   u64* word = pointer<u64>(call.ll.decisions) + peer;
   const u64 mine = epoch * 2 + (masked ? 1 : 0);
   u64 before = ld_relaxed_gpu(word);
@@ -112,10 +112,26 @@ __device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool m
 }
 
 // By one lane: gives a peer up and tells it.
-__device__ inline void ll_mask(const LlCall& call, u64 peer) {
+__device__ __noinline__ void ll_mask(const LlCall& call, u64 peer) {
   atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
   publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank),
                   kMasksYou);
+}
+
+// By one lane: true if a peer whose word did not come is masked now, since it left, or is out, or time is up.
+__device__ __noinline__ bool ll_gives_up(const LlCall& call, const LlWait& wait, u64 peer, u64 waited_nanos) {
+  const u64* word = pointer<const u64>(wait.words + peer * wait.pitch_bytes);
+  const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
+  const u64* mask = flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer);
+  const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
+  const bool expired = waited_nanos > call.geometry.timeout_nanos;
+  // A peer stores its last words before it says that it leaves or is out.
+  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
+      (expired && ll_decide(call, peer, wait.epoch, true))) {
+    ll_mask(call, peer);
+    return true;
+  }
+  return false;
 }
 
 // By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
@@ -134,22 +150,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
-  if (call.ll.may_shrink == 0) {
-    return false;
-  }
-  const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
-  const u64* mask = flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer);
-  const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
-  const bool expired = waited_nanos > call.geometry.timeout_nanos;
-  // A peer stores its last words before it says that it leaves or is out.
-  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
-      (expired && ll_decide(call, peer, wait.epoch, true))) {
-    ll_mask(call, peer);
-    return true;
-  }
-  return false;
+  return call.ll.may_shrink != 0 && ll_gives_up(call, wait, peer, waited_nanos);
 }
-
 // By one warp: shows the peers that this rank was masked by one of them.
 __device__ inline void ll_show_out(const LlCall& call) {
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
@@ -163,7 +165,7 @@ __device__ inline void ll_show_out(const LlCall& call) {
 
 // By one warp, for the peers from `first` on, one a lane: true if the call ends here, which then is
 // recorded.
-__device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
+__device__ __noinline__ bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
   const u64 peer = first + lane_idx();
   const bool valid = peer < call.geometry.num_ranks && !is_masked(call, peer);
   const bool refused =
@@ -239,10 +241,14 @@ struct LlLook {
 
 // By one warp.
 __device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
-  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch));
-  const u64 other = ld_relaxed_gpu(ll_open(call, epoch + 1));
+  // None of these loads waits for the epoch.
+  const u64* open = pointer<const u64>(call.ll.open);
+  const u64 even = ld_relaxed_gpu(open);
+  const u64 odd = ld_relaxed_gpu(open + 1);
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
-  LlLook look = {in_use == 0, true, true, other};
+  const u64 in_use = epoch % kSlotSets == 0 ? even : odd;
+  const u64 other = epoch % kSlotSets == 0 ? odd : even;
+  LlLook look = {true, true, true, other};
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     const bool masked = is_masked(call, peer);
     const u64 state = ld_relaxed_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
@@ -252,13 +258,14 @@ __device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
     look.unmasked = look.unmasked && !masked;
     look.read = look.read && (masked || mark >= pulled);
   }
+  look.ready = look.ready && in_use == 0;
   return {__all_sync(kAllLanes, look.ready) != 0, __all_sync(kAllLanes, look.unmasked) != 0,
           __all_sync(kAllLanes, look.read) != 0, other};
 }
 
 // By one warp: refuses to begin on a buffer that was aborted or whose slots are in use here, and waits
 // until every living peer freed its slots.
-__device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
+__device__ __noinline__ bool ll_can_begin(const LlCall& call, u64 epoch) {
   const i32 origin = find_state(call.geometry, kAborted);
   if (origin >= 0) {
     record_failure(call.geometry, {kUnusable, static_cast<u64>(origin), kGrantPhase, epoch, 0, 0, 0, 0, 0});
@@ -392,8 +399,8 @@ __device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& bo
 }
 
 // By one warp: tells all ranks that this rank's call is invalid.
-__device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const LlRefusal& refusal,
-                                          const char* reason) {
+__device__ __noinline__ void ll_publish_refusal(const LlCall& call, u64 epoch, const LlRefusal& refusal,
+                                                const char* reason) {
   for (u64 peer = 0; peer < call.geometry.num_ranks; peer++) {
     LlRefusal* cell = ll_refusal(call, peer, call.geometry.rank, epoch);
     char* text = reinterpret_cast<char*>(cell + 1);
@@ -415,7 +422,7 @@ __device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const L
 }
 
 // By one warp: waits until all ranks have read the outputs of the result that was in this area before.
-__device__ inline void ll_await_readers(const LlCall& call, u64 epoch) {
+__device__ __noinline__ void ll_await_readers(const LlCall& call, u64 epoch) {
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
   if (!has_failed(call.geometry) && !ll_look(call, epoch).read) {
     const u64 words = own_memory(call.geometry) + call.ll.completed;

@@ -21,9 +21,8 @@ constexpr u32 kSumChannels = 8;  // of a lane at a time
 constexpr u32 kSumAhead = 8;     // rows that a lane loads at a time
 constexpr u32 kMaxSummands = 1024;
 constexpr u64 kNowhere = 0;
-constexpr u32 kSlotBits = 28;     // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
-constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
-constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
+constexpr u32 kSlotBits = 28;  // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
+constexpr u64 kLlLogFmt = 1;   // ordinal of the Java enum CombineFormat
 
 __device__ __forceinline__ bool is_encoded(const LlCall& call) {
   return call.terms.format == kLlLogFmt;
@@ -39,13 +38,10 @@ __device__ __forceinline__ i64 ll_dispatched_at(const LlCall& call, u64 token, u
   return k < call.handle.topk ? pointer<const i32>(call.handle.choices)[token * call.handle.topk + k] : -2;
 }
 
-// Which choice of the dispatch an expert of a token was, or -1; it is looked for at k first.
-__device__ inline i64 ll_choice_of(const LlCall& call, u64 token, u64 k, i64 expert) {
+// Which choice of the dispatch an expert of a token was, or -1.
+__device__ __noinline__ i64 ll_choice_of(const LlCall& call, u64 token, i64 expert) {
   const u64 first = token * call.handle.topk;
   const i32* choices = pointer<const i32>(call.handle.choices) + first;
-  if (k < call.handle.topk && choices[k] == expert) {
-    return static_cast<i64>(first + k);
-  }
   for (u64 other = 0; other < call.handle.topk; other++) {
     if (choices[other] == expert) {
       return static_cast<i64>(first + other);
@@ -71,7 +67,7 @@ __device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 strid
     const i64 expert = ll_combine_choice(call, token, k);
     const bool same = ll_dispatched_at(call, token, k) == expert;
     const bool outside = expert < -1 || expert >= static_cast<i64>(call.terms.num_experts);
-    if (outside || (expert >= 0 && !same && ll_choice_of(call, token, k, expert) < 0)) {
+    if (outside || (expert >= 0 && !same && ll_choice_of(call, token, expert) < 0)) {
       atomicMin(atomic_word(&local_state(call.geometry)->refusal_key), i * 2 + (outside ? 0 : 1));
       right = false;
     }
@@ -90,7 +86,7 @@ __device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y
     ll_copy_part(to, from, run.num_rows * row_bytes, part);
     return;
   }
-  for (u64 i = part; i < run.num_rows; i += kRunParts) {
+  for (u64 i = part * run.num_rows / kRunParts; i < (part + 1) * run.num_rows / kRunParts; i++) {
     log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
   }
 }
@@ -106,11 +102,12 @@ __device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
     run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
     return run;
   };
-  ll_move_runs(call, find, [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
+  ll_move_runs(call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
+               [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
 }
 
 // By one block, once all choices were checked: refuses the call if one was wrong.
-__device__ inline void ll_publish_unreplied(const LlCall& call, u64 epoch) {
+__device__ __noinline__ void ll_publish_unreplied(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
   if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
     return;
@@ -171,7 +168,7 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
   const float weight = pointer<const float>(sums.weights + token * sums.weights_pitch)[k];
   const i64 expert = ll_combine_choice(call, token, k);
   const i64 at = ll_dispatched_at(call, token, k) == expert ? static_cast<i64>(token * call.handle.topk + k)
-                                                            : ll_choice_of(call, token, k, expert);
+                                                            : ll_choice_of(call, token, expert);
   if (expert < 0 || at < 0) {
     return {kNowhere, 0, weight, -1};
   }
@@ -216,11 +213,7 @@ __device__ __forceinline__ uint4 ll_round(const float* sums) {
   return word;
 }
 
-__device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool aligned) {
-  if (aligned) {
-    *pointer<uint4>(address) = word;
-    return;
-  }
+__device__ __noinline__ void ll_store_unaligned(u64 address, uint4 word) {
   const unsigned short* halves = reinterpret_cast<const unsigned short*>(&word);
 #pragma unroll
   for (u32 i = 0; i < kSumChannels; i++) {
@@ -228,47 +221,117 @@ __device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool alig
   }
 }
 
-// By one warp: adds some groups of an encoded row to the sums.
-__device__ inline void ll_add_encoded(const LlCall& call, const LlSummand& summand, u64 first_group,
-                                      float sums[kLogSumGroups][4]) {
-  const u64 end = min(first_group + kLogSumGroups, log_num_groups(call.ll.hidden));
-  u64 payload = log_payload(summand.row, call.ll.hidden, first_group);
-  for (u64 i = first_group; i < end; i++) {
-    const LogGroup group = {pointer<const u32>(summand.row)[i], log_channels_of(call.ll.hidden, i)};
-    float values[4];
-    log_decode_group(group, payload, values);
-    payload += group.payload_bytes();
+__device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool aligned) {
+  if (aligned) {
+    *pointer<uint4>(address) = word;
+  } else {
+    ll_store_unaligned(address, word);
+  }
+}
+
+constexpr u32 kLogSumGroups = kLogAhead;  // groups that a warp sums at a time
+constexpr u32 kLogSumRows = kWarpThreads / kLogAhead;
+
+// By one warp: adds a whole group of some encoded rows to the sums. The loads of all rows go first. A lane
+// of `view` knows the group at `from`, and at every kLogAhead after it that of the next row.
+__device__ __forceinline__ void ll_add_encoded(const LlSummand* summands, u32 num_rows, const LogView& view,
+                                               u32 from, float sums[4]) {
+  LogWords words[kLogSumRows];
 #pragma unroll
-    for (u32 slot = 0; slot < kLogSumGroups; slot++) {
+  for (u32 k = 0; k < kLogSumRows; k++) {
+    const u32 header = __shfl_sync(kAllLanes, view.header, from + k * kLogAhead);
+    const u32 offset = __shfl_sync(kAllLanes, view.offset, from + k * kLogAhead);
+    if (k < num_rows && summands[k].row != kNowhere) {
+      words[k] = log_load_words(header, summands[k].row + offset);
+    }
+  }
 #pragma unroll
-      for (u32 part = 0; part < 4 && slot == i - first_group; part++) {
-        sums[slot][part] = __fmaf_rn(summand.weight, values[part], sums[slot][part]);
+  for (u32 k = 0; k < kLogSumRows; k++) {
+    const LogGroup group = {__shfl_sync(kAllLanes, view.header, from + k * kLogAhead), kLogChannels};
+    const float lowest = __shfl_sync(kAllLanes, view.lowest, from + k * kLogAhead);
+    const float step = __shfl_sync(kAllLanes, view.step, from + k * kLogAhead);
+    if (k < num_rows && summands[k].row != kNowhere) {
+      float values[4];
+      log_decode_words(group, words[k], lowest, step, values);
+#pragma unroll
+      for (u32 i = 0; i < 4; i++) {
+        sums[i] = __fmaf_rn(summands[k].weight, values[i], sums[i]);
       }
     }
   }
 }
 
-// By one warp: the sums of some groups of a token from encoded rows.
-__device__ inline void ll_sum_encoded(const LlCall& call, const LlSummand* summands, u64 part, u64 to) {
-  const u64 first_group = part * kLogSumGroups;
-  float sums[kLogSumGroups][4] = {};
-  for (u32 k = 0; k < call.topk; k++) {
+// By one warp: the same for a group that has fewer channels.
+__device__ __noinline__ float4 ll_add_encoded_part(const LlSummand* summands, u32 num_rows, LogView view,
+                                                   u32 from, float4 before) {
+  const u32 num_channels = __shfl_sync(kAllLanes, view.num_channels, from);
+  float sums[4] = {before.x, before.y, before.z, before.w};
+  for (u32 k = 0; k < min(num_rows, kLogSumRows); k++) {
+    const LogGroup group = {__shfl_sync(kAllLanes, view.header, from + k * kLogAhead), num_channels};
+    const u32 offset = __shfl_sync(kAllLanes, view.offset, from + k * kLogAhead);
+    const float lowest = __shfl_sync(kAllLanes, view.lowest, from + k * kLogAhead);
+    const float step = __shfl_sync(kAllLanes, view.step, from + k * kLogAhead);
     if (summands[k].row != kNowhere) {
-      ll_add_encoded(call, summands[k], first_group, sums);
+      float values[4];
+      log_decode_part(group, summands[k].row + offset, lowest, step, values);
+      for (u32 i = 0; i < 4; i++) {
+        sums[i] = __fmaf_rn(summands[k].weight, values[i], sums[i]);
+      }
+    }
+  }
+  return {sums[0], sums[1], sums[2], sums[3]};
+}
+
+// By one warp: stores the sums of a group, of which each lane has four channels.
+__device__ __forceinline__ void ll_store_group(const float sums[4], u64 to, u32 num_channels, bool aligned) {
+  u32 bits[4];
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    bits[i] = __bfloat16_as_ushort(__float2bfloat16_rn(sums[i]));
+  }
+  if (num_channels == kLogChannels && aligned) {
+    pointer<uint2>(to)[lane_idx()] = {bits[0] | bits[1] << 16, bits[2] | bits[3] << 16};
+    return;
+  }
+  const u32 quarter = num_channels / 4;
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    const u32 at = num_channels == kLogChannels ? lane_idx() * 4 + i : lane_idx() + i * quarter;
+    if (lane_idx() < quarter) {
+      pointer<unsigned short>(to)[at] = static_cast<unsigned short>(bits[i]);
+    }
+  }
+}
+
+// By one warp: the sums of some groups of a token from encoded rows.
+__device__ __forceinline__ void ll_sum_encoded(const LlCall& call, const LlSummand* summands, u64 part,
+                                               u64 to, bool aligned) {
+  const u32 first_group = static_cast<u32>(part) * kLogSumGroups;
+  const u32 topk = static_cast<u32>(call.topk);
+  float sums[kLogSumGroups][4] = {};
+  for (u32 first = 0; first < topk; first += kLogSumRows) {
+    const u32 k = first + lane_idx() / kLogAhead;
+    const LogView view = log_view(k < topk ? summands[k].row : kNowhere, call.ll.hidden, first_group);
+#pragma unroll
+    for (u32 i = 0; i < kLogSumGroups; i++) {
+      const u32 num_channels = log_channels_of(call.ll.hidden, first_group + i);
+      if (num_channels == kLogChannels) {
+        ll_add_encoded(summands + first, topk - first, view, i, sums[i]);
+      } else if (num_channels != 0) {
+        const float4 before = {sums[i][0], sums[i][1], sums[i][2], sums[i][3]};
+        const float4 after = ll_add_encoded_part(summands + first, topk - first, view, i, before);
+        sums[i][0] = after.x;
+        sums[i][1] = after.y;
+        sums[i][2] = after.z;
+        sums[i][3] = after.w;
+      }
     }
   }
 #pragma unroll
-  for (u32 slot = 0; slot < kLogSumGroups; slot++) {
-    const u64 group = first_group + slot;
-    const u32 quarter =
-        group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
-#pragma unroll
-    for (u32 channel = 0; channel < 4; channel++) {
-      if (lane_idx() < quarter) {
-        const u64 at = group * kLogChannels + lane_idx() + channel * quarter;
-        pointer<__nv_bfloat16>(to)[at] = __float2bfloat16_rn(sums[slot][channel]);
-      }
-    }
+  for (u32 i = 0; i < kLogSumGroups; i++) {
+    const u64 group = first_group + i;
+    ll_store_group(sums[i], to + group * kLogChannels * sizeof(__nv_bfloat16),
+                   log_channels_of(call.ll.hidden, group), aligned);
   }
 }
 
@@ -302,37 +365,70 @@ __device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summand
 // The sums of a block: its parts of tokens, and how many tokens it has summands of at a time.
 struct LlSumming {
   LlParts parts;
-  u64 parts_per_token;
-  u64 tokens_at_once;
+  u32 parts_per_token;
+  u32 tokens_at_once;
 };
 
 __device__ __forceinline__ LlSumming ll_summing_of(const LlCall& call) {
-  const u64 part_channels = is_encoded(call) ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
-  const u64 parts_per_token = (call.ll.hidden + part_channels - 1) / part_channels;
-  return {ll_parts_of(call.num_tokens * parts_per_token), parts_per_token, kMaxSummands / call.topk};
+  const u32 part_channels = is_encoded(call) ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
+  const u32 parts_per_token = (static_cast<u32>(call.ll.hidden) + part_channels - 1) / part_channels;
+  return {ll_parts_of(call.num_tokens * parts_per_token), parts_per_token,
+          kMaxSummands / static_cast<u32>(call.topk)};
 }
 
 // The tokens that a block sums at a time.
 struct LlTokens {
-  u64 first;
-  u64 end_part;
+  u32 first;
+  u32 end_part;
   u32 num_summands;
 };
 
-__device__ __forceinline__ LlTokens ll_tokens_from(const LlCall& call, const LlSumming& summing, u64 begin) {
-  const u64 first = begin / summing.parts_per_token;
-  const u64 end = min(summing.parts.end, (first + summing.tokens_at_once) * summing.parts_per_token);
-  const u64 num_tokens = begin < end ? (end - 1) / summing.parts_per_token - first + 1 : 0;
-  return {first, end, static_cast<u32>(num_tokens * call.topk)};
+__device__ __forceinline__ LlTokens ll_tokens_from(const LlCall& call, const LlSumming& summing, u32 begin) {
+  const u32 first = begin / summing.parts_per_token;
+  const u32 end = min(summing.parts.end, (first + summing.tokens_at_once) * summing.parts_per_token);
+  const u32 num_tokens = begin < end ? (end - 1) / summing.parts_per_token - first + 1 : 0;
+  return {first, end, num_tokens * static_cast<u32>(call.topk)};
+}
+
+// The turn of a thread in work that the upper half of a block begins, while the lower one does something
+// else.
+__device__ __forceinline__ u32 ll_late_turn() {
+  return threadIdx.x ^ kLlThreads / 2;
 }
 
 // By a whole block: the first step for the summands of some tokens.
 __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, const LlTokens& tokens,
                                         LlSummand* summands) {
   const u32 topk = static_cast<u32>(call.topk);
-  for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
+  for (u32 i = ll_late_turn(); i < tokens.num_summands; i += kLlThreads) {
     const u32 token = i / topk;
     summands[i] = ll_summand_of(call, sums, tokens.first + token, i - token * topk);
+  }
+}
+
+// By a whole block: some parts of tokens; the first summand is one of the first part's token.
+__device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
+                                                   const LlParts& parts, const LlSummand* summands) {
+  const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
+  const u32 per_token = ll_summing_of(call).parts_per_token;
+  const u32 first = parts.begin / per_token;
+  for (u32 i = parts.begin + warp_idx(); i < parts.end; i += kLlWarps) {
+    const u32 token = i / per_token;
+    ll_sum_plain(call, summands + (token - first) * call.topk, i - token * per_token,
+                 sums.combined_x + token * sums.combined_x_pitch, aligned);
+  }
+}
+
+// The same from encoded rows. A function of its own, since it would take registers of the other one.
+__device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSums& sums, LlParts parts,
+                                                  const LlSummand* summands) {
+  const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint2));
+  const u32 per_token = ll_summing_of(call).parts_per_token;
+  const u32 first = parts.begin / per_token;
+  for (u32 i = parts.begin + warp_idx(); i < parts.end; i += kLlWarps) {
+    const u32 token = i / per_token;
+    ll_sum_encoded(call, summands + (token - first) * call.topk, i - token * per_token,
+                   sums.combined_x + token * sums.combined_x_pitch, aligned);
   }
 }
 
@@ -340,8 +436,7 @@ __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, 
 __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
                                    LlSummand* summands) {
   const LlSumming summing = ll_summing_of(call);
-  const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
-  for (u64 begin = summing.parts.begin; begin < summing.parts.end;) {
+  for (u32 begin = summing.parts.begin; begin < summing.parts.end;) {
     const LlTokens tokens = ll_tokens_from(call, summing, begin);
     if (begin != summing.parts.begin) {
       ll_find_summands(call, sums, tokens, summands);
@@ -351,16 +446,10 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
       summands[i].row = ll_reply_address(call, epoch, summands[i], owner < 0 ? 0 : places[owner]);
     }
     __syncthreads();
-    for (u64 i = begin + warp_idx(); i < tokens.end_part; i += kLlWarps) {
-      const u64 token = i / summing.parts_per_token;
-      const u64 part = i - token * summing.parts_per_token;
-      const LlSummand* own = summands + (token - tokens.first) * call.topk;
-      const u64 to = sums.combined_x + token * sums.combined_x_pitch;
-      if (is_encoded(call)) {
-        ll_sum_encoded(call, own, part, to);
-      } else {
-        ll_sum_plain(call, own, part, to, aligned);
-      }
+    if (is_encoded(call)) {
+      ll_sum_encoded_parts(call, sums, {begin, tokens.end_part}, summands);
+    } else {
+      ll_sum_plain_parts(call, sums, {begin, tokens.end_part}, summands);
     }
     __syncthreads();
     begin = tokens.end_part;
@@ -414,7 +503,7 @@ __device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch) {
   const bool ready = look.ready || ll_can_begin(call, epoch);
   // A rank may have been masked since.
   look.unmasked = look.unmasked && look.ready;
-  for (u64 peer = warp_idx(); ready && peer < call.geometry.num_ranks; peer += kLlWarps) {
+  for (u64 peer = warp_idx(); ready && peer < call.geometry.num_ranks; peer += kLlWarps / 2) {
     if (lane_idx() == 0 && (look.unmasked || !is_masked(call, peer))) {
       ll_write_terms(ll_flag(call, peer, call.geometry.rank, epoch), body);
     }
@@ -426,14 +515,18 @@ __device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch) {
 // came with the look at the beginning is returned.
 __device__ inline u64 ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
                                         LlSummand* summands) {
-  const LlGrant grant = ll_prepare_flags(call, epoch);
-  const bool right = ll_check_choices(call, threadIdx.x, kLlThreads);
+  LlGrant grant = {{true, false, true, 0}, true};
+  if (warp_idx() < kLlWarps / 2) {
+    grant = ll_prepare_flags(call, epoch);
+  }
+  const bool right = ll_check_choices(call, ll_late_turn(), kLlThreads);
   ll_find_first(call, sums, summands);
   if (__syncthreads_and(right && grant.ready ? 1 : 0) == 0) {
     ll_publish_unreplied(call, epoch);
     return 0;
   }
-  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += kLlWarps) {
+  const u64 first = warp_idx() < kLlWarps / 2 ? warp_idx() : call.geometry.num_ranks;
+  for (u64 peer = first; peer < call.geometry.num_ranks; peer += kLlWarps / 2) {
     if (lane_idx() == 0 && (grant.look.unmasked || !is_masked(call, peer))) {
       publish_to_peer(call.geometry, &ll_flag(call, peer, call.geometry.rank, epoch)->epoch, epoch);
     }

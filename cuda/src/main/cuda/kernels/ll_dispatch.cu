@@ -13,7 +13,7 @@
 namespace crossdock {
 
 // By one block, the others of which are done with the plan: refuses the call if a choice was wrong.
-__device__ inline void ll_publish_refused(const LlCall& call, u64 epoch) {
+__device__ __noinline__ void ll_publish_refused(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
   if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
     return;
@@ -138,7 +138,7 @@ __device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, 
     return places[source] != 0 ? static_cast<u32>(__ldcg(counts + expert)) : 0;
   };
   ll_move_runs(
-      call, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
+      call, LlDealing::kInTurn, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
       [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
   return true;
 }
