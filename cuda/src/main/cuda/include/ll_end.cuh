@@ -129,7 +129,9 @@ __device__ inline bool ll_leave(const LlCall& call, bool well, bool sent, u64 ep
   if (warp_idx() != 0) {
     return all_well;
   }
-  fence_for_peers(call.geometry);
+  if (sent || blockIdx.x != 0) {
+    fence_for_peers(call.geometry);
+  }
   for (u64 peer = lane_idx(); sent && all_well && peer < call.geometry.num_ranks; peer += kWarpThreads) {
     if (peer != call.geometry.rank) {
       debug_delay();

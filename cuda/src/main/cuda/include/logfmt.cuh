@@ -261,7 +261,7 @@ __device__ __forceinline__ u64 log_encode_batch(const LogBatch& batch, u32 num_g
 }
 
 // By one warp: encodes a row.
-__device__ __noinline__ void log_encode_row(u64 from, u64 to, u64 hidden) {
+__device__ __forceinline__ void log_encode_row(u64 from, u64 to, u64 hidden) {
   const u32 num_whole = static_cast<u32>(hidden / kLogChannels);
   const bool aligned = is_aligned(from, sizeof(uint2));
   u64 payload = to + log_header_bytes(hidden);

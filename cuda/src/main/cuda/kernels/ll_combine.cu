@@ -441,7 +441,8 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
     if (begin != summing.parts.begin) {
       ll_find_summands(call, sums, tokens, summands);
     }
-    for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
+    // By the threads that found them.
+    for (u32 i = ll_late_turn(); i < tokens.num_summands; i += kLlThreads) {
       const i32 owner = summands[i].owner;
       summands[i].row = ll_reply_address(call, epoch, summands[i], owner < 0 ? 0 : places[owner]);
     }
@@ -497,9 +498,8 @@ struct LlGrant {
 };
 
 // By one warp: whether the call can begin; if so, what the flags say goes to this warp's peers.
-__device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch) {
+__device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch, LlLook look) {
   const LlFlagBody body = {ll_terms(call), call.area + 1, false};
-  LlLook look = ll_look(call, epoch);
   const bool ready = look.ready || ll_can_begin(call, epoch);
   // A rank may have been masked since.
   look.unmasked = look.unmasked && look.ready;
@@ -511,19 +511,16 @@ __device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch) {
   return {look, ready};
 }
 
-// By the first block, whose summands are found beside: lets the homes read the outputs where they are. What
-// came with the look at the beginning is returned.
-__device__ inline u64 ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
-                                        LlSummand* summands) {
-  LlGrant grant = {{true, false, true, 0}, true};
+// By the first block: lets the homes read the outputs where they are.
+__device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch, const LlLook& look) {
+  LlGrant grant = {look, true};
   if (warp_idx() < kLlWarps / 2) {
-    grant = ll_prepare_flags(call, epoch);
+    grant = ll_prepare_flags(call, epoch, look);
   }
   const bool right = ll_check_choices(call, ll_late_turn(), kLlThreads);
-  ll_find_first(call, sums, summands);
   if (__syncthreads_and(right && grant.ready ? 1 : 0) == 0) {
     ll_publish_unreplied(call, epoch);
-    return 0;
+    return;
   }
   const u64 first = warp_idx() < kLlWarps / 2 ? warp_idx() : call.geometry.num_ranks;
   for (u64 peer = first; peer < call.geometry.num_ranks; peer += kLlWarps / 2) {
@@ -532,7 +529,6 @@ __device__ inline u64 ll_reply_in_place(const LlCall& call, const LlSums& sums, 
     }
   }
   __syncwarp();
-  return grant.look.other;
 }
 
 // By the first block, once its own sums are done.
@@ -557,24 +553,26 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  const bool in_place =
-      args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
-  u64 other = 0;
+  // What both ways need comes at once.
+  const u64 direct = *pointer<const u64>(call.handle.direct);
+  LlLook look = {true, false, true, 0};
+  if (blockIdx.x == 0 && warp_idx() < kLlWarps / 2) {
+    look = ll_look(call, epoch);
+  }
+  ll_find_first(call, args.sums, summands);
+  const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
     ll_reply_through_lanes(call, args.y, epoch);
     if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
       ll_publish_replied(call, epoch);
     }
-  }
-  if (in_place && blockIdx.x == 0) {
-    other = ll_reply_in_place(call, args.sums, epoch, summands);
-  } else {
-    ll_find_first(call, args.sums, summands);
+  } else if (blockIdx.x == 0) {
+    ll_reply_in_place(call, epoch, look);
   }
   const bool came = ll_await_sums(call, args.sums, epoch, summands);
   const bool well = ll_leave(call, came, false, epoch);
   if (blockIdx.x == 0) {
-    ll_end_combine(call, in_place, well, epoch, other);
+    ll_end_combine(call, in_place, well, epoch, look.other);
   }
 }
 

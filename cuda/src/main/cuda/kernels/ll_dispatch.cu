@@ -79,41 +79,79 @@ __device__ __forceinline__ void ll_write_range(const LlCall& call, const LlPacke
   pointer<i32>(call.handle.counts)[source * ll_num_local(call) + expert] = num_rows;
 }
 
-// By one warp: the scales of a part of a run, rows in the lane to columns in the result.
-__device__ inline void ll_transpose_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
-                                         u64 from, u32 part) {
+// The scales of a part of a run, rows in the lane to columns in the result.
+struct LlScalePart {
+  const float* from;  // of the first row
+  u32* to;            // of the first column
+  u32 num_groups;     // of a row in the lane
+  u32 first;          // column
+  u32 width;
+  u32 num_words;  // in all rows
+  u64 column_pitch;
+  bool in_words;  // four scales are one word
+};
+
+__device__ inline LlScalePart ll_scale_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
+                                            u64 lane, u32 part) {
   const u32 num_groups = static_cast<u32>(call.ll.hidden / kGroupChannels);
-  const bool in_words = call.terms.format == kLlFp8Ue8m0;
   const u32 num_columns = static_cast<u32>(ll_scale_columns(call));
-  const u32 begin = part * num_columns / kRunParts;
-  const u32 width = (part + 1) * num_columns / kRunParts - begin;
-  u32* to = pointer<u32>(packed.scales) + run.expert * num_columns * ll_result_rows(call) + run.row;
-#pragma unroll 4
-  for (u32 i = lane_idx(); i < run.num_rows * width; i += kWarpThreads) {
-    const u32 row = i / width;
-    const u32 column = begin + i - row * width;
-    const float* scales = pointer<const float>(from) + (run.slot + row) * num_groups;
-    const u32 word = in_words ? ll_pack_exponents(scales + column * 4, num_groups - column * 4)
-                              : __float_as_uint(__ldcg(scales + column));
-    to[column * ll_result_rows(call) + row] = word;
+  const u32 first = part * num_columns / kRunParts;
+  const u32 width = (part + 1) * num_columns / kRunParts - first;
+  const u64 column_pitch = ll_result_rows(call);
+  return {pointer<const float>(lane + call.ll.lane_scales) + run.slot * num_groups,
+          pointer<u32>(packed.scales) + run.expert * num_columns * column_pitch + run.row,
+          num_groups,
+          first,
+          width,
+          static_cast<u32>(run.num_rows) * width,
+          column_pitch,
+          call.terms.format == kLlFp8Ue8m0};
+}
+
+__device__ __forceinline__ u32 ll_load_scale(const LlScalePart& part, u32 i) {
+  const u32 row = i / part.width;
+  const u32 column = part.first + i - row * part.width;
+  const float* scales = part.from + row * part.num_groups;
+  return part.in_words ? ll_pack_exponents(scales + column * 4, part.num_groups - column * 4)
+                       : __float_as_uint(__ldcg(scales + column));
+}
+
+__device__ __forceinline__ void ll_store_scale(const LlScalePart& part, u32 i, u32 word) {
+  const u32 row = i / part.width;
+  const u32 column = part.first + i - row * part.width;
+  part.to[column * part.column_pitch + row] = word;
+}
+
+constexpr u32 kScalesAhead = 2;  // of a lane, which come beside the rows
+
+// By one warp: the rows of a part of a run, and its scales. The first of them are loaded before the rows are,
+// so that they come together.
+__device__ inline void ll_pack_with_scales(const LlScalePart& scales, u64 to, u64 from, u64 num_bytes,
+                                           u32 part) {
+  u32 words[kScalesAhead];
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    words[step] = i < scales.num_words ? ll_load_scale(scales, i) : 0;
+  }
+  ll_copy_part(to, from, num_bytes, part);
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    if (i < scales.num_words) {
+      ll_store_scale(scales, i, words[step]);
+    }
+  }
+  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < scales.num_words; i += kWarpThreads) {
+    ll_store_scale(scales, i, ll_load_scale(scales, i));
   }
 }
 
-// By one warp: a part of a run from the lane to where it is packed.
-__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
-                                    u32 part) {
-  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
-  const u64 row_bytes = ll_row_bytes(call);
-  const u64 first_row = run.expert * ll_result_rows(call) + run.row;
-  ll_copy_part(packed.rows + first_row * row_bytes, lane + run.slot * row_bytes, run.num_rows * row_bytes,
-               part);
-  if (is_fp8(call.terms)) {
-    ll_transpose_part(call, packed, run, lane + call.ll.lane_scales, part);
-  }
-  if (part != 0) {
-    return;
-  }
+// By one warp: what a run says of itself.
+__device__ inline void ll_describe_run(const LlCall& call, const LlPacked& packed, const LlRun& run,
+                                       u64 lane) {
   const i32* sources = pointer<const i32>(lane + call.ll.lane_sources) + run.slot;
+  const u64 first_row = run.expert * ll_result_rows(call) + run.row;
   for (u64 i = lane_idx(); i < run.num_rows; i += kWarpThreads) {
     pointer<i32>(packed.src_info)[first_row + i] = __ldcg(sources + i);
   }
@@ -124,6 +162,26 @@ __device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, 
     if (run.source == call.geometry.num_ranks - 1) {
       ll_write_total(packed, run.expert, row + num_rows);
     }
+  }
+}
+
+// By one warp: a part of a run from the lane to where it is packed.
+__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
+                                    u32 part) {
+  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
+  if (run.num_rows != 0) {
+    const u64 row_bytes = ll_row_bytes(call);
+    const u64 to = packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes;
+    const u64 from = lane + run.slot * row_bytes;
+    if (is_fp8(call.terms)) {
+      ll_pack_with_scales(ll_scale_part(call, packed, run, lane, part), to, from, run.num_rows * row_bytes,
+                          part);
+    } else {
+      ll_copy_part(to, from, run.num_rows * row_bytes, part);
+    }
+  }
+  if (part == 0) {
+    ll_describe_run(call, packed, run, lane);
   }
 }
 
