@@ -327,7 +327,8 @@ enum LlFormat : u64 { kLlBf16 = 0, kLlFp8 = 1, kLlFp8PowerOfTwo = 2, kLlFp8Ue8m0
 // of it, by address. The Geometry beside it has a LocalState of its own.
 //
 // | completed [R] | masked by [R] | refusals [2][R] | flag lines [2][R] | announcements [2][R] |
-// | announced counts [2][R][E] | dispatch lanes [2][R] | combine lanes [2][R] | result areas [2] |
+// | announced counts [2][R][E] | sent words [2][R][256] | dispatch lanes [2][R] | combine lanes [2][R] |
+// | result areas [2] |
 struct LlGeometry {
   u64 hidden;
   u64 num_slots;   // of a lane
@@ -347,6 +348,8 @@ struct LlGeometry {
   u64 announcements;  // u64: what a source enters a dispatch with
   u64 counts;         // u64[E]: rows for each expert
   u64 counts_pitch;
+  u64 sent;  // u64[kMaxSenders]: of the blocks of a source, which have sent their rows
+  u64 sent_pitch;
   u64 areas;  // where results lie, rows first; the next three are offsets inside an area
   u64 area_pitch;
   u64 area_scales;

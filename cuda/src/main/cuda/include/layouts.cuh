@@ -277,6 +277,8 @@ extern "C" __constant__ const u32 layout_LlGeometry[] = {
     CROSSDOCK_OFFSET(LlGeometry, announcements),
     CROSSDOCK_OFFSET(LlGeometry, counts),
     CROSSDOCK_OFFSET(LlGeometry, counts_pitch),
+    CROSSDOCK_OFFSET(LlGeometry, sent),
+    CROSSDOCK_OFFSET(LlGeometry, sent_pitch),
     CROSSDOCK_OFFSET(LlGeometry, areas),
     CROSSDOCK_OFFSET(LlGeometry, area_pitch),
     CROSSDOCK_OFFSET(LlGeometry, area_scales),

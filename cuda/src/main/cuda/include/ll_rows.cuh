@@ -77,12 +77,13 @@ struct LlBatch {
 };
 
 __device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u64 piece) {
-  const u64 card = blockIdx.x + piece * gridDim.x;
-  const u64 token = rows.num_pieces == 1 ? card : card / rows.num_pieces;
-  const u64 first = (card - token * rows.num_pieces) * rows.piece_channels;
+  const u32 card = blockIdx.x + static_cast<u32>(piece) * gridDim.x;
+  const u32 num_pieces = static_cast<u32>(rows.num_pieces);
+  const u32 token = num_pieces == 1 ? card : card / num_pieces;
+  const u64 first = (card - token * num_pieces) * rows.piece_channels;
   const u64 channels = min(call.ll.hidden - min(first, call.ll.hidden), rows.piece_channels);
-  return {rows.x + token * rows.x_pitch + first * sizeof(__nv_bfloat16), static_cast<u32>(token),
-          static_cast<u32>(first), static_cast<u32>(channels)};
+  return {rows.x + token * rows.x_pitch + first * sizeof(__nv_bfloat16), token, static_cast<u32>(first),
+          static_cast<u32>(channels)};
 }
 
 // Pieces come into shared memory while the block plans, or while the stores of the batch before run.
@@ -93,13 +94,12 @@ struct LlFetch {
   u32 parity;
 };
 
-// By a whole block. A block without pieces fetches nothing.
+// By a whole block, which must meet before it fetches. A block without pieces fetches nothing.
 __device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, bool any) {
   if (threadIdx.x == 0) {
     mbarrier_init(arrived, 1);
     fence_mbarrier_init();
   }
-  __syncthreads();
   const bool fetches = any && rows.fetched != 0 && is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   return {fetches ? shared + rows.fetched : nullptr,
           static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, 0};
@@ -145,10 +145,7 @@ __device__ inline void ll_deal_pieces(const LlCall& call, const LlRows& rows, co
   }
 }
 
-__device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
-  if (aligned) {
-    return ld_no_allocate(pointer<const uint4>(address));
-  }
+__device__ __noinline__ uint4 ll_load_unaligned(u64 address) {
   uint4 word;
   unsigned short* halves = reinterpret_cast<unsigned short*>(&word);
 #pragma unroll
@@ -156,6 +153,10 @@ __device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
     halves[i] = pointer<const unsigned short>(address)[i];
   }
   return word;
+}
+
+__device__ __forceinline__ uint4 ll_load_word(u64 address, bool aligned) {
+  return aligned ? ld_no_allocate(pointer<const uint4>(address)) : ll_load_unaligned(address);
 }
 
 __device__ __forceinline__ __nv_bfloat162 bf16_pair(u32 bits) {
@@ -293,15 +294,15 @@ struct LlRoute {
 
 // By one thread: where a selection of a piece goes through the lanes.
 __device__ inline LlTarget ll_lane_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
-                                          u64 at) {
-  const u64 owner = placed.expert / static_cast<i64>(ll_num_local(call));
+                                          u32 at) {
+  const u64 owner = static_cast<u32>(placed.expert) / static_cast<u32>(ll_num_local(call));
   const u64 slot = placed.slot;
   if (is_masked(call, owner) || slot >= call.ll.num_slots) {
     return {0, 0};
   }
   const u64 lane = ll_dispatch_lane(call, owner, call.geometry.rank, route.epoch);
   const u64 num_groups = call.ll.hidden / kGroupChannels;
-  pointer<i32>(lane + call.ll.lane_sources)[slot] = static_cast<i32>(at / call.topk);
+  pointer<i32>(lane + call.ll.lane_sources)[slot] = static_cast<i32>(at / static_cast<u32>(call.topk));
   return {lane + slot * ll_row_bytes(call), lane + call.ll.lane_scales + slot * num_groups * sizeof(float)};
 }
 
@@ -312,11 +313,11 @@ __device__ __forceinline__ u64 ll_scale_columns(const LlCall& call) {
 
 // By one thread: where a selection goes straight, given the rows of lower ranks for its expert.
 __device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
-                                            u64 at, u64 rows_before) {
-  const u64 expert = placed.expert;
-  const u64 num_local = ll_num_local(call);
-  const u64 owner = expert / num_local;
-  const u64 local = expert - owner * num_local;
+                                            u32 at, u64 rows_before) {
+  const u32 expert = static_cast<u32>(placed.expert);
+  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 owner = expert / num_local;
+  const u64 local = expert - owner * num_local;  // among those of the owner
   const u64 row = rows_before + placed.rank;
   pointer<i32>(call.handle.rows)[at] = static_cast<i32>(row);
   if (row >= ll_result_rows(call)) {
@@ -324,7 +325,7 @@ __device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& r
   }
   const u64 area = route.areas[owner];
   const u64 index = local * ll_result_rows(call) + row;
-  pointer<i32>(area + call.ll.area_sources)[index] = static_cast<i32>(at / call.topk);
+  pointer<i32>(area + call.ll.area_sources)[index] = static_cast<i32>(at / static_cast<u32>(call.topk));
   const u64 column = local * ll_scale_columns(call) * ll_result_rows(call) + row;
   return {area + index * ll_row_bytes(call), area + call.ll.area_scales + column * sizeof(float)};
 }
@@ -361,9 +362,9 @@ __device__ inline bool ll_find_targets(const LlCall& call, const LlRoute& route,
     const u32 i = first + threadIdx.x / kSumLanes;
     const u32 stage = i / topk;
     LlPlaced placed = {-1, 0, 0};
-    u64 at = 0;
+    u32 at = 0;
     if (i < num_targets) {
-      at = static_cast<u64>(batch.pieces[stage].token) * topk + (i - stage * topk);
+      at = batch.pieces[stage].token * topk + (i - stage * topk);
       placed = batch.first == 0 ? selections[i].placed : ll_placed_at(call, at);
     }
     u64 rows_before = 0;
@@ -466,6 +467,8 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
   fence_proxy_async();
   if (route->path == kLlUndecided) {
     route->path = ll_agree_on_path(call, route->epoch, route->areas);
+  } else {
+    __syncthreads();
   }
   if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->selections)) {
     return false;
@@ -474,6 +477,28 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
   ll_fetch(call, rows, sending->fetch, batch.first + batch.num_pieces, num_next);
   ll_send_scales(call, rows, *route, batch, sending->selections);
   return true;
+}
+
+// What a block has before it looks at memory that kernels before may still write.
+struct LlReady {
+  LlSendMemory memory;
+  LlShare share;
+  LlFetch fetch;
+  LlBatch batch;  // the first
+};
+
+// By a whole block.
+__device__ inline LlReady ll_make_ready(const LlCall& call, const LlRows& rows) {
+  __shared__ LlPiece pieces[kMaxStages];
+  __shared__ u64 arrived;
+  const LlSendMemory memory = ll_send_memory();
+  const LlShare share = ll_share_of(call, rows.num_pieces);
+  const LlBatch batch = {0, ll_pieces_from(share, rows, 0), memory.stages, pieces};
+  const LlFetch fetch = ll_fetch_into(rows, memory.begin, &arrived, batch.num_pieces != 0);
+  ll_clear_marks(ll_plan_in(call, memory.plan));
+  ll_deal_pieces(call, rows, batch);
+  __syncthreads();
+  return {memory, share, fetch, batch};
 }
 
 // How a block begins a dispatch.
@@ -489,17 +514,14 @@ __device__ __forceinline__ LlStart ll_start(const LlCall& call, u64 epoch) {
 
 // By a whole block: sends all pieces of the block. `areas`[R] is room for where results lie, null if the
 // call has a hook, so that rows cannot go straight there. The stores may still be under way afterwards.
-__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, const LlStart& start, u64 epoch,
-                                      u64* areas) {
-  __shared__ LlPiece pieces[kMaxStages];
-  __shared__ u64 arrived;
-  const LlSendMemory memory = ll_send_memory();
-  const LlShare share = ll_share_of(call, rows.num_pieces);
-  const bool direct = areas != nullptr && call.ll.may_shrink == 0;
-  LlBatch batch = {0, ll_pieces_from(share, rows, 0), memory.stages, pieces};
-  LlFetch fetch = ll_fetch_into(rows, memory.begin, &arrived, batch.num_pieces != 0);
+__device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, const LlReady& ready,
+                                      const LlStart& start, u64 epoch, u64* areas) {
+  const LlSendMemory& memory = ready.memory;
+  const LlShare& share = ready.share;
+  LlBatch batch = ready.batch;
+  LlFetch fetch = ready.fetch;
+  const bool direct = areas != nullptr && call.ll.may_shrink == 0 && gridDim.x <= kMaxSenders;
   ll_fetch(call, rows, fetch, 0, batch.num_pieces);
-  ll_deal_pieces(call, rows, batch);
   const u32 num_placed = batch.num_pieces * static_cast<u32>(call.topk);
   const LlPlanning planning = {share,     start.held, memory.plan, direct, &memory.selections->placed,
                                num_placed};
@@ -508,9 +530,6 @@ __device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, co
     return kLlFailed;
   }
   const bool offered = direct && start.beginning.unmasked != 0;
-  if (call.ll.may_shrink == 0) {
-    ll_announce(call, epoch, offered);
-  }
   LlSending sending = {memory.selections, {offered ? kLlUndecided : kLlThroughLanes, areas, epoch}, fetch};
   const u32 half_bytes = static_cast<u32>(rows.num_stages) * ll_stage_of(call, rows).pitch_bytes;
   for (u32 turn = 1;; turn++) {

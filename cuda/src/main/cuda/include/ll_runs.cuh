@@ -19,34 +19,60 @@ struct LlRun {
 
 // Some parts of all runs: those of a block, from a given one on.
 struct LlParts {
-  u64 begin;
-  u64 end;
+  u32 begin;
+  u32 end;
 };
 
 __device__ __forceinline__ LlParts ll_parts_of(u64 num_parts) {
-  return {num_parts * blockIdx.x / gridDim.x, num_parts * (blockIdx.x + 1) / gridDim.x};
+  const u32 num = static_cast<u32>(num_parts);
+  const u32 each = num / gridDim.x;
+  const u32 more = num - each * gridDim.x;  // blocks that have one more
+  const u32 begin = blockIdx.x * each + min(blockIdx.x, more);
+  return {begin, begin + each + (blockIdx.x < more ? 1 : 0)};
+}
+
+// How the warps of a block come to the parts of runs.
+enum class LlDealing : u32 {
+  kInTurn,
+  kOnDemand,  // the next when one is done, for parts that take different times
+};
+
+// By one warp: the next number that no warp of the block took.
+__device__ __forceinline__ u32 ll_take_part(u32* taken) {
+  return __shfl_sync(kAllLanes, lane_idx() == 0 ? atomicAdd(taken, 1u) : 0, 0);
 }
 
 // By a whole block: `find(source, expert)` tells of a run, `move(run, part)` moves a part of it; each is
 // called by a whole warp.
 template <typename Find, typename Move>
-__device__ inline void ll_move_runs(const LlCall& call, Find find, Move move) {
+__device__ inline void ll_move_runs(const LlCall& call, LlDealing dealing, Find find, Move move) {
   __shared__ LlRun runs[kRunsAtOnce];
-  const u64 num_ranks = call.geometry.num_ranks;
+  __shared__ u32 taken;
+  u32 turn = warp_idx();
+  const auto next = [&] {
+    const u32 own = turn;
+    turn += kLlWarps;
+    return dealing == LlDealing::kInTurn ? own : ll_take_part(&taken);
+  };
+  const u32 num_ranks = static_cast<u32>(call.geometry.num_ranks);
   const LlParts parts = ll_parts_of(ll_num_local(call) * num_ranks * kRunParts);
-  for (u64 begin = parts.begin; begin < parts.end;) {
-    const u64 first = begin / kRunParts;
-    const u64 end = min(parts.end, (first + kRunsAtOnce) * kRunParts);
-    for (u64 i = first + warp_idx(); i * kRunParts < end; i += kLlWarps) {
-      const u64 expert = i / num_ranks;
+  for (u32 begin = parts.begin; begin < parts.end;) {
+    const u32 first = begin / kRunParts;
+    const u32 end = min(parts.end, (first + kRunsAtOnce) * kRunParts);
+    for (u32 i = first + warp_idx(); i * kRunParts < end; i += kLlWarps) {
+      const u32 expert = i / num_ranks;
       const LlRun run = find(i - expert * num_ranks, expert);
       if (lane_idx() == 0) {
         runs[i - first] = run;
       }
     }
+    if (threadIdx.x == 0) {
+      taken = 0;
+    }
+    turn = warp_idx();
     __syncthreads();
-    for (u64 i = begin + warp_idx(); i < end; i += kLlWarps) {
-      move(runs[i / kRunParts - first], static_cast<u32>(i % kRunParts));
+    for (u32 i = begin + next(); i < end; i = begin + next()) {
+      move(runs[i / kRunParts - first], i % kRunParts);
     }
     __syncthreads();
     begin = end;

@@ -9,7 +9,6 @@
 namespace crossdock {
 
 constexpr u32 kLogChannels = 128;
-constexpr u32 kLogQuarter = kLogChannels / 4;  // channels that share a byte of pairs lie so far apart
 constexpr float kLogSteps = 510.0f;
 constexpr u32 kLogMagnitude = 0x7fff;
 constexpr u32 kLogOne = 0x3f80;
@@ -20,7 +19,7 @@ constexpr float kLogRound = 0x1.8p23f;
 constexpr i32 kLogRootBits = 0x3f3504f3;
 constexpr i32 kLogMantissa = 0x7fffff;
 constexpr i32 kLogMantissaBits = 23;
-static_assert(kLogQuarter == kWarpThreads, "a lane has the channels that share a byte of pairs");
+static_assert(kLogChannels == 4 * kWarpThreads, "a lane has four channels of a whole group");
 
 // x is positive and at most 1.
 __device__ __forceinline__ float log_2(float x) {
@@ -38,14 +37,16 @@ __device__ __forceinline__ float log_2(float x) {
 
 // l is from -150 to 0.
 __device__ __forceinline__ float exp_2(float l) {
-  const float n = __fsub_rn(__fadd_rn(l, kLogRound), kLogRound);
+  const float rounded = __fadd_rn(l, kLogRound);
+  const float n = __fsub_rn(rounded, kLogRound);
   const float r = __fsub_rn(l, n);
   float q = __fmaf_rn(0x1.5c08e6p-10f, r, 0x1.3d0c52p-7f);
   q = __fmaf_rn(q, r, 0x1.c6b6e4p-5f);
   q = __fmaf_rn(q, r, 0x1.ebf918p-3f);
   q = __fmaf_rn(q, r, 0x1.62e428p-1f);
   q = __fmaf_rn(q, r, 1.0f);
-  const i32 raised = __float_as_int(q) + ((static_cast<i32>(n) + kLogRaised) << kLogMantissaBits);
+  const i32 whole = __float_as_int(rounded) - __float_as_int(kLogRound);
+  const i32 raised = __float_as_int(q) + ((whole + kLogRaised) << kLogMantissaBits);
   return __fmul_rn(__int_as_float(raised), 0x1p-64f);
 }
 
@@ -79,21 +80,37 @@ __device__ __forceinline__ u64 log_max_row_bytes(u64 hidden) {
   return log_header_bytes(hidden) + 2 * hidden;
 }
 
+// None behind the last group.
 __device__ __forceinline__ u32 log_channels_of(u64 hidden, u64 group) {
-  return static_cast<u32>(min(hidden - group * kLogChannels, static_cast<u64>(kLogChannels)));
+  const u64 first = min(group * kLogChannels, hidden);
+  return static_cast<u32>(min(hidden - first, static_cast<u64>(kLogChannels)));
 }
 
-// The channels of a lane: one of each quarter of the group; 0 where the group has fewer.
+// Four channels of a lane. Of a whole group they lie together, so that words carry them. Of a group with
+// fewer channels a lane has one of each quarter, whose pairs share a byte; 0 where there are none.
 struct LogLane {
   u32 bits[4];
 };
 
-__device__ __forceinline__ LogLane log_load(u64 channels, u32 num_channels) {
+__device__ __forceinline__ uint2 log_load_whole(u64 channels, bool aligned) {
+  const u64 from = channels + lane_idx() * sizeof(uint2);
+  if (aligned) {
+    return *pointer<const uint2>(from);
+  }
+  const unsigned short* halves = pointer<const unsigned short>(from);
+  return {halves[0] | static_cast<u32>(halves[1]) << 16, halves[2] | static_cast<u32>(halves[3]) << 16};
+}
+
+__device__ __forceinline__ LogLane log_lane_of(uint2 words) {
+  return {{words.x & 0xffff, words.x >> 16, words.y & 0xffff, words.y >> 16}};
+}
+
+__device__ __forceinline__ LogLane log_load_part(u64 channels, u32 num_channels) {
   LogLane lane;
 #pragma unroll
-  for (u32 part = 0; part < 4; part++) {
-    const u32 i = lane_idx() + part * (num_channels / 4);
-    lane.bits[part] = lane_idx() < num_channels / 4 ? pointer<const unsigned short>(channels)[i] : 0;
+  for (u32 i = 0; i < 4; i++) {
+    const u32 at = lane_idx() + i * (num_channels / 4);
+    lane.bits[i] = lane_idx() < num_channels / 4 ? pointer<const unsigned short>(channels)[at] : 0;
   }
   return lane;
 }
@@ -103,8 +120,8 @@ __device__ __forceinline__ LogGroup log_group_of(const LogLane& lane, u32 num_ch
   u32 smallest = 0xffff;
   u32 largest = 0;
 #pragma unroll
-  for (u32 part = 0; part < 4; part++) {
-    const u32 magnitude = lane.bits[part] & kLogMagnitude;
+  for (u32 i = 0; i < 4; i++) {
+    const u32 magnitude = lane.bits[i] & kLogMagnitude;
     smallest = magnitude == 0 ? smallest : min(smallest, magnitude);
     largest = max(largest, magnitude);
   }
@@ -115,86 +132,235 @@ __device__ __forceinline__ LogGroup log_group_of(const LogLane& lane, u32 num_ch
   return {(plain ? largest | kLogPlain : largest) << 16 | amin, num_channels};
 }
 
-__device__ __forceinline__ u32 log_code(float magnitude, float lowest, float codes_per_octave) {
-  if (magnitude == 0.0f) {
-    return 0;
-  }
-  const float position = __fmul_rn(__fsub_rn(log_2(magnitude), lowest), codes_per_octave);
-  return __float_as_int(__fadd_rn(position, kLogRound)) - __float_as_int(kLogRound) + 1;
+// What the codes of a group are made with.
+struct LogScale {
+  float lowest;
+  float codes_per_octave;
+};
+
+__device__ __forceinline__ LogScale log_scale_of(const LogGroup& group) {
+  const float octaves = group.octaves();
+  return {log_2(group.amin()), octaves > 0.0f ? __fdiv_rn(kLogSteps, octaves) : 0.0f};
 }
 
-// By one warp: writes the payload of a group.
-__device__ inline void log_encode_group(const LogGroup& group, const LogLane& lane, u64 to) {
-  const u32 quarter = group.num_channels / 4;
+// Nine bits, 0 for zero.
+__device__ __forceinline__ u32 log_code(u32 bits, const LogScale& scale) {
+  const u32 magnitude = bits & kLogMagnitude;
+  const float position =
+      __fmul_rn(__fsub_rn(log_2(widen_bf16(magnitude)), scale.lowest), scale.codes_per_octave);
+  const u32 code = __float_as_int(__fadd_rn(position, kLogRound)) - __float_as_int(kLogRound) + 1;
+  return magnitude == 0 ? 0 : code;
+}
+
+// The sign of a channel above the highest bit of its code.
+__device__ __forceinline__ u32 log_pair(u32 bits, u32 code) {
+  return code >> 8 | (bits & 0x8000) >> 14;
+}
+
+// By one warp: writes the payload of a whole group, which lies on a multiple of 4 bytes.
+__device__ __forceinline__ void log_encode_whole(const LogGroup& group, uint2 channels, const LogScale& scale,
+                                                 u64 to) {
+  u32* words = pointer<u32>(to);
+  if (!group.is_coded()) {
+    words[2 * lane_idx()] = channels.x;
+    words[2 * lane_idx() + 1] = channels.y;
+    return;
+  }
+  const LogLane lane = log_lane_of(channels);
+  u32 codes = 0;
+  u32 pairs = 0;
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    const u32 code = log_code(lane.bits[i], scale);
+    codes |= (code & 0xff) << (8 * i);
+    pairs |= log_pair(lane.bits[i], code) << (8 * i);
+  }
+  words[lane_idx()] = codes;
+  // Lanes of the four quarters have the parts of a word of pairs.
+  constexpr u32 kQuarterLanes = kWarpThreads / 4;
+  pairs <<= 2 * (lane_idx() / kQuarterLanes);
+  pairs |= __shfl_xor_sync(kAllLanes, pairs, kQuarterLanes);
+  pairs |= __shfl_xor_sync(kAllLanes, pairs, 2 * kQuarterLanes);
+  if (lane_idx() < kQuarterLanes) {
+    words[kWarpThreads + lane_idx()] = pairs;
+  }
+}
+
+// By one warp: writes the payload of a group that has fewer channels.
+__device__ __noinline__ void log_encode_part(u64 channels, u64 header, u64 to, u32 num_channels) {
+  const LogLane lane = log_load_part(channels, num_channels);
+  const LogGroup group = log_group_of(lane, num_channels);
+  const LogScale scale = log_scale_of(group);
+  const u32 quarter = num_channels / 4;
+  if (lane_idx() == 0) {
+    *pointer<u32>(header) = group.header;
+  }
   if (lane_idx() >= quarter) {
     return;
   }
-  if (!group.is_coded()) {
-#pragma unroll
-    for (u32 part = 0; part < 4; part++) {
-      pointer<unsigned short>(to)[lane_idx() + part * quarter] = static_cast<unsigned short>(lane.bits[part]);
-    }
-    return;
-  }
-  const float lowest = log_2(group.amin());
-  const float octaves = group.octaves();
-  const float codes_per_octave = octaves > 0.0f ? __fdiv_rn(kLogSteps, octaves) : 0.0f;
   u32 pairs = 0;
-#pragma unroll
-  for (u32 part = 0; part < 4; part++) {
-    const u32 code = log_code(widen_bf16(lane.bits[part] & kLogMagnitude), lowest, codes_per_octave);
-    pointer<unsigned char>(to)[lane_idx() + part * quarter] = static_cast<unsigned char>(code);
-    pairs |= (code >> 8 | (lane.bits[part] & 0x8000) >> 14) << (2 * part);
+  for (u32 i = 0; i < 4; i++) {
+    const u32 at = lane_idx() + i * quarter;
+    const u32 code = log_code(lane.bits[i], scale);
+    pairs |= log_pair(lane.bits[i], code) << (2 * i);
+    if (group.is_coded()) {
+      pointer<unsigned char>(to)[at] = static_cast<unsigned char>(code);
+    } else {
+      pointer<unsigned short>(to)[at] = static_cast<unsigned short>(lane.bits[i]);
+    }
   }
-  pointer<unsigned char>(to)[group.num_channels + lane_idx()] = static_cast<unsigned char>(pairs);
+  if (group.is_coded()) {
+    pointer<unsigned char>(to)[num_channels + lane_idx()] = static_cast<unsigned char>(pairs);
+  }
+}
+
+// Some groups of a row, so that a warp has loads of several under way, and steps that do not depend on each
+// other.
+constexpr u32 kLogAhead = 4;
+
+struct LogBatch {
+  uint2 channels[kLogAhead];
+};
+
+__device__ __forceinline__ LogBatch log_load_batch(u64 row, u32 num_whole, u32 first, bool aligned) {
+  LogBatch batch;
+#pragma unroll
+  for (u32 i = 0; i < kLogAhead; i++) {
+    if (first + i < num_whole) {
+      batch.channels[i] = log_load_whole(row + (first + i) * kLogChannels * sizeof(unsigned short), aligned);
+    }
+  }
+  return batch;
+}
+
+// By one warp: writes the headers and payloads of some whole groups. Returns where the next payload begins.
+__device__ __forceinline__ u64 log_encode_batch(const LogBatch& batch, u32 num_groups, u64 headers,
+                                                u64 payload) {
+  LogGroup groups[kLogAhead];
+  LogGroup own = {0, kLogChannels};
+#pragma unroll
+  for (u32 i = 0; i < kLogAhead; i++) {
+    groups[i] = log_group_of(log_lane_of(batch.channels[i]), kLogChannels);
+    own = lane_idx() == i ? groups[i] : own;
+  }
+  if (lane_idx() < min(num_groups, kLogAhead)) {
+    pointer<u32>(headers)[lane_idx()] = own.header;
+  }
+  // Each lane makes the scale of one group.
+  const LogScale scale = log_scale_of(own);
+#pragma unroll
+  for (u32 i = 0; i < kLogAhead; i++) {
+    const LogScale of_group = {__shfl_sync(kAllLanes, scale.lowest, i),
+                               __shfl_sync(kAllLanes, scale.codes_per_octave, i)};
+    if (i < num_groups) {
+      log_encode_whole(groups[i], batch.channels[i], of_group, payload);
+      payload += groups[i].payload_bytes();
+    }
+  }
+  return payload;
 }
 
 // By one warp: encodes a row.
-__device__ inline void log_encode_row(u64 from, u64 to, u64 hidden) {
+__device__ __forceinline__ void log_encode_row(u64 from, u64 to, u64 hidden) {
+  const u32 num_whole = static_cast<u32>(hidden / kLogChannels);
+  const bool aligned = is_aligned(from, sizeof(uint2));
   u64 payload = to + log_header_bytes(hidden);
-  for (u64 i = 0; i < log_num_groups(hidden); i++) {
-    const u32 num_channels = log_channels_of(hidden, i);
-    const LogLane lane = log_load(from + i * kLogChannels * sizeof(unsigned short), num_channels);
-    const LogGroup group = log_group_of(lane, num_channels);
-    if (lane_idx() == 0) {
-      pointer<u32>(to)[i] = group.header;
-    }
-    log_encode_group(group, lane, payload);
-    payload += group.payload_bytes();
+  LogBatch batch = log_load_batch(from, num_whole, 0, aligned);
+  for (u32 first = 0; first < num_whole; first += kLogAhead) {
+    const LogBatch next = log_load_batch(from, num_whole, first + kLogAhead, aligned);
+    payload = log_encode_batch(batch, num_whole - first, to + first * sizeof(u32), payload);
+    batch = next;
+  }
+  if (num_whole * kLogChannels != hidden) {
+    log_encode_part(from + num_whole * kLogChannels * sizeof(unsigned short), to + num_whole * sizeof(u32),
+                    payload, static_cast<u32>(hidden) - num_whole * kLogChannels);
   }
 }
 
-// By one warp: where the payload of a group begins in an encoded row.
-__device__ inline u64 log_payload(u64 row, u64 hidden, u64 group) {
+// What a lane knows of a group that its warp decodes.
+struct LogView {
+  u32 header;
+  u32 offset;  // of its payload in the row
+  float lowest;
+  float step;
+  u32 num_channels;
+};
+
+// By one warp, kLogAhead lanes for each row, 0 for none: looks at the groups from `first` on.
+__device__ inline LogView log_view(u64 row, u64 hidden, u32 first) {
+  const u32 sub = lane_idx() % kLogAhead;
   u32 before = 0;
-  for (u64 i = lane_idx(); i < group; i += kWarpThreads) {
-    const LogGroup other = {pointer<const u32>(row)[i], log_channels_of(hidden, i)};
-    before += other.payload_bytes();
+#pragma unroll 4
+  for (u32 i = sub; row != 0 && i < first; i += kLogAhead) {
+    before += LogGroup{pointer<const u32>(row)[i], kLogChannels}.payload_bytes();
   }
-  return row + log_header_bytes(hidden) + __reduce_add_sync(kAllLanes, before);
+  const u32 num_channels = log_channels_of(hidden, first + sub);
+  const bool valid = row != 0 && num_channels != 0;
+  const LogGroup group = {valid ? pointer<const u32>(row)[first + sub] : 0, num_channels};
+  const u32 own = valid ? group.payload_bytes() : 0;
+  u32 through = own;
+#pragma unroll
+  for (u32 step = 1; step < kLogAhead; step *= 2) {
+    before += __shfl_xor_sync(kAllLanes, before, step);
+    const u32 below = __shfl_up_sync(kAllLanes, through, step, kLogAhead);
+    through += sub >= step ? below : 0;
+  }
+  return {group.header, static_cast<u32>(log_header_bytes(hidden)) + before + through - own,
+          log_2(group.amin()), __fdiv_rn(group.octaves(), kLogSteps), num_channels};
 }
 
-// By one warp: decodes a group; a lane gets the channels that it would encode.
-__device__ inline void log_decode_group(const LogGroup& group, u64 from, float* values) {
-  const u32 quarter = group.num_channels / 4;
-  const bool here = lane_idx() < quarter;
-  const u32 pairs =
-      here && group.is_coded() ? pointer<const unsigned char>(from)[group.num_channels + lane_idx()] : 0;
-  const float amin = group.amin();
-  const float lowest = log_2(amin);
-  const float step = __fdiv_rn(group.octaves(), kLogSteps);
+// What a lane has of a whole group: codes and pairs, or the channels.
+struct LogWords {
+  u32 first;
+  u32 second;
+};
+
+__device__ __forceinline__ LogWords log_load_words(u32 header, u64 from) {
+  const u32* words = pointer<const u32>(from);
+  const bool coded = static_cast<i32>(header) >= 0;
+  const u32 first = coded ? lane_idx() : 2 * lane_idx();
+  const u32 second = coded ? kWarpThreads + lane_idx() % (kWarpThreads / 4) : first + 1;
+  return {words[first], words[second]};
+}
+
+// The value of a code and its pair. `lowest` and `step` are those of the group.
+__device__ __forceinline__ float log_decode(const LogGroup& group, u32 low_bits, u32 pair, float lowest,
+                                            float step) {
+  const u32 code = (pair & 1) << 8 | low_bits;
+  const float power = exp_2(__fmaf_rn(static_cast<float>(static_cast<i32>(code) - 1), step, lowest));
+  const float magnitude = code == 0 ? 0.0f : fmaxf(group.amin(), fminf(power, group.amax()));
+  return (pair & 2) == 0 ? magnitude : -magnitude;
+}
+
+// By a warp, of whose groups this lane has words: the values of its channels.
+__device__ __forceinline__ void log_decode_words(const LogGroup& group, const LogWords& words, float lowest,
+                                                 float step, float values[4]) {
+  if (!group.is_coded()) {
+    values[0] = widen_bf16(words.first & 0xffff);
+    values[1] = widen_bf16(words.first >> 16);
+    values[2] = widen_bf16(words.second & 0xffff);
+    values[3] = widen_bf16(words.second >> 16);
+    return;
+  }
+  const u32 pairs = words.second >> (2 * (lane_idx() / (kWarpThreads / 4)));
 #pragma unroll
-  for (u32 part = 0; part < 4; part++) {
-    const u32 i = lane_idx() + part * quarter;
-    values[part] = 0.0f;
-    if (here && !group.is_coded()) {
-      values[part] = widen_bf16(pointer<const unsigned short>(from)[i]);
-    } else if (here) {
-      const u32 pair = pairs >> (2 * part) & 3;
-      const u32 code = (pair & 1) << 8 | pointer<const unsigned char>(from)[i];
-      const float power = exp_2(__fmaf_rn(static_cast<float>(static_cast<i32>(code) - 1), step, lowest));
-      const float magnitude = code == 0 ? 0.0f : fmaxf(amin, fminf(power, group.amax()));
-      values[part] = (pair & 2) == 0 ? magnitude : -magnitude;
+  for (u32 i = 0; i < 4; i++) {
+    values[i] = log_decode(group, words.first >> (8 * i) & 0xff, pairs >> (8 * i) & 3, lowest, step);
+  }
+}
+
+// By a warp: the values of a lane's channels of a group that has fewer.
+__device__ inline void log_decode_part(const LogGroup& group, u64 from, float lowest, float step,
+                                       float values[4]) {
+  const u32 quarter = group.num_channels / 4;
+  for (u32 i = 0; i < 4; i++) {
+    const u32 at = lane_idx() + i * quarter;
+    values[i] = 0.0f;
+    if (lane_idx() < quarter && group.is_coded()) {
+      const u32 pair = pointer<const unsigned char>(from)[group.num_channels + lane_idx()] >> (2 * i) & 3;
+      values[i] = log_decode(group, pointer<const unsigned char>(from)[at], pair, lowest, step);
+    } else if (lane_idx() < quarter) {
+      values[i] = widen_bf16(pointer<const unsigned short>(from)[at]);
     }
   }
 }

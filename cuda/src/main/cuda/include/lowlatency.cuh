@@ -38,6 +38,24 @@ __device__ __forceinline__ u64 ll_combine_lane(const LlCall& call, u64 receiver,
          ll_lane(call, epoch, source) * call.ll.combine_pitch;
 }
 
+// The upper bits of a word that was stored in an epoch; the lower ones say more.
+constexpr u32 kTagShift = 18;  // more than any count has bits
+
+__device__ __forceinline__ u64 ll_tag(u64 epoch) {
+  return epoch << kTagShift;
+}
+
+__device__ __forceinline__ u64 ll_payload(u64 word) {
+  return word & ((1ull << kTagShift) - 1);
+}
+
+// In which the blocks of a source say, each in a word of its own, that their rows are there, and how many
+// blocks there are.
+__device__ __forceinline__ u64* ll_sent_words(const LlCall& call, u64 receiver, u64 source, u64 epoch) {
+  return pointer<u64>(peer_memory(call.geometry, receiver) + call.ll.sent +
+                      ll_lane(call, epoch, source) * call.ll.sent_pitch);
+}
+
 __device__ __forceinline__ bool is_masked(const LlCall& call, u64 peer) {
   return ld_relaxed_gpu(pointer<const u64>(call.ll.masks) + peer) != 0;
 }
@@ -51,7 +69,7 @@ __device__ __forceinline__ bool is_fp8(const LlTerms& terms) {
 }
 
 __device__ __forceinline__ u64 ll_num_local(const LlCall& call) {
-  return call.terms.num_experts / call.geometry.num_ranks;
+  return static_cast<u32>(call.terms.num_experts) / static_cast<u32>(call.geometry.num_ranks);
 }
 
 __device__ __forceinline__ u64 ll_row_bytes(const LlCall& call) {
@@ -82,7 +100,7 @@ __device__ __forceinline__ bool ll_has_come(const LlWait& wait, u64 seen) {
 
 // Of every two ways that a wait near its end can go, one is taken by all blocks: the first that any of
 // them found.
-__device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool masked) {
+__device__ __noinline__ bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool masked) {
   u64* word = pointer<u64>(call.ll.decisions) + peer;
   const u64 mine = epoch * 2 + (masked ? 1 : 0);
   u64 before = ld_relaxed_gpu(word);
@@ -94,10 +112,26 @@ __device__ inline bool ll_decide(const LlCall& call, u64 peer, u64 epoch, bool m
 }
 
 // By one lane: gives a peer up and tells it.
-__device__ inline void ll_mask(const LlCall& call, u64 peer) {
+__device__ __noinline__ void ll_mask(const LlCall& call, u64 peer) {
   atomicExch(atomic_word(pointer<u64>(call.ll.masks) + peer), 1ull);
   publish_to_peer(call.geometry, flag_of(call.geometry, call.ll.masked_by, peer, call.geometry.rank),
                   kMasksYou);
+}
+
+// By one lane: true if a peer whose word did not come is masked now, since it left, or is out, or time is up.
+__device__ __noinline__ bool ll_gives_up(const LlCall& call, const LlWait& wait, u64 peer, u64 waited_nanos) {
+  const u64* word = pointer<const u64>(wait.words + peer * wait.pitch_bytes);
+  const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
+  const u64* mask = flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer);
+  const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
+  const bool expired = waited_nanos > call.geometry.timeout_nanos;
+  // A peer stores its last words before it says that it leaves or is out.
+  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
+      (expired && ll_decide(call, peer, wait.epoch, true))) {
+    ll_mask(call, peer);
+    return true;
+  }
+  return false;
 }
 
 // By one lane: true once the peer's word came, or the peer is masked, which a peer that left or does not
@@ -116,22 +150,8 @@ __device__ inline bool ll_is_there(const LlCall& call, const LlWait& wait, u64 p
     const bool late = waited_nanos > call.geometry.timeout_nanos / 2;
     return !late || !ll_decide(call, peer, wait.epoch, false) || is_masked(call, peer);
   }
-  if (call.ll.may_shrink == 0) {
-    return false;
-  }
-  const u64* state = flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer);
-  const u64* mask = flag_of(call.geometry, call.ll.masked_by, call.geometry.rank, peer);
-  const bool gone = ld_acquire_sys(state) == kLeaving || ld_acquire_sys(mask) == kIsOut;
-  const bool expired = waited_nanos > call.geometry.timeout_nanos;
-  // A peer stores its last words before it says that it leaves or is out.
-  if ((gone && !ll_has_come(wait, ld_acquire_sys(word))) ||
-      (expired && ll_decide(call, peer, wait.epoch, true))) {
-    ll_mask(call, peer);
-    return true;
-  }
-  return false;
+  return call.ll.may_shrink != 0 && ll_gives_up(call, wait, peer, waited_nanos);
 }
-
 // By one warp: shows the peers that this rank was masked by one of them.
 __device__ inline void ll_show_out(const LlCall& call) {
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
@@ -145,7 +165,7 @@ __device__ inline void ll_show_out(const LlCall& call) {
 
 // By one warp, for the peers from `first` on, one a lane: true if the call ends here, which then is
 // recorded.
-__device__ inline bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
+__device__ __noinline__ bool ll_is_over(const LlCall& call, const LlWait& wait, u64 first, u64 waited_nanos) {
   const u64 peer = first + lane_idx();
   const bool valid = peer < call.geometry.num_ranks && !is_masked(call, peer);
   const bool refused =
@@ -216,13 +236,19 @@ struct LlLook {
   bool ready;     // nothing is in the way of the call
   bool unmasked;  // no rank is masked
   bool read;      // all ranks have read what was in the result area before
+  u64 other;      // the call that uses the other slot set and is not complete, or 0
 };
 
 // By one warp.
 __device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
-  const u64 in_use = ld_relaxed_gpu(ll_open(call, epoch));
+  // None of these loads waits for the epoch.
+  const u64* open = pointer<const u64>(call.ll.open);
+  const u64 even = ld_relaxed_gpu(open);
+  const u64 odd = ld_relaxed_gpu(open + 1);
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
-  LlLook look = {in_use == 0, true, true};
+  const u64 in_use = epoch % kSlotSets == 0 ? even : odd;
+  const u64 other = epoch % kSlotSets == 0 ? odd : even;
+  LlLook look = {true, true, true, other};
   for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
     const bool masked = is_masked(call, peer);
     const u64 state = ld_relaxed_sys(flag_of(call.geometry, call.geometry.states, call.geometry.rank, peer));
@@ -232,13 +258,14 @@ __device__ __forceinline__ LlLook ll_look(const LlCall& call, u64 epoch) {
     look.unmasked = look.unmasked && !masked;
     look.read = look.read && (masked || mark >= pulled);
   }
+  look.ready = look.ready && in_use == 0;
   return {__all_sync(kAllLanes, look.ready) != 0, __all_sync(kAllLanes, look.unmasked) != 0,
-          __all_sync(kAllLanes, look.read) != 0};
+          __all_sync(kAllLanes, look.read) != 0, other};
 }
 
 // By one warp: refuses to begin on a buffer that was aborted or whose slots are in use here, and waits
 // until every living peer freed its slots.
-__device__ inline bool ll_can_begin(const LlCall& call, u64 epoch) {
+__device__ __noinline__ bool ll_can_begin(const LlCall& call, u64 epoch) {
   const i32 origin = find_state(call.geometry, kAborted);
   if (origin >= 0) {
     record_failure(call.geometry, {kUnusable, static_cast<u64>(origin), kGrantPhase, epoch, 0, 0, 0, 0, 0});
@@ -258,6 +285,7 @@ struct LlBeginning {
   u32 ready;
   u32 unmasked;
   u32 read;
+  u64 other;  // as of a look
 };
 
 // By a whole block, of which the last warp works: the block must meet before it looks at the result.
@@ -267,7 +295,7 @@ __device__ inline const LlBeginning& ll_begin(const LlCall& call, u64 epoch) {
     const LlLook look = ll_look(call, epoch);
     const bool ready = look.ready || ll_can_begin(call, epoch);
     if (lane_idx() == 0) {
-      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u};
+      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, look.other};
     }
   }
   return beginning;
@@ -335,6 +363,12 @@ struct LlFlagBody {
   bool counted;  // with the rows for each expert
 };
 
+// By one lane: writes what a flag says of the call.
+__device__ __forceinline__ void ll_write_terms(LlFlag* flag, const LlFlagBody& body) {
+  flag->terms = body.terms;
+  flag->place = body.place;
+}
+
 // By one warp: writes this rank's flag line at one receiver.
 __device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& body, u64 peer, u64 epoch) {
   LlFlag* flag = ll_flag(call, peer, call.geometry.rank, epoch);
@@ -344,8 +378,7 @@ __device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& bod
     ll_flag_counts(flag)[i] = __ldcg(counts + i);
   }
   if (lane_idx() == 0) {
-    flag->terms = body.terms;
-    flag->place = body.place;
+    ll_write_terms(flag, body);
   }
   __syncwarp();
   if (lane_idx() == 0) {
@@ -365,48 +398,9 @@ __device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& bo
   __syncthreads();
 }
 
-// How a block came to the end of what it sends: the last one ends the call, once the others that stay for
-// something else have left.
-struct LlArrival {
-  bool last;
-  u64 num_staying;  // others, known to the last
-};
-
-constexpr u32 kStayingShift = 32;
-
-// By a whole block. What the others did before is then visible to the last.
-__device__ inline LlArrival ll_arrive(const LlCall& call, bool stays) {
-  __shared__ u64 before;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    before =
-        atom_add_acq_rel_gpu(&local_state(call.geometry)->arrivals, 1 | (stays ? 1ull << kStayingShift : 0));
-  }
-  __syncthreads();
-  return {static_cast<u32>(before) == gridDim.x - 1, before >> kStayingShift};
-}
-
-// By a whole block that stayed and is not the last.
-__device__ inline void ll_depart(const LlCall& call) {
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    red_add_release_gpu(&local_state(call.geometry)->departures, 1);
-  }
-}
-
-// By the last block: the others' waits have bounds, so this has.
-__device__ inline void ll_await_departures(const LlCall& call, const LlArrival& arrival) {
-  if (arrival.num_staying != 0) {
-    const u64* departures = &local_state(call.geometry)->departures;
-    while (threadIdx.x == 0 && ld_acquire_gpu(departures) != arrival.num_staying) {
-    }
-    __syncthreads();
-  }
-}
-
 // By one warp: tells all ranks that this rank's call is invalid.
-__device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const LlRefusal& refusal,
-                                          const char* reason) {
+__device__ __noinline__ void ll_publish_refusal(const LlCall& call, u64 epoch, const LlRefusal& refusal,
+                                                const char* reason) {
   for (u64 peer = 0; peer < call.geometry.num_ranks; peer++) {
     LlRefusal* cell = ll_refusal(call, peer, call.geometry.rank, epoch);
     char* text = reinterpret_cast<char*>(cell + 1);
@@ -428,100 +422,11 @@ __device__ inline void ll_publish_refusal(const LlCall& call, u64 epoch, const L
 }
 
 // By one warp: waits until all ranks have read the outputs of the result that was in this area before.
-__device__ inline void ll_await_readers(const LlCall& call, u64 epoch) {
+__device__ __noinline__ void ll_await_readers(const LlCall& call, u64 epoch) {
   const u64 pulled = ld_relaxed_gpu(pointer<const u64>(call.ll.pulled) + call.area);
   if (!has_failed(call.geometry) && !ll_look(call, epoch).read) {
     const u64 words = own_memory(call.geometry) + call.ll.completed;
     ll_await(call, {words, sizeof(u64), pulled, epoch, kPullPhase}, 0);
-  }
-}
-
-// How a grid of low-latency mode ends.
-enum LlEnding : u64 {
-  kLlSent = 0,      // the receive half is to come
-  kLlComplete = 1,  // the slots are free again
-  kLlWhole = 2,     // both halves in one grid
-};
-
-// By one warp: writes the report to the host.
-__device__ inline void ll_write_report(const LlCall& call, u64 epoch, const Outcome& outcome) {
-  Report* report = pointer<Report>(call.reporting.report);
-  if (report == nullptr) {
-    return;
-  }
-  if (outcome.code == kProceed) {
-    if (lane_idx() == 0 && call.reporting.sticky == 0) {
-      st_relaxed_sys_v2(&report->ticket, call.reporting.ticket, epoch);
-    }
-    return;
-  }
-  if (outcome.code == kRefusedCall) {
-    const LlRefusal* cell = ll_refusal(call, call.geometry.rank, outcome.peer, epoch);
-    const char* text = reinterpret_cast<const char*>(cell + 1);
-    for (u32 i = lane_idx(); i < kReasonBytes; i += kWarpThreads) {
-      report->reason[i] = text[i];
-    }
-    if (lane_idx() == 0) {
-      report->culprit.refusal = cell->code;
-      report->culprit.fact0 = cell->fact0;
-      report->culprit.fact1 = cell->fact1;
-      report->culprit.fact2 = cell->fact2;
-      report->culprit.num_experts = call.terms.num_experts;
-    }
-  }
-  if (lane_idx() == 0) {
-    report->epoch = epoch;
-    report->outcome = outcome;
-  }
-  __syncwarp();
-  if (lane_idx() == 0) {
-    publish_flag(&report->ticket, call.reporting.ticket);
-  }
-}
-
-// By the first warp of the last block: ends the grid's part of a call, reports, and leaves the state as
-// the next grid expects it. All calls of this rank up to the mark that it publishes are complete.
-__device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
-  LocalState* local = local_state(call.geometry);
-  const u64 failed = ld_relaxed_gpu(&local->failed);
-  const u64 last = max(ld_relaxed_gpu(&local->epoch), epoch);
-  const u64 other = ld_relaxed_gpu(ll_open(call, epoch + 1));
-  Outcome outcome = {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0};
-  if (failed != 0) {
-    outcome = local->outcome;
-  }
-  const bool over = outcome.code != kHookPending && outcome.code != kUnusable;
-  const u64 own = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
-  __syncwarp();
-  if (lane_idx() == 0) {
-    local->arrivals = 0;
-    local->departures = 0;
-    local->failed = 0;
-    local->refusal_key = kNoRefusal;
-    if (over) {
-      local->epoch = last;
-      *ll_open(call, epoch) = own;
-    }
-    if (ending != kLlComplete) {
-      *pointer<u64>(call.call_epoch) = outcome.code == kProceed ? epoch : 0;
-    }
-  }
-  __syncwarp();
-  if (over && own == 0) {
-    publish_to_all(call.geometry, call.ll.completed, other == 0 ? last : min(last, other - 1));
-  }
-  ll_write_report(call, epoch, outcome);
-}
-
-// By a whole block: ends a receive half whose send half did not come to pass, which told the host why.
-__device__ inline void ll_skip(const LlCall& call) {
-  LocalState* local = local_state(call.geometry);
-  if (is_last_arrival(&local->arrivals) && warp_idx() == 0) {
-    if (lane_idx() == 0) {
-      local->arrivals = 0;
-    }
-    __syncwarp();
-    ll_write_report(call, 0, {kProceed, 0, 0, 0, 0, 0, 0, 0, 0});
   }
 }
 

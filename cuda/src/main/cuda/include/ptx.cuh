@@ -66,9 +66,24 @@ __device__ __forceinline__ u64 ld_acquire_gpu(const u64* word) {
   return value;
 }
 
+// Orders everything this thread has seen or done, and what it met at a barrier had, before all that it
+// stores from here on.
+__device__ __forceinline__ void fence_acq_rel_gpu() {
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+}
+
+__device__ __forceinline__ void fence_acq_rel_sys() {
+  asm volatile("fence.acq_rel.sys;" ::: "memory");
+}
+
 // Counters of one grid.
 __device__ __forceinline__ void red_add_release_gpu(u64* counter, u64 value) {
   asm volatile("red.release.gpu.global.add.u64 [%0], %1;" ::"l"(counter), "l"(value) : "memory");
+}
+
+// The same behind a fence.
+__device__ __forceinline__ void red_add_relaxed_gpu(u64* counter, u64 value) {
+  asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" ::"l"(counter), "l"(value) : "memory");
 }
 
 __device__ __forceinline__ u64 atom_add_acq_rel_gpu(u64* counter, u64 value) {

@@ -50,6 +50,15 @@ __device__ __forceinline__ void publish_to_peer(const Geometry& geometry, u64* f
   }
 }
 
+// The same for several words at once, which are stored relaxed after it.
+__device__ __forceinline__ void fence_for_peers(const Geometry& geometry) {
+  if (geometry.on_one_gpu != 0) {
+    fence_acq_rel_gpu();
+  } else {
+    fence_acq_rel_sys();
+  }
+}
+
 // By one warp: stores the same value in the flag that every rank keeps of this rank.
 __device__ inline void publish_to_all(const Geometry& geometry, u64 array, u64 value) {
   for (u64 peer = lane_idx(); peer < geometry.num_ranks; peer += kWarpThreads) {
@@ -58,9 +67,12 @@ __device__ inline void publish_to_all(const Geometry& geometry, u64 array, u64 v
   __syncwarp();
 }
 
+// What a call does only when something is late or wrong lies in functions of its own, so that what it does
+// always is little code: a kernel of a few microseconds waits for its instructions too.
+
 // By one warp, all lanes alike: records how the call ended, if no other warp did before. A rank that
 // gives up says so to all.
-__device__ inline void record_failure(const Geometry& geometry, const Outcome& outcome) {
+__device__ __noinline__ void record_failure(const Geometry& geometry, const Outcome& outcome) {
   LocalState* local = local_state(geometry);
   u32 first = 0;
   if (lane_idx() == 0) {
@@ -76,7 +88,7 @@ __device__ inline void record_failure(const Geometry& geometry, const Outcome& o
 }
 
 // By one warp: the lowest rank in a given state, or -1.
-__device__ inline i32 find_state(const Geometry& geometry, u64 wanted) {
+__device__ __noinline__ i32 find_state(const Geometry& geometry, u64 wanted) {
   for (u64 first = 0; first < geometry.num_ranks; first += kWarpThreads) {
     const u64 peer = first + lane_idx();
     const bool hit = peer < geometry.num_ranks &&
@@ -99,8 +111,8 @@ struct Wait {
 
 // By one warp, for the peers from `first` on, one a lane: true if the wait is in vain, which then is
 // recorded. `seen` is what this lane saw last.
-__device__ inline bool is_in_vain(const Geometry& geometry, const Wait& wait, u64 first, u64 seen,
-                                  u64 waited_nanos) {
+__device__ __noinline__ bool is_in_vain(const Geometry& geometry, const Wait& wait, u64 first, u64 seen,
+                                        u64 waited_nanos) {
   const i32 origin = waited_nanos > kAbortGraceNanos ? find_state(geometry, kAborted) : -1;
   Outcome outcome = {
       kPeerAborted, static_cast<u64>(origin), wait.phase, wait.expected, 0, waited_nanos, 0, 0, 0};

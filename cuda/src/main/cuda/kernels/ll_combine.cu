@@ -9,70 +9,28 @@
 //   ll_clean     flags, await them
 //   ll_refuse    this rank's call is invalid
 //   ll_await_pulled   until all ranks have read the outputs of an area
-#include <cuda_bf16.h>
-
-#include "../include/ll_runs.cuh"
-#include "../include/logfmt.cuh"
+#include "../include/ll_sums.cuh"
 
 namespace crossdock {
 
-constexpr u32 kSumChannels = 8;  // of a lane at a time
-constexpr u32 kSumAhead = 8;     // rows that a lane loads at a time
-constexpr u32 kMaxSummands = 1024;
-constexpr u64 kNowhere = 0;
-constexpr u32 kSlotBits = 28;     // a lane has fewer slots: RowPlan.MAX_TOKENS * 32
-constexpr u64 kLlLogFmt = 1;      // ordinal of the Java enum CombineFormat
-constexpr u32 kLogSumGroups = 4;  // groups that a warp sums at a time
-
-__device__ __forceinline__ bool is_encoded(const LlCall& call) {
-  return call.terms.format == kLlLogFmt;
-}
-
-// From one row of a combine lane to the next.
-__device__ __forceinline__ u64 ll_reply_pitch(const LlCall& call) {
-  return is_encoded(call) ? log_max_row_bytes(call.ll.hidden) : call.ll.hidden * sizeof(__nv_bfloat16);
-}
-
-// The expert that a token was dispatched to at k, or -2 if the dispatch had less choices.
-__device__ __forceinline__ i64 ll_dispatched_at(const LlCall& call, u64 token, u64 k) {
-  return k < call.handle.topk ? pointer<const i32>(call.handle.choices)[token * call.handle.topk + k] : -2;
-}
-
-// Which choice of the dispatch an expert of a token was, or -1; it is looked for at k first.
-__device__ inline i64 ll_choice_of(const LlCall& call, u64 token, u64 k, i64 expert) {
-  const u64 first = token * call.handle.topk;
-  const i32* choices = pointer<const i32>(call.handle.choices) + first;
-  if (k < call.handle.topk && choices[k] == expert) {
-    return static_cast<i64>(first + k);
-  }
-  for (u64 other = 0; other < call.handle.topk; other++) {
-    if (choices[other] == expert) {
-      return static_cast<i64>(first + other);
-    }
-  }
-  return -1;
-}
-
-__device__ __forceinline__ i64 ll_combine_choice(const LlCall& call, u64 token, u64 k) {
-  const u64 row = call.topk_idx + token * call.topk_idx_pitch;
-  return call.index_bytes == sizeof(i64) ? pointer<const i64>(row)[k] : pointer<const i32>(row)[k];
-}
-
 // By some threads together: notes the first choice that is wrong. The choice of the dispatch at the same
-// place, most often the same, is loaded beside it.
-__device__ inline void ll_check_choices(const LlCall& call, u64 first, u64 stride) {
+// place, most often the same, is loaded beside it. False for a thread that found a wrong one.
+__device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 stride) {
   const u32 topk = static_cast<u32>(call.topk);
   const u64 num_choices = call.num_tokens * topk;
+  bool right = true;
   for (u64 i = first; i < num_choices; i += stride) {
     const u64 token = static_cast<u32>(i) / topk;
     const u64 k = i - token * topk;
     const i64 expert = ll_combine_choice(call, token, k);
     const bool same = ll_dispatched_at(call, token, k) == expert;
     const bool outside = expert < -1 || expert >= static_cast<i64>(call.terms.num_experts);
-    if (outside || (expert >= 0 && !same && ll_choice_of(call, token, k, expert) < 0)) {
+    if (outside || (expert >= 0 && !same && ll_choice_of(call, token, expert) < 0)) {
       atomicMin(atomic_word(&local_state(call.geometry)->refusal_key), i * 2 + (outside ? 0 : 1));
+      right = false;
     }
   }
+  return right;
 }
 
 // By one warp: a part of a run from the outputs to the lane of its home.
@@ -86,7 +44,7 @@ __device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y
     ll_copy_part(to, from, run.num_rows * row_bytes, part);
     return;
   }
-  for (u64 i = part; i < run.num_rows; i += kRunParts) {
+  for (u64 i = part * run.num_rows / kRunParts; i < (part + 1) * run.num_rows / kRunParts; i++) {
     log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
   }
 }
@@ -102,23 +60,31 @@ __device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
     run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
     return run;
   };
-  ll_move_runs(call, find, [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
+  ll_move_runs(call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
+               [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
 }
 
-// By one block, once the choices were checked: flags, or a refusal if a choice was wrong.
-__device__ inline void ll_publish_replied(const LlCall& call, u64 epoch, u64 place) {
-  const LlFlagBody body = {ll_terms(call), place, false};
+// By one block, once all choices were checked: refuses the call if one was wrong.
+__device__ __noinline__ void ll_publish_unreplied(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
-  const bool begun = !has_failed(call.geometry);
-  if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, body, epoch);
-  } else if (begun && warp_idx() == 0) {
-    const u64 token = key / 2 / call.topk;
-    const u64 k = key / 2 - token * call.topk;
-    const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
-    const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
-    ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
-    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+  if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
+    return;
+  }
+  const u64 token = key / 2 / call.topk;
+  const u64 k = key / 2 - token * call.topk;
+  const u64 expert = static_cast<u64>(ll_combine_choice(call, token, k));
+  const u64 code = key % 2 == 0 ? kExpertOutOfRange : kNotDispatched;
+  ll_publish_refusal(call, epoch, {epoch, code, token, k, expert}, nullptr);
+  record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+}
+
+// By the last block: flags, or a refusal if a choice was wrong.
+__device__ inline void ll_publish_replied(const LlCall& call, u64 epoch) {
+  const bool right = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key) == kNoRefusal;
+  if (right && !has_failed(call.geometry)) {
+    ll_publish_flags(call, {ll_terms(call), kInLanes, false}, epoch);
+  } else {
+    ll_publish_unreplied(call, epoch);
   }
   __syncthreads();
 }
@@ -140,236 +106,10 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const u64 epoch = current_epoch(call.geometry);
   ll_reply_through_lanes(call, args.y, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_replied(call, epoch, kInLanes);
+    ll_publish_replied(call, epoch);
     if (warp_idx() == 0) {
       ll_end(call, epoch, kLlSent);
     }
-  }
-}
-
-// What a choice of a token adds to its sum. It is found in two steps, the first of which needs no flag.
-struct LlSummand {
-  u64 row;     // address, or kNowhere; before: place among the owner's rows, or kNowhere
-  u64 memory;  // of the owner
-  float weight;
-  i32 owner;  // -1 for none
-};
-
-// By one thread: the first step.
-__device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums, u64 token, u64 k) {
-  const float weight = pointer<const float>(sums.weights + token * sums.weights_pitch)[k];
-  const i64 expert = ll_combine_choice(call, token, k);
-  const i64 at = ll_dispatched_at(call, token, k) == expert ? static_cast<i64>(token * call.handle.topk + k)
-                                                            : ll_choice_of(call, token, k, expert);
-  if (expert < 0 || at < 0) {
-    return {kNowhere, 0, weight, -1};
-  }
-  const u32 num_local = static_cast<u32>(ll_num_local(call));
-  const u32 owner = static_cast<u32>(expert) / num_local;
-  const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
-  const u64 slot = pointer<const i32>(call.handle.slots)[at];
-  const u64 row = first + pointer<const i32>(call.handle.rows)[at];
-  return {row << kSlotBits | slot, peer_memory(call.geometry, owner), weight, static_cast<i32>(owner)};
-}
-
-// By one thread: the second step.
-__device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, const LlSummand& summand, u32 place) {
-  if (summand.owner < 0 || place == 0) {
-    return kNowhere;
-  }
-  const u64 owner = summand.owner;
-  if (place - 1 == kInLanes) {
-    const u64 slot = summand.row & ((1ull << kSlotBits) - 1);
-    return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
-  }
-  const u64 area = summand.memory + call.ll.areas + (place - 2) * call.ll.area_pitch;
-  const u64 row = summand.row >> kSlotBits;
-  return area + call.ll.area_outputs + row * call.ll.hidden * sizeof(__nv_bfloat16);
-}
-
-__device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
-  const __nv_bfloat16* values = reinterpret_cast<const __nv_bfloat16*>(&word);
-#pragma unroll
-  for (u32 i = 0; i < kSumChannels; i++) {
-    sums[i] = __fmaf_rn(weight, __bfloat162float(values[i]), sums[i]);
-  }
-}
-
-__device__ __forceinline__ uint4 ll_round(const float* sums) {
-  uint4 word;
-  __nv_bfloat16* values = reinterpret_cast<__nv_bfloat16*>(&word);
-#pragma unroll
-  for (u32 i = 0; i < kSumChannels; i++) {
-    values[i] = __float2bfloat16_rn(sums[i]);
-  }
-  return word;
-}
-
-__device__ __forceinline__ void ll_store_word(u64 address, uint4 word, bool aligned) {
-  if (aligned) {
-    *pointer<uint4>(address) = word;
-    return;
-  }
-  const unsigned short* halves = reinterpret_cast<const unsigned short*>(&word);
-#pragma unroll
-  for (u32 i = 0; i < kSumChannels; i++) {
-    pointer<unsigned short>(address)[i] = halves[i];
-  }
-}
-
-// By one warp: adds some groups of an encoded row to the sums.
-__device__ inline void ll_add_encoded(const LlCall& call, const LlSummand& summand, u64 first_group,
-                                      float sums[kLogSumGroups][4]) {
-  const u64 end = min(first_group + kLogSumGroups, log_num_groups(call.ll.hidden));
-  u64 payload = log_payload(summand.row, call.ll.hidden, first_group);
-  for (u64 i = first_group; i < end; i++) {
-    const LogGroup group = {pointer<const u32>(summand.row)[i], log_channels_of(call.ll.hidden, i)};
-    float values[4];
-    log_decode_group(group, payload, values);
-    payload += group.payload_bytes();
-#pragma unroll
-    for (u32 slot = 0; slot < kLogSumGroups; slot++) {
-#pragma unroll
-      for (u32 part = 0; part < 4 && slot == i - first_group; part++) {
-        sums[slot][part] = __fmaf_rn(summand.weight, values[part], sums[slot][part]);
-      }
-    }
-  }
-}
-
-// By one warp: the sums of some groups of a token from encoded rows.
-__device__ inline void ll_sum_encoded(const LlCall& call, const LlSummand* summands, u64 part, u64 to) {
-  const u64 first_group = part * kLogSumGroups;
-  float sums[kLogSumGroups][4] = {};
-  for (u32 k = 0; k < call.topk; k++) {
-    if (summands[k].row != kNowhere) {
-      ll_add_encoded(call, summands[k], first_group, sums);
-    }
-  }
-#pragma unroll
-  for (u32 slot = 0; slot < kLogSumGroups; slot++) {
-    const u64 group = first_group + slot;
-    const u32 quarter =
-        group < log_num_groups(call.ll.hidden) ? log_channels_of(call.ll.hidden, group) / 4 : 0;
-#pragma unroll
-    for (u32 channel = 0; channel < 4; channel++) {
-      if (lane_idx() < quarter) {
-        const u64 at = group * kLogChannels + lane_idx() + channel * quarter;
-        pointer<__nv_bfloat16>(to)[at] = __float2bfloat16_rn(sums[slot][channel]);
-      }
-    }
-  }
-}
-
-// By one warp: the sums of some channels of a token.
-__device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summands, u64 part, u64 to,
-                                    bool aligned) {
-  const u64 word = part * kWarpThreads + lane_idx();
-  if (word >= call.ll.hidden / kSumChannels) {
-    return;
-  }
-  float sums[kSumChannels] = {};
-  for (u32 first = 0; first < call.topk; first += kSumAhead) {
-    uint4 words[kSumAhead];
-#pragma unroll
-    for (u32 i = 0; i < kSumAhead; i++) {
-      const u64 row = first + i < call.topk ? summands[first + i].row : kNowhere;
-      if (row != kNowhere) {
-        words[i] = ld_no_allocate(pointer<const uint4>(row) + word);
-      }
-    }
-#pragma unroll
-    for (u32 i = 0; i < kSumAhead; i++) {
-      if (first + i < call.topk && summands[first + i].row != kNowhere) {
-        ll_add(sums, words[i], summands[first + i].weight);
-      }
-    }
-  }
-  ll_store_word(to + word * sizeof(uint4), ll_round(sums), aligned);
-}
-
-// The sums of a block: its parts of tokens, and how many tokens it has summands of at a time.
-struct LlSumming {
-  LlParts parts;
-  u64 parts_per_token;
-  u64 tokens_at_once;
-};
-
-__device__ __forceinline__ LlSumming ll_summing_of(const LlCall& call) {
-  const u64 part_channels = is_encoded(call) ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
-  const u64 parts_per_token = (call.ll.hidden + part_channels - 1) / part_channels;
-  return {ll_parts_of(call.num_tokens * parts_per_token), parts_per_token, kMaxSummands / call.topk};
-}
-
-// The tokens that a block sums at a time.
-struct LlTokens {
-  u64 first;
-  u64 end_part;
-  u32 num_summands;
-};
-
-__device__ __forceinline__ LlTokens ll_tokens_from(const LlCall& call, const LlSumming& summing, u64 begin) {
-  const u64 first = begin / summing.parts_per_token;
-  const u64 end = min(summing.parts.end, (first + summing.tokens_at_once) * summing.parts_per_token);
-  const u64 num_tokens = begin < end ? (end - 1) / summing.parts_per_token - first + 1 : 0;
-  return {first, end, static_cast<u32>(num_tokens * call.topk)};
-}
-
-// By a whole block: the first step for the summands of some tokens.
-__device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, const LlTokens& tokens,
-                                        LlSummand* summands) {
-  const u32 topk = static_cast<u32>(call.topk);
-  for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
-    const u32 token = i / topk;
-    summands[i] = ll_summand_of(call, sums, tokens.first + token, i - token * topk);
-  }
-}
-
-// By a whole block: its part of the sums. The first tokens' summands were found.
-__device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
-                                   LlSummand* summands) {
-  const LlSumming summing = ll_summing_of(call);
-  const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
-  for (u64 begin = summing.parts.begin; begin < summing.parts.end;) {
-    const LlTokens tokens = ll_tokens_from(call, summing, begin);
-    if (begin != summing.parts.begin) {
-      ll_find_summands(call, sums, tokens, summands);
-    }
-    for (u32 i = threadIdx.x; i < tokens.num_summands; i += kLlThreads) {
-      const i32 owner = summands[i].owner;
-      summands[i].row = ll_reply_address(call, epoch, summands[i], owner < 0 ? 0 : places[owner]);
-    }
-    __syncthreads();
-    for (u64 i = begin + warp_idx(); i < tokens.end_part; i += kLlWarps) {
-      const u64 token = i / summing.parts_per_token;
-      const u64 part = i - token * summing.parts_per_token;
-      const LlSummand* own = summands + (token - tokens.first) * call.topk;
-      const u64 to = sums.combined_x + token * sums.combined_x_pitch;
-      if (is_encoded(call)) {
-        ll_sum_encoded(call, own, part, to);
-      } else {
-        ll_sum_plain(call, own, part, to, aligned);
-      }
-    }
-    __syncthreads();
-    begin = tokens.end_part;
-  }
-}
-
-// By a whole block: the first step for the first tokens that it sums, which needs no flag.
-__device__ inline void ll_find_first(const LlCall& call, const LlSums& sums, LlSummand* summands) {
-  const LlSumming summing = ll_summing_of(call);
-  ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
-}
-
-// By a whole block: awaits the flags, then sums.
-__device__ inline void ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
-  __shared__ u32 places[kMaxLowLatencyRanks];
-  const bool came = ll_await_flags(call, epoch, places);
-  // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
-  grid_launch_dependents();
-  if (came) {
-    ll_sum_rows(call, sums, epoch, places, summands);
   }
 }
 
@@ -389,14 +129,60 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   }
 }
 
-// By the first block, whose summands are found beside: lets the homes read the outputs where they are.
-__device__ inline void ll_reply_in_place(const LlCall& call, const LlSums& sums, u64 epoch,
-                                         LlSummand* summands) {
-  ll_begin(call, epoch);
-  ll_check_choices(call, threadIdx.x, kLlThreads);
-  ll_find_first(call, sums, summands);
-  __syncthreads();
-  ll_publish_replied(call, epoch, call.area + 1);
+// Flags that a warp lets homes have as soon as all choices were checked.
+struct LlGrant {
+  LlLook look;
+  bool ready;
+};
+
+// By one warp: whether the call can begin; if so, what the flags say goes to this warp's peers.
+__device__ inline LlGrant ll_prepare_flags(const LlCall& call, u64 epoch, LlLook look) {
+  const LlFlagBody body = {ll_terms(call), call.area + 1, false};
+  const bool ready = look.ready || ll_can_begin(call, epoch);
+  // A rank may have been masked since.
+  look.unmasked = look.unmasked && look.ready;
+  for (u64 peer = warp_idx(); ready && peer < call.geometry.num_ranks; peer += kLlWarps / 2) {
+    if (lane_idx() == 0 && (look.unmasked || !is_masked(call, peer))) {
+      ll_write_terms(ll_flag(call, peer, call.geometry.rank, epoch), body);
+    }
+  }
+  return {look, ready};
+}
+
+// By the first block: lets the homes read the outputs where they are.
+__device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch, const LlLook& look) {
+  LlGrant grant = {look, true};
+  if (warp_idx() < kLlWarps / 2) {
+    grant = ll_prepare_flags(call, epoch, look);
+  }
+  const bool right = ll_check_choices(call, ll_late_turn(), kLlThreads);
+  if (__syncthreads_and(right && grant.ready ? 1 : 0) == 0) {
+    ll_publish_unreplied(call, epoch);
+    return;
+  }
+  const u64 first = warp_idx() < kLlWarps / 2 ? warp_idx() : call.geometry.num_ranks;
+  for (u64 peer = first; peer < call.geometry.num_ranks; peer += kLlWarps / 2) {
+    if (lane_idx() == 0 && (grant.look.unmasked || !is_masked(call, peer))) {
+      publish_to_peer(call.geometry, &ll_flag(call, peer, call.geometry.rank, epoch)->epoch, epoch);
+    }
+  }
+  __syncwarp();
+}
+
+// By the first block, once its own sums are done.
+__device__ inline void ll_end_combine(const LlCall& call, bool in_place, bool well, u64 epoch, u64 other) {
+  well = ll_await_others(call, well);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (well && in_place) {
+    if (lane_idx() == 0) {
+      pointer<u64>(call.ll.pulled)[call.area] = epoch;
+    }
+    ll_end_well(call, epoch, other);
+  } else {
+    ll_end(call, epoch, kLlWhole);
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
@@ -404,30 +190,28 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
   const LlCall& call = args.call;
-  LocalState* local = local_state(call.geometry);
   const u64 epoch = current_epoch(call.geometry);
-  const bool in_place =
-      args.zero_copy != 0 && !is_encoded(call) && *pointer<const u64>(call.handle.direct) != 0;
+  // What both ways need comes at once.
+  const u64 direct = *pointer<const u64>(call.handle.direct);
+  LlLook look = {true, false, true, 0};
+  if (blockIdx.x == 0 && warp_idx() < kLlWarps / 2) {
+    look = ll_look(call, epoch);
+  }
+  ll_find_first(call, args.sums, summands);
+  const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
     ll_reply_through_lanes(call, args.y, epoch);
-    if (is_last_arrival(&local->arrivals)) {
-      ll_publish_replied(call, epoch, kInLanes);
+    if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
+      ll_publish_replied(call, epoch);
     }
+  } else if (blockIdx.x == 0) {
+    ll_reply_in_place(call, epoch, look);
   }
-  if (in_place && blockIdx.x == 0) {
-    ll_reply_in_place(call, args.sums, epoch, summands);
-  } else {
-    ll_find_first(call, args.sums, summands);
+  const bool came = ll_await_sums(call, args.sums, epoch, summands);
+  const bool well = ll_leave(call, came, false, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_combine(call, in_place, well, epoch, look.other);
   }
-  ll_await_sums(call, args.sums, epoch, summands);
-  if (!is_last_arrival(&local->departures) || warp_idx() != 0) {
-    return;
-  }
-  if (lane_idx() == 0 && in_place && !has_failed(call.geometry)) {
-    pointer<u64>(call.ll.pulled)[call.area] = epoch;
-  }
-  __syncwarp();
-  ll_end(call, epoch, kLlWhole);
 }
 
 // By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it

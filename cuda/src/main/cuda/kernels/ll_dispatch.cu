@@ -5,33 +5,41 @@
 //   ll_pack       all blocks   await the flags; rows from the lanes to where they are packed
 //                 last block   completed
 //   ll_dispatch   the same in one kernel. Where no rank has a hook, rows go straight to where they are
-//                 packed: plan, announce counts, cast, await the counts of all, send; the last block alone
-//                 publishes flags and awaits those of the others.
+//                 packed: plan, announce counts, cast, await the counts of all, send. Each block tells the
+//                 peers that its rows are there; the first block alone awaits those of all others.
 #include "../include/ll_rows.cuh"
 #include "../include/ll_runs.cuh"
 
 namespace crossdock {
 
-// By the last block: flags, or a refusal if a choice was wrong.
-__device__ inline void ll_publish_sent(const LlCall& call, u64 epoch, bool counted) {
+// By one block, the others of which are done with the plan: refuses the call if a choice was wrong.
+__device__ __noinline__ void ll_publish_refused(const LlCall& call, u64 epoch) {
   const u64 key = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key);
-  const bool begun = !has_failed(call.geometry);
-  if (begun && key == kNoRefusal) {
-    ll_publish_flags(call, {ll_terms(call), kInLanes, counted}, epoch);
-  } else if (begun && warp_idx() == 0) {
-    const u64 choice = key / 2;
-    const u64 token = choice / call.topk;
-    const u64 k = choice - token * call.topk;
-    const u64 expert = static_cast<u64>(ll_expert_at(call, token, k));
-    const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
-    const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
-    ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
-    record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+  if (key == kNoRefusal || has_failed(call.geometry) || warp_idx() != 0) {
+    return;
+  }
+  const u64 choice = key / 2;
+  const u64 token = choice / call.topk;
+  const u64 k = choice - token * call.topk;
+  const u64 expert = static_cast<u64>(ll_expert_at(call, token, k));
+  const LlRefusal outside = {epoch, kExpertOutOfRange, token, k, expert};
+  const LlRefusal repeated = {epoch, kExpertRepeated, token, expert, expert};
+  ll_publish_refusal(call, epoch, key % 2 == 0 ? outside : repeated, nullptr);
+  record_failure(call.geometry, {kRefusedCall, call.geometry.rank, kGrantPhase, epoch, 0, 0, 0, 0, 0});
+}
+
+// By the last block: flags, or a refusal if a choice was wrong.
+__device__ inline void ll_publish_sent(const LlCall& call, u64 epoch) {
+  const bool right = ld_relaxed_gpu(&local_state(call.geometry)->refusal_key) == kNoRefusal;
+  if (right && !has_failed(call.geometry)) {
+    ll_publish_flags(call, {ll_terms(call), kInLanes, true}, epoch);
+  } else {
+    ll_publish_refused(call, epoch);
   }
   __syncthreads();
 }
 
-// By the last block: leaves to the combine how rows travelled.
+// By one block: leaves to the combine how rows travelled.
 __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
   if (threadIdx.x == 0) {
     *pointer<u64>(call.handle.direct) = path == kLlDirect ? 1 : 0;
@@ -39,13 +47,14 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
-  grid_dependency_wait();
   const LlCall& call = args.call;
+  const LlReady ready = ll_make_ready(call, args.rows);
+  grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
-  ll_send_rows(call, args.rows, ll_start(call, epoch), epoch, nullptr);
+  ll_send_rows(call, args.rows, ready, ll_start(call, epoch), epoch, nullptr);
   ll_settle_rows();
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_sent(call, epoch, true);
+    ll_publish_sent(call, epoch);
     ll_note_path(call, kLlThroughLanes);
     if (warp_idx() == 0) {
       ll_end(call, epoch, kLlSent);
@@ -70,41 +79,79 @@ __device__ __forceinline__ void ll_write_range(const LlCall& call, const LlPacke
   pointer<i32>(call.handle.counts)[source * ll_num_local(call) + expert] = num_rows;
 }
 
-// By one warp: the scales of a part of a run, rows in the lane to columns in the result.
-__device__ inline void ll_transpose_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
-                                         u64 from, u32 part) {
+// The scales of a part of a run, rows in the lane to columns in the result.
+struct LlScalePart {
+  const float* from;  // of the first row
+  u32* to;            // of the first column
+  u32 num_groups;     // of a row in the lane
+  u32 first;          // column
+  u32 width;
+  u32 num_words;  // in all rows
+  u64 column_pitch;
+  bool in_words;  // four scales are one word
+};
+
+__device__ inline LlScalePart ll_scale_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
+                                            u64 lane, u32 part) {
   const u32 num_groups = static_cast<u32>(call.ll.hidden / kGroupChannels);
-  const bool in_words = call.terms.format == kLlFp8Ue8m0;
   const u32 num_columns = static_cast<u32>(ll_scale_columns(call));
-  const u32 begin = part * num_columns / kRunParts;
-  const u32 width = (part + 1) * num_columns / kRunParts - begin;
-  u32* to = pointer<u32>(packed.scales) + run.expert * num_columns * ll_result_rows(call) + run.row;
-#pragma unroll 4
-  for (u32 i = lane_idx(); i < run.num_rows * width; i += kWarpThreads) {
-    const u32 row = i / width;
-    const u32 column = begin + i - row * width;
-    const float* scales = pointer<const float>(from) + (run.slot + row) * num_groups;
-    const u32 word = in_words ? ll_pack_exponents(scales + column * 4, num_groups - column * 4)
-                              : __float_as_uint(__ldcg(scales + column));
-    to[column * ll_result_rows(call) + row] = word;
+  const u32 first = part * num_columns / kRunParts;
+  const u32 width = (part + 1) * num_columns / kRunParts - first;
+  const u64 column_pitch = ll_result_rows(call);
+  return {pointer<const float>(lane + call.ll.lane_scales) + run.slot * num_groups,
+          pointer<u32>(packed.scales) + run.expert * num_columns * column_pitch + run.row,
+          num_groups,
+          first,
+          width,
+          static_cast<u32>(run.num_rows) * width,
+          column_pitch,
+          call.terms.format == kLlFp8Ue8m0};
+}
+
+__device__ __forceinline__ u32 ll_load_scale(const LlScalePart& part, u32 i) {
+  const u32 row = i / part.width;
+  const u32 column = part.first + i - row * part.width;
+  const float* scales = part.from + row * part.num_groups;
+  return part.in_words ? ll_pack_exponents(scales + column * 4, part.num_groups - column * 4)
+                       : __float_as_uint(__ldcg(scales + column));
+}
+
+__device__ __forceinline__ void ll_store_scale(const LlScalePart& part, u32 i, u32 word) {
+  const u32 row = i / part.width;
+  const u32 column = part.first + i - row * part.width;
+  part.to[column * part.column_pitch + row] = word;
+}
+
+constexpr u32 kScalesAhead = 2;  // of a lane, which come beside the rows
+
+// By one warp: the rows of a part of a run, and its scales. The first of them are loaded before the rows are,
+// so that they come together.
+__device__ inline void ll_pack_with_scales(const LlScalePart& scales, u64 to, u64 from, u64 num_bytes,
+                                           u32 part) {
+  u32 words[kScalesAhead];
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    words[step] = i < scales.num_words ? ll_load_scale(scales, i) : 0;
+  }
+  ll_copy_part(to, from, num_bytes, part);
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    if (i < scales.num_words) {
+      ll_store_scale(scales, i, words[step]);
+    }
+  }
+  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < scales.num_words; i += kWarpThreads) {
+    ll_store_scale(scales, i, ll_load_scale(scales, i));
   }
 }
 
-// By one warp: a part of a run from the lane to where it is packed.
-__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
-                                    u32 part) {
-  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
-  const u64 row_bytes = ll_row_bytes(call);
-  const u64 first_row = run.expert * ll_result_rows(call) + run.row;
-  ll_copy_part(packed.rows + first_row * row_bytes, lane + run.slot * row_bytes, run.num_rows * row_bytes,
-               part);
-  if (is_fp8(call.terms)) {
-    ll_transpose_part(call, packed, run, lane + call.ll.lane_scales, part);
-  }
-  if (part != 0) {
-    return;
-  }
+// By one warp: what a run says of itself.
+__device__ inline void ll_describe_run(const LlCall& call, const LlPacked& packed, const LlRun& run,
+                                       u64 lane) {
   const i32* sources = pointer<const i32>(lane + call.ll.lane_sources) + run.slot;
+  const u64 first_row = run.expert * ll_result_rows(call) + run.row;
   for (u64 i = lane_idx(); i < run.num_rows; i += kWarpThreads) {
     pointer<i32>(packed.src_info)[first_row + i] = __ldcg(sources + i);
   }
@@ -118,38 +165,60 @@ __device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, 
   }
 }
 
-// By a whole block: awaits the flags, then packs the block's part of what arrived.
-__device__ inline void ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch, u32* places) {
+// By one warp: a part of a run from the lane to where it is packed.
+__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
+                                    u32 part) {
+  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
+  if (run.num_rows != 0) {
+    const u64 row_bytes = ll_row_bytes(call);
+    const u64 to = packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes;
+    const u64 from = lane + run.slot * row_bytes;
+    if (is_fp8(call.terms)) {
+      ll_pack_with_scales(ll_scale_part(call, packed, run, lane, part), to, from, run.num_rows * row_bytes,
+                          part);
+    } else {
+      ll_copy_part(to, from, run.num_rows * row_bytes, part);
+    }
+  }
+  if (part == 0) {
+    ll_describe_run(call, packed, run, lane);
+  }
+}
+
+// By a whole block: awaits the flags, then packs the block's part of what arrived. False if the call fails.
+__device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch) {
+  __shared__ u32 places[kMaxLowLatencyRanks];
   if (!ll_await_flags(call, epoch, places)) {
-    return;
+    return false;
   }
   const auto count = [&](u64 source, u64 expert) -> u32 {
     const i32* counts = ll_flag_counts(ll_flag(call, call.geometry.rank, source, epoch));
     return places[source] != 0 ? static_cast<u32>(__ldcg(counts + expert)) : 0;
   };
   ll_move_runs(
-      call, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
+      call, LlDealing::kInTurn, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
       [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
+  return true;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid_constant__ LlPackArgs args) {
   grid_dependency_wait();
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
     ll_skip(call);
     return;
   }
-  ll_pack_rows(call, args.packed, epoch, places);
+  ll_pack_rows(call, args.packed, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_await_readers(call, epoch);
     ll_end(call, epoch, kLlComplete);
   }
 }
 
-// By a whole block: tells what this block's part of the local experts received, from announced counts.
-__device__ inline void ll_write_announced(const LlCall& call, const LlPacked& packed, u64 epoch) {
+// By a whole block: tells what this block's part of the local experts received, from announced counts. False
+// for a warp if the call fails.
+__device__ inline bool ll_write_announced(const LlCall& call, const LlPacked& packed, u64 epoch) {
   const u64 num_local = ll_num_local(call);
   const u64 own = call.geometry.rank * num_local;
   for (u64 expert = blockIdx.x + static_cast<u64>(gridDim.x) * warp_idx(); expert < num_local;
@@ -162,7 +231,7 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
           valid ? ll_announced_counts(call, call.geometry.rank, source, epoch) + own + expert : nullptr;
       u64 seen;
       if (!ll_await_words(call, word, ll_tag(epoch), source, &seen)) {
-        return;
+        return false;
       }
       const u32 count = static_cast<u32>(ll_payload(seen));
       u32 through = count;
@@ -181,46 +250,64 @@ __device__ inline void ll_write_announced(const LlCall& call, const LlPacked& pa
       ll_write_total(packed, expert, static_cast<i32>(total));
     }
   }
+  return true;
+}
+
+// By a whole block that sent its rows: what follows on either way. False for a warp if the call fails.
+__device__ inline bool ll_receive_rows(const LlCall& call, const LlPacked& packed, LlPath path, u64 epoch) {
+  if (path != kLlThroughLanes) {
+    return path == kLlDirect;
+  }
+  if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
+    ll_publish_sent(call, epoch);
+  }
+  return ll_pack_rows(call, packed, epoch);
+}
+
+// By the first block, once its own part is done.
+__device__ inline void ll_end_dispatch(const LlCall& call, const LlBeginning& beginning, LlPath path,
+                                       bool well, u64 epoch) {
+  if (well && path == kLlDirect) {
+    well = ll_await_rows(call, epoch);
+  }
+  well = ll_await_others(call, well);
+  // From here on the kernel waits for no peer, but for those that are far behind.
+  if (beginning.read != 0) {
+    grid_launch_dependents();
+  }
+  if (!well) {
+    ll_publish_refused(call, epoch);
+  }
+  ll_note_path(call, path);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (beginning.read == 0) {
+    ll_await_readers(call, epoch);
+    grid_launch_dependents();
+  }
+  if (well && beginning.read != 0) {
+    ll_end_well(call, epoch, beginning.other);
+  } else {
+    ll_end(call, epoch, kLlWhole);
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_dispatch(const __grid_constant__ LlDispatchArgs args) {
-  grid_dependency_wait();
   __shared__ u64 areas[kMaxLowLatencyRanks];
-  __shared__ u32 places[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
+  const LlReady ready = ll_make_ready(call, args.rows);
+  grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
   const LlStart start = ll_start(call, epoch);
-  const LlPath path = ll_send_rows(call, args.rows, start, epoch, areas);
-  const bool direct = path == kLlDirect;
-  if (direct) {
-    ll_write_announced(call, args.packed, epoch);
-  }
+  const LlPath path = ll_send_rows(call, args.rows, ready, start, epoch, areas);
+  bool well = path != kLlDirect || ll_write_announced(call, args.packed, epoch);
   ll_settle_rows();
-  const LlArrival arrival = ll_arrive(call, !direct);
-  if (arrival.last) {
-    ll_publish_sent(call, epoch, !direct);
-  }
-  if (path == kLlThroughLanes) {
-    ll_pack_rows(call, args.packed, epoch, places);
-  }
-  if (!arrival.last) {
-    if (!direct) {
-      ll_depart(call);
-    }
-    return;
-  }
-  if (direct) {
-    ll_await_flags(call, epoch, places);
-  }
-  ll_await_departures(call, arrival);
-  ll_note_path(call, path);
-  if (warp_idx() == 0) {
-    if (start.beginning.read == 0) {
-      ll_await_readers(call, epoch);
-    }
-    grid_launch_dependents();
-    ll_end(call, epoch, kLlWhole);
+  well = ll_receive_rows(call, args.packed, path, epoch) && well;
+  well = ll_leave(call, well, path == kLlDirect, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_dispatch(call, start.beginning, path, well, epoch);
   }
 }
 

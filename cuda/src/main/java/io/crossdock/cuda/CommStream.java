@@ -18,6 +18,9 @@ final class CommStream extends GpuStream {
   /// The stream of a caller who records, while it gets what is enqueued; else null.
   private GpuStream recorder;
 
+  /// The thread that enqueues there; else null.
+  private Thread recording;
+
   /// True if what comes next is yet to be put behind the caller's stream.
   private boolean followsLater;
 
@@ -31,9 +34,10 @@ final class CommStream extends GpuStream {
     wait = callWait;
   }
 
+  /// Threads of other ranks, which free memory behind every stream of the GPU, get this one itself.
   @Override
   Stream driver() {
-    return recorder == null ? super.driver() : recorder.driver();
+    return Thread.currentThread() == recording ? recorder.driver() : super.driver();
   }
 
   /// True while what the calling thread enqueues goes into a graph.
@@ -139,9 +143,11 @@ final class CommStream extends GpuStream {
 
   private void runOn(GpuStream caller, Runnable work) {
     recorder = caller;
+    recording = Thread.currentThread();
     try {
       run(work);
     } finally {
+      recording = null;
       recorder = null;
     }
   }

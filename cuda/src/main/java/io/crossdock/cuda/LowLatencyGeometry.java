@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
 ///
 /// ```
 /// | completed [R] | masked by [R] | knocks [R] | acks [R] | refusals [2][R] | flag lines [2][R] |
-/// | announcements [2][R] | announced counts [2][R][E] |
+/// | announcements [2][R] | announced counts [2][R][E] | sent words [2][R][256] |
 /// | dispatch lanes [2][R] | combine lanes [2][R] | result areas [2] |
 ///
 /// knock, ack      | generation | knock |                      the host alone reads them
@@ -32,6 +32,9 @@ final class LowLatencyGeometry {
   private static final int MAX_RANKS = 1024;
 
   private static final int LANE_ALIGNMENT = 512;
+
+  /// `kMaxSenders` of ll_plan.cuh.
+  private static final int MAX_SENDERS = 256;
 
   final long completed;
   final long maskedBy;
@@ -61,6 +64,8 @@ final class LowLatencyGeometry {
   private final long announcements;
   private final long counts;
   private final long countsPitch;
+  private final long sent;
+  private final long sentPitch;
 
   private LowLatencyGeometry(BufferSpec spec, int numRanks, long begin) {
     hidden = spec.hidden();
@@ -104,6 +109,8 @@ final class LowLatencyGeometry {
     flags = memory.take(lanes, flagPitch);
     announcements = memory.take(lanes, Long.BYTES);
     counts = memory.take(lanes, countsPitch);
+    sentPitch = (long) MAX_SENDERS * Long.BYTES;
+    sent = memory.take(lanes, sentPitch);
     dispatch = memory.end(LANE_ALIGNMENT);
     combine = Math.addExact(dispatch, Math.multiplyExact(lanes, dispatchPitch));
     areas = Math.addExact(combine, Math.multiplyExact(lanes, combinePitch));
@@ -154,6 +161,8 @@ final class LowLatencyGeometry {
       announcements,
       counts,
       countsPitch,
+      sent,
+      sentPitch,
       areas,
       areaPitch,
       areaScales,

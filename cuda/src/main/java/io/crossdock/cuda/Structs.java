@@ -109,7 +109,14 @@ final class Structs {
           .words("hidden", "num_slots", "may_shrink", "completed", "masked_by")
           .words("refusals", "refusal_pitch", "flags", "flag_pitch", "dispatch", "dispatch_pitch")
           .words("lane_scales", "lane_sources", "combine", "combine_pitch")
-          .words("announcements", "counts", "counts_pitch", "areas", "area_pitch")
+          .words(
+              "announcements",
+              "counts",
+              "counts_pitch",
+              "sent",
+              "sent_pitch",
+              "areas",
+              "area_pitch")
           .words("area_scales", "area_sources", "area_outputs")
           .words("pulled", "masks", "decisions", "open", "expert_counts");
 
