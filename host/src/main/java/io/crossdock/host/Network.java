@@ -203,13 +203,16 @@ final class Network implements AutoCloseable {
   }
 
   /// Makes progress, unless another thread does.
-  void poll() {
-    if (lock.tryLock()) {
-      try {
-        progress();
-      } finally {
-        lock.unlock();
-      }
+  ///
+  /// @return true if something moved
+  boolean poll() {
+    if (!lock.tryLock()) {
+      return false;
+    }
+    try {
+      return progress();
+    } finally {
+      lock.unlock();
     }
   }
 

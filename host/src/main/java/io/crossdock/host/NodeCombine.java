@@ -5,6 +5,7 @@ import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.CombineCall;
 import io.crossdock.core.spi.Pieces;
 import java.lang.foreign.MemorySegment;
+import java.util.function.BooleanSupplier;
 
 /// The sums of a combine over several nodes: those for homes on other nodes go out chunk by chunk,
 /// and in between this rank's tokens are summed as far as the others' sums arrived.
@@ -20,6 +21,7 @@ final class NodeCombine {
   private final ReduceTask reduce;
   private final HomeSumTask home;
   private final PartTask part = new PartTask();
+  private final BooleanSupplier carry;
   private final Pieces pieces = new Pieces();
   private final int[] sent;
   private HandleData handle;
@@ -37,6 +39,7 @@ final class NodeCombine {
     this.layout = context.layout.nodes;
     this.reduce = new ReduceTask(context, kernel);
     this.home = new HomeSumTask(context, kernel);
+    this.carry = () -> context.network.poll();
     this.sent = new int[place.numNodes()];
   }
 
@@ -128,7 +131,7 @@ final class NodeCombine {
     long at = first * partialBytes;
     MemorySegment stage = context.staging.chunks(node);
     reduce.rows(node, first, count, stage, at);
-    context.pool.run(reduce, reduce.numChunks(), workers);
+    context.pool.runBehind(carry, reduce, reduce.numChunks(), workers);
     pieces.clear().add(stage, at, count * partialBytes);
     int peer = place.onRail(node);
     context.network.put(peer, layout.chunks(node, place.node()) + at, pieces);
@@ -144,7 +147,7 @@ final class NodeCombine {
     while (count < workers && nextChunk + count < numChunks && nextMissing(nextChunk + count) < 0) {
       count++;
     }
-    context.pool.run(part.of(home, nextChunk), count, workers);
+    context.pool.runBehind(carry, part.of(home, nextChunk), count, workers);
     nextChunk += count;
   }
 

@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.DispatchCall;
+import java.util.function.BooleanSupplier;
 
 /// A round of a dispatch over several nodes: streams go out chunk by chunk, those of other nodes
 /// are forwarded as they arrive, and rows of this node are placed in between.
@@ -24,6 +25,7 @@ final class NodeDispatch {
   private final NodeSender sender;
   private final RelayTask relay;
   private final PartTask part = new PartTask();
+  private final BooleanSupplier carry = this::carry;
 
   /// Rows forwarded, by node.
   private final int[] done;
@@ -101,6 +103,12 @@ final class NodeDispatch {
     return may;
   }
 
+  /// Keeps the network busy while workers move rows.
+  private boolean carry() {
+    boolean moved = post();
+    return context.network.poll() || moved;
+  }
+
   /// Forwards what arrived.
   ///
   /// @return [#MOVED], [#ENDED], or a node of which more will come
@@ -116,7 +124,7 @@ final class NodeDispatch {
       ended[node] = NodeLayout.isLast(mark, epoch);
       if (rows > done[node]) {
         relay.rows(node, done[node], rows - done[node]);
-        context.pool.run(relay, relay.numChunks(), workers);
+        context.pool.runBehind(carry, relay, relay.numChunks(), workers);
         done[node] = rows;
         awaited = MOVED;
       } else if (!ended[node] && awaited == ENDED) {
@@ -128,7 +136,7 @@ final class NodeDispatch {
 
   private void placeSome() {
     int count = Math.min(workers, own.numChunks() - nextChunk);
-    context.pool.run(part.of(own, nextChunk), count, workers);
+    context.pool.runBehind(carry, part.of(own, nextChunk), count, workers);
     nextChunk += count;
   }
 

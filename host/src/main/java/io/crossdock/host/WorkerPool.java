@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /// The threads that move and sum rows of one buffer. The calling thread is worker 0; further ones
 /// are made when a call first asks for them and then wait, parked, for the next. Workers never wait
@@ -39,6 +40,39 @@ final class WorkerPool implements AutoCloseable {
       }
       return;
     }
+    start(work, chunks, helpers);
+    drain(0);
+    awaitHelpers();
+    task = null;
+    rethrow(failure.get());
+  }
+
+  /// Runs all chunks as [#run] does, while the calling thread has something to do that goes first:
+  /// it takes chunks only when there is none of that. With one worker the chunks come first.
+  ///
+  /// @param first does some of it; false if there was nothing to do. It may throw as a chunk may
+  void runBehind(BooleanSupplier first, ChunkTask work, int chunks, int numWorkers) {
+    int helpers = Math.min(numWorkers - 1, chunks);
+    if (helpers <= 0) {
+      run(work, chunks, 1);
+      return;
+    }
+    start(work, chunks, helpers);
+    try {
+      while (running.get() > 0) {
+        if (!first.getAsBoolean()) {
+          takeOne();
+        }
+      }
+    } catch (RuntimeException | Error e) {
+      fail(e);
+    }
+    awaitHelpers();
+    task = null;
+    rethrow(failure.get());
+  }
+
+  private void start(ChunkTask work, int chunks, int helpers) {
     grow(helpers);
     task = work;
     numChunks = chunks;
@@ -48,10 +82,15 @@ final class WorkerPool implements AutoCloseable {
     for (int i = 0; i < helpers; i++) {
       workers[i].start();
     }
-    drain(0);
-    awaitHelpers();
-    task = null;
-    rethrow(failure.get());
+  }
+
+  private void takeOne() {
+    int chunk = nextChunk.get() < numChunks ? nextChunk.getAndIncrement() : numChunks;
+    if (chunk < numChunks) {
+      task.run(chunk, 0);
+    } else {
+      Thread.onSpinWait();
+    }
   }
 
   private void drain(int worker) {
@@ -60,9 +99,14 @@ final class WorkerPool implements AutoCloseable {
         task.run(c, worker);
       }
     } catch (RuntimeException | Error e) {
-      failure.compareAndSet(null, e);
-      nextChunk.set(numChunks);
+      fail(e);
     }
+  }
+
+  /// The rest is left out.
+  private void fail(Throwable cause) {
+    failure.compareAndSet(null, cause);
+    nextChunk.set(numChunks);
   }
 
   /// Workers only copy and add, so they end; there is no deadline to miss.

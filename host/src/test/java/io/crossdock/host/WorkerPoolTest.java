@@ -120,6 +120,76 @@ class WorkerPoolTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 8})
+  void everyChunkRunsOnceBehindWhatTheCallerDoesFirst(int workers) {
+    try (WorkerPool pool = new WorkerPool("test")) {
+      for (int chunks : new int[] {0, 1, 2, workers, 100}) {
+        AtomicIntegerArray runs = new AtomicIntegerArray(chunks);
+        int[] calls = new int[1];
+        pool.runBehind(
+            () -> calls[0]++ % 3 == 0,
+            (chunk, worker) -> runs.incrementAndGet(chunk),
+            chunks,
+            workers);
+        assertThat(IntStream.range(0, chunks).map(runs::get)).allMatch(count -> count == 1);
+        if (workers == 1) {
+          assertThat(calls[0]).isZero();
+        }
+      }
+    }
+  }
+
+  @Test
+  void theCallerTakesNoChunkWhileItHasSomethingElseToDo() {
+    Thread caller = Thread.currentThread();
+    Set<Thread> threads = ConcurrentHashMap.newKeySet();
+    try (WorkerPool pool = new WorkerPool("test")) {
+      pool.runBehind(() -> true, (chunk, worker) -> threads.add(Thread.currentThread()), 100, 3);
+    }
+    assertThat(threads).isNotEmpty().doesNotContain(caller);
+  }
+
+  @Test
+  void theCallerTakesChunksWhenItHasNothingElseToDo() {
+    CountDownLatch all = new CountDownLatch(3);
+    try (WorkerPool pool = new WorkerPool("test")) {
+      pool.runBehind(
+          () -> false,
+          (chunk, worker) -> {
+            all.countDown();
+            await(all);
+          },
+          3,
+          3);
+    }
+    assertThat(all.getCount()).isZero();
+  }
+
+  @Test
+  void whatTheCallerThrowsComesWhenNoChunkRunsAnyLonger() {
+    CountDownLatch inside = new CountDownLatch(1);
+    AtomicInteger running = new AtomicInteger();
+    try (WorkerPool pool = new WorkerPool("test")) {
+      assertThatThrownBy(() ->
+              pool.runBehind(
+                  () -> {
+                    await(inside);
+                    throw new IllegalStateException("first");
+                  },
+                  (chunk, worker) -> {
+                    running.incrementAndGet();
+                    inside.countDown();
+                    spin();
+                    running.decrementAndGet();
+                  },
+                  1000,
+                  2))
+          .hasMessage("first");
+      assertThat(running.get()).isZero();
+    }
+  }
+
   @Test
   void errorsAreThrownToo() {
     try (WorkerPool pool = new WorkerPool("test")) {
