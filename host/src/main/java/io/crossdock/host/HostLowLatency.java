@@ -204,7 +204,8 @@ final class HostLowLatency implements LowLatencySession {
       long knock = rejoin.knockOf(peer);
       if (knock != 0) {
         context.board.publishMask(peer, false);
-        context.board.publishAck(peer, knock, rejoin.proposes());
+        long own = rejoin.knockOf(context.rank);
+        context.board.publishAck(peer, knock, own, rejoin.proposes());
       }
     }
   }

@@ -22,6 +22,9 @@ final class LowLatencyBoard {
   private static final int GENERATION = 0;
   private static final int KNOCK = 8;
 
+  /// An acknowledgement is one word: the knock that it is for, and below it the peer's own.
+  private static final int ACK_SHIFT = 32;
+
   private final LowLatencyLayout layout;
   private final MemorySegment[] pages;
   private final int rank;
@@ -143,16 +146,28 @@ final class LowLatencyBoard {
     return pages[peer].get(JAVA_LONG, layout.knock + GENERATION);
   }
 
-  /// Publishes that a peer's knock was seen; pairs with [#acknowledged].
-  void publishAck(int peer, long knock, long generation) {
+  /// Publishes that a peer's knock was seen; pairs with [#ack].
+  ///
+  /// @param own the knock of this rank in the same handshake
+  void publishAck(int peer, long knock, long own, long generation) {
     long cell = layout.acks + peer * 16L;
     pages[rank].set(JAVA_LONG, cell + GENERATION, generation);
-    publish(cell + GENERATION, 8, cell + KNOCK, knock);
+    publish(cell + GENERATION, 8, cell + KNOCK, knock << ACK_SHIFT | own);
   }
 
-  /// {@return the knock of this rank that a peer acknowledged last}
-  long acknowledged(int peer) {
+  /// {@return what a peer acknowledged last, for [#acknowledged] and [#acknowledgedWith]}
+  long ack(int peer) {
     return load(peer, layout.acks + rank * 16L + KNOCK);
+  }
+
+  /// {@return the knock of this rank that an acknowledgement is for}
+  static long acknowledged(long ack) {
+    return ack >>> ACK_SHIFT;
+  }
+
+  /// {@return the knock that the peer itself had shown}
+  static long acknowledgedWith(long ack) {
+    return ack & (1L << ACK_SHIFT) - 1;
   }
 
   /// The generation that goes with an acknowledgement that was seen.

@@ -296,14 +296,19 @@ final class LowLatencyWaiter {
   private boolean knocks(Rejoin rejoin) {
     boolean changed = false;
     for (int peer = 0; peer < context.numRanks; peer++) {
+      long before = rejoin.knockOf(peer);
       long knock = board.knock(peer);
-      if (knock != 0) {
-        long theirs = board.knockGeneration(peer);
-        rejoin.observeAck(peer, board.acknowledged(peer), board.ackGeneration(peer));
-        long before = rejoin.knockOf(peer);
-        rejoin.observeKnock(peer, knock, theirs);
-        changed |= rejoin.knockOf(peer) != before;
+      long theirs = board.knockGeneration(peer);
+      long ack = board.ack(peer);
+      if (peer != context.rank) {
+        long of = LowLatencyBoard.acknowledged(ack);
+        long from = LowLatencyBoard.acknowledgedWith(ack);
+        rejoin.observeAck(peer, of, from, board.ackGeneration(peer));
       }
+      if (knock != 0) {
+        rejoin.observeKnock(peer, knock, theirs);
+      }
+      changed |= rejoin.knockOf(peer) != before;
     }
     return changed;
   }
@@ -489,9 +494,6 @@ final class LowLatencyWaiter {
       if (knocks(rejoin)) {
         acknowledge.run();
       }
-      for (int peer = 0; peer < context.numRanks; peer++) {
-        rejoin.observeAck(peer, board.acknowledged(peer), board.ackGeneration(peer));
-      }
     }
 
     @Override
@@ -511,7 +513,7 @@ final class LowLatencyWaiter {
 
     @Override
     public long seen(int peer) {
-      return board.acknowledged(peer);
+      return LowLatencyBoard.acknowledged(board.ack(peer));
     }
 
     @Override

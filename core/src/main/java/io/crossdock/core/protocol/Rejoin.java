@@ -113,14 +113,26 @@ public final class Rejoin {
     return leftOut[peer] ? 0 : knocks[peer];
   }
 
-  /// Takes in a peer's acknowledgement.
+  /// Takes in a peer's acknowledgement where a knock is never seen after its handshake.
   ///
   /// @param peer a rank
   /// @param of the knock it acknowledged
   /// @param theirs the generation it proposed
   public void observeAck(int peer, long of, long theirs) {
+    observeAck(peer, of, knocks[peer], theirs);
+  }
+
+  /// Takes in a peer's acknowledgement. The knock that the peer acknowledged with is the one of
+  /// this handshake, whatever was seen of it before: that may have been an old one that came late.
+  ///
+  /// @param peer a rank
+  /// @param of the knock it acknowledged
+  /// @param from the knock of the peer
+  /// @param theirs the generation it proposed
+  public void observeAck(int peer, long of, long from, long theirs) {
     if (of == knock) {
       acked[peer] = true;
+      knocks[peer] = from;
       generation = Math.max(generation, theirs);
     }
   }

@@ -39,6 +39,21 @@ class RejoinTest {
     assertThat(rejoin.proposes()).isEqualTo(8);
   }
 
+  /// What was seen first was an old knock, and the new one is seen only behind the peer's
+  /// acknowledgement, when knocks are left for the next handshake.
+  @Test
+  void thePeersKnockIsTheOneThatItAcknowledgedWith() {
+    long mine = rejoin.begin(4, new boolean[3]);
+    rejoin.observeKnock(1, 3, 4);
+    rejoin.observeAck(1, mine, 4, 9);
+    assertThat(rejoin.knockOf(1)).isEqualTo(4);
+    assertThat(rejoin.proposes()).isEqualTo(9);
+    rejoin.observeKnock(1, 5, 9);
+    assertThat(rejoin.knockOf(1)).isEqualTo(4);
+    rejoin.observeAck(1, mine - 1, 6, 9);
+    assertThat(rejoin.knockOf(1)).isEqualTo(4);
+  }
+
   /// An acknowledgement may be seen before the knock.
   @Test
   void aKnockSeenAfterItsAcknowledgementCounts() {
