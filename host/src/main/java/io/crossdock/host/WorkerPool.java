@@ -42,9 +42,7 @@ final class WorkerPool implements AutoCloseable {
     }
     start(work, chunks, helpers);
     drain(0);
-    awaitHelpers();
-    task = null;
-    rethrow(failure.get());
+    finish();
   }
 
   /// Runs all chunks as [#run] does, while the calling thread has something to do that goes first:
@@ -60,16 +58,14 @@ final class WorkerPool implements AutoCloseable {
     start(work, chunks, helpers);
     try {
       while (running.get() > 0) {
-        if (!first.getAsBoolean()) {
-          takeOne();
+        if (!first.getAsBoolean() && !takeOne(0)) {
+          Thread.onSpinWait();
         }
       }
     } catch (RuntimeException | Error e) {
       fail(e);
     }
-    awaitHelpers();
-    task = null;
-    rethrow(failure.get());
+    finish();
   }
 
   private void start(ChunkTask work, int chunks, int helpers) {
@@ -84,23 +80,30 @@ final class WorkerPool implements AutoCloseable {
     }
   }
 
-  private void takeOne() {
-    int chunk = nextChunk.get() < numChunks ? nextChunk.getAndIncrement() : numChunks;
-    if (chunk < numChunks) {
-      task.run(chunk, 0);
-    } else {
-      Thread.onSpinWait();
-    }
+  private void finish() {
+    awaitHelpers();
+    task = null;
+    rethrow(failure.get());
   }
 
   private void drain(int worker) {
     try {
-      for (int c = nextChunk.getAndIncrement(); c < numChunks; c = nextChunk.getAndIncrement()) {
-        task.run(c, worker);
+      boolean more = true;
+      while (more) {
+        more = takeOne(worker);
       }
     } catch (RuntimeException | Error e) {
       fail(e);
     }
+  }
+
+  /// @return false if no chunk is left; the counter is not moved on then, however often it is asked
+  private boolean takeOne(int worker) {
+    int chunk = nextChunk.get() < numChunks ? nextChunk.getAndIncrement() : numChunks;
+    if (chunk < numChunks) {
+      task.run(chunk, worker);
+    }
+    return chunk < numChunks;
   }
 
   /// The rest is left out.
