@@ -1,6 +1,7 @@
 package io.crossdock.cli;
 
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.Domain;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Mode;
@@ -136,7 +137,10 @@ final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--network-chunk-rows",
       paramLabel = "ROWS",
-      description = "internode: rows that cross the network at a time (default: 32).")
+      description =
+          "internode: rows that cross the network at a time (default: "
+              + DispatchConfig.NETWORK_CHUNK_ROWS
+              + ").")
   private Integer networkChunkRows;
 
   @Option(names = "--json", description = "Where results are written.")
