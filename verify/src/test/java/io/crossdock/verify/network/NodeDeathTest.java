@@ -9,7 +9,6 @@ import io.crossdock.verify.harness.ShmFolder;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -75,13 +74,9 @@ class NodeDeathTest {
     }
   }
 
-  static LongStream seeds() {
-    return Stories.seeds();
-  }
-
   /// As a machine whose power fails: nothing says that its ranks are gone.
   @ParameterizedTest(name = "seed {0}")
-  @MethodSource("seeds")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
   void nodeVanishes(long seed) throws Exception {
     Stories.begin("nodeVanishes", seed);
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
@@ -95,7 +90,7 @@ class NodeDeathTest {
 
   /// As the other one, with masks.
   @ParameterizedTest(name = "seed {0}")
-  @MethodSource("seeds")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
   void nodeVanishesAndIsMasked(long seed) throws Exception {
     Stories.begin("nodeVanishesAndIsMasked", seed);
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,9 +23,11 @@ class StrangerTest {
   private static final Duration BOUND = Duration.ofSeconds(90);
   private static final String LISTENS = "0A";
 
-  @Test
-  void lateRank() throws Exception {
-    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, 1);
+  @ParameterizedTest(name = "seed {0}")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
+  void lateRank(long seed) throws Exception {
+    Stories.begin("lateRank", seed);
+    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, seed);
         ShmFolder shm = ShmFolder.create();
         RankProcesses ranks =
             nodes
@@ -38,10 +39,12 @@ class StrangerTest {
     }
   }
 
-  @Test
-  void rankThatNeverComes() throws Exception {
+  @ParameterizedTest(name = "seed {0}")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
+  void rankThatNeverComes(long seed) throws Exception {
+    Stories.begin("rankThatNeverComes", seed);
     String[] missing = {"PeerMissingException", "PeerMissingException", "PeerMissingException"};
-    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, 1);
+    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, seed);
         RankProcesses ranks =
             nodes
                 .launch(2)
@@ -55,12 +58,14 @@ class StrangerTest {
     }
   }
 
-  @Test
-  void rankWithoutTheSecret() throws Exception {
+  @ParameterizedTest(name = "seed {0}")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
+  void rankWithoutTheSecret(long seed) throws Exception {
+    Stories.begin("rankWithoutTheSecret", seed);
     String[] outcomes = {
       "PeerMissingException", "PeerMissingException", "PeerMissingException", "GroupSecretException"
     };
-    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, 1);
+    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, seed);
         RankProcesses ranks =
             nodes
                 .launch(2)
