@@ -15,8 +15,8 @@ import io.crossdock.core.protocol.NodePlace;
 /// ```
 ///
 /// Rows come from the rank of that node on this rank's rail, chunk after chunk; all but the last
-/// have as many rows as their sender says in its entry. A mark says how many rows of an epoch
-/// arrived.
+/// have as many rows as their sender says in its entry. The room of a row that went straight into
+/// this rank's window stays as it was. A mark says how many rows of an epoch arrived.
 ///
 /// Safe for any thread.
 final class NodeLayout {

@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import io.crossdock.core.protocol.Entry;
-import io.crossdock.core.protocol.HandleData;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.NodeRoutes;
 import io.crossdock.core.protocol.SendPlan;
@@ -13,7 +12,9 @@ import io.crossdock.core.spi.Pieces;
 import java.lang.foreign.MemorySegment;
 
 /// Sends the streams of a dispatch to other nodes, chunk by chunk: rows go out of the caller's
-/// tensor, or are staged if that lies on the heap; what goes along with them is staged.
+/// tensor, or are staged if that lies on the heap; what goes along with them is staged. A row that
+/// the rank on this rail wants itself goes to its place in that rank's window, and only others to
+/// the landing.
 ///
 /// Confined to the thread that runs the call.
 final class NodeSender {
@@ -23,6 +24,10 @@ final class NodeSender {
   private long epoch;
   private final int[] next;
   private final int[][] rows;
+
+  /// Where each of the rows goes in the window of the rank on this rail, or that it does not.
+  private final long[][] places;
+
   private final int[] numRows;
 
   private final Pieces pieces = new Pieces();
@@ -38,6 +43,11 @@ final class NodeSender {
   private int chunkRows;
   private long bytes;
 
+  /// Where what is gathered goes, and where that ends.
+  private long gathered;
+
+  private long gatheredEnd;
+
   NodeSender(HostContext context) {
     this.context = context;
     this.place = context.place;
@@ -45,6 +55,7 @@ final class NodeSender {
     int numNodes = place.numNodes();
     next = new int[numNodes];
     rows = new int[numNodes][0];
+    places = new long[numNodes][0];
     numRows = new int[numNodes];
   }
 
@@ -60,6 +71,7 @@ final class NodeSender {
     choices = context.planner.choices();
     sideBytes = NodeLayout.sideBytes(place, topk, dispatch.topkWeights != null, scaleBytes);
     chunkRows = dispatch.config.networkChunkRows();
+    pieces.clear();
     bytes = 0;
   }
 
@@ -80,28 +92,36 @@ final class NodeSender {
     int all = routes.numRows(node);
     if (rows[node].length < all) {
       rows[node] = new int[all];
+      places[node] = new long[all];
     }
+    int relay = place.onRail(node);
     for (int index = 0; index < all; index++) {
-      if (isInRound(routes.token(node, index), node, round)) {
+      int token = routes.token(node, index);
+      boolean isInRound = false;
+      places[node][numRows[node]] = WindowWriter.ELSEWHERE;
+      for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
+        int dst = plan.rank(entry);
+        long at = place.nodeOf(dst) == node ? placeOf(entry, round) : WindowWriter.ELSEWHERE;
+        isInRound |= at != WindowWriter.ELSEWHERE;
+        if (dst == relay) {
+          places[node][numRows[node]] = at;
+        }
+      }
+      if (isInRound) {
         rows[node][numRows[node]++] = index;
       }
     }
   }
 
-  private boolean isInRound(int token, int node, int round) {
-    HandleData handle = call.handle;
-    for (int entry = plan.begin(token); entry < plan.end(token); entry++) {
-      int dst = plan.rank(entry);
-      if (place.nodeOf(dst) == node) {
-        Entry theirs = context.protocol.entry(dst);
-        long row = handle.base(context.rank, dst) + plan.position(entry);
-        row -= round * theirs.capacityRows;
-        if (row >= 0 && row < theirs.capacityRows) {
-          return true;
-        }
-      }
-    }
-    return false;
+  /// {@return where a row lies in the memory of a rank that wants it, if it goes into the window in
+  /// a round}
+  private long placeOf(int entry, int round) {
+    int dst = plan.rank(entry);
+    Entry theirs = context.protocol.entry(dst);
+    long row = call.handle.base(context.rank, dst) + plan.position(entry);
+    row -= round * theirs.capacityRows;
+    boolean fits = row >= 0 && row < theirs.capacityRows;
+    return fits ? context.layout.receive(theirs.window) + row * rowBytes : WindowWriter.ELSEWHERE;
   }
 
   /// {@return true once all chunks of the round were put}
@@ -136,10 +156,7 @@ final class NodeSender {
     int count = Math.min(chunkRows, numRows[node] - first);
     int peer = place.onRail(node);
     if (count > 0) {
-      long at = (long) first * (rowBytes + sideBytes);
-      gather(node, first, count, at);
-      context.network.put(peer, layout.chunks(node, place.node()) + at, pieces);
-      bytes += pieces.byteSize();
+      putChunk(node, first, count);
     }
     int end = first + count;
     boolean last = end == numRows[node];
@@ -148,23 +165,46 @@ final class NodeSender {
     context.network.signal(peer, layout.dispatched(node, place.node()), mark);
   }
 
-  private void gather(int node, int first, int count, long at) {
-    pieces.clear();
+  private void putChunk(int node, int first, int count) {
+    int peer = place.onRail(node);
+    long at = (long) first * (rowBytes + sideBytes);
+    long chunk = layout.chunks(node, place.node()) + at;
     MemorySegment stage = context.staging.chunks(node);
-    long sides = at + count * rowBytes;
+    long sides = count * rowBytes;
     for (int i = 0; i < count; i++) {
       int index = rows[node][first + i];
-      int token = routes.token(node, index);
-      long row = token * call.x.pitchBytes();
-      if (x.isNative()) {
-        pieces.add(x, row, rowBytes);
-      } else {
-        MemorySegment.copy(x, row, stage, at + i * rowBytes, rowBytes);
-        pieces.add(stage, at + i * rowBytes, rowBytes);
+      long landing = chunk + i * rowBytes;
+      long window = places[node][first + i];
+      long from = routes.token(node, index) * call.x.pitchBytes();
+      MemorySegment memory = x;
+      if (!x.isNative()) {
+        MemorySegment.copy(x, from, stage, at + i * rowBytes, rowBytes);
+        memory = stage;
+        from = at + i * rowBytes;
       }
-      putSide(stage, sides + i * sideBytes, node, index);
+      gather(peer, window == WindowWriter.ELSEWHERE ? landing : window, memory, from, rowBytes);
+      putSide(stage, at + sides + i * sideBytes, node, index);
     }
-    pieces.add(stage, sides, count * sideBytes);
+    gather(peer, chunk + sides, stage, at + sides, count * sideBytes);
+    putGathered(peer);
+  }
+
+  /// Adds to what goes to a peer; puts all before if this does not go behind it.
+  private void gather(int peer, long to, MemorySegment from, long offset, long size) {
+    if (to != gatheredEnd || pieces.count() == 0) {
+      putGathered(peer);
+      gathered = to;
+    }
+    pieces.add(from, offset, size);
+    gatheredEnd = to + size;
+  }
+
+  private void putGathered(int peer) {
+    if (pieces.count() > 0) {
+      context.network.put(peer, gathered, pieces);
+      bytes += pieces.byteSize();
+      pieces.clear();
+    }
   }
 
   private void putSide(MemorySegment stage, long at, int node, int index) {

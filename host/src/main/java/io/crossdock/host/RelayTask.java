@@ -10,7 +10,8 @@ import io.crossdock.core.spi.DispatchCall;
 import java.lang.foreign.MemorySegment;
 
 /// Forwards rows that arrived from another node to every rank of this node that wants them. All
-/// that is needed came along with each row.
+/// that is needed came along with each row. A row that this rank wants arrived in its window, and
+/// is forwarded from there.
 ///
 /// Prepared on the thread that runs the call; its chunks run on any worker.
 final class RelayTask implements ChunkTask {
@@ -114,22 +115,29 @@ final class RelayTask implements ChunkTask {
     int from = first + chunk * ROWS;
     for (int row = from; row < Math.min(end, from + ROWS); row++) {
       long side = side(row);
-      for (int local = 0; local < bases.length; local++) {
-        int position = position(side, local);
-        int dst = place.firstNear() + local;
-        long slot =
-            position == NodeRoutes.NONE
-                ? WindowWriter.ELSEWHERE
-                : writer.slot(dst, bases[local] + position);
+      long here = slot(side, context.rank);
+      long source = here == WindowWriter.ELSEWHERE ? row(row) : writer.rowAt(context.rank, here);
+      for (int dst = place.firstNear(); dst < place.endNear(); dst++) {
+        long slot = slot(side, dst);
         if (slot != WindowWriter.ELSEWHERE) {
-          forward(row, side, dst, slot);
+          forward(source, side, dst, slot);
         }
       }
     }
   }
 
-  private void forward(int row, long side, int dst, long slot) {
-    writer.putPiece(dst, writer.rowAt(dst, slot), page, row(row), rowBytes);
+  private long slot(long side, int dst) {
+    int local = dst - place.firstNear();
+    int position = position(side, local);
+    return position == NodeRoutes.NONE
+        ? WindowWriter.ELSEWHERE
+        : writer.slot(dst, bases[local] + position);
+  }
+
+  private void forward(long source, long side, int dst, long slot) {
+    if (dst != context.rank) {
+      writer.putPiece(dst, writer.rowAt(dst, slot), page, source, rowBytes);
+    }
     writer.putSource(dst, slot, page.get(JAVA_INT_UNALIGNED, side));
     if (scaleBytes > 0) {
       writer.putScales(dst, slot, page, side - scaleBytes);
