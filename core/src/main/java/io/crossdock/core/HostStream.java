@@ -1,5 +1,6 @@
 package io.crossdock.core;
 
+import io.crossdock.core.spi.Threads;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -73,13 +74,8 @@ final class HostStream extends ExecutionStream {
     if (worker == null || worker == Thread.currentThread()) {
       return;
     }
-    try {
-      if (!worker.join(BOUND)) {
-        throw new CrossdockException("stream did not drain: name=" + name);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CrossdockException("interrupted while closing a stream: name=" + name, e);
+    if (!Threads.join(worker, BOUND)) {
+      throw new CrossdockException("stream did not drain: name=" + name);
     }
   }
 

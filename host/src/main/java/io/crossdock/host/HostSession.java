@@ -262,6 +262,7 @@ final class HostSession implements EngineSession {
     }
     if (networks != null) {
       drain(start);
+      probe.reset(start);
     }
     group.barrier();
     context.protocol.reset(start);

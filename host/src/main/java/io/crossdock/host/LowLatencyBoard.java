@@ -8,6 +8,7 @@ import io.crossdock.core.protocol.LowLatencyKind;
 import io.crossdock.core.protocol.LowLatencyTerms;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import java.util.function.IntPredicate;
 
 /// The cells and flag lines of low-latency mode. A rank publishes in its own memory, which is
 /// mirrored on other nodes, but for flag lines, which a source writes in the memory of each
@@ -33,16 +34,22 @@ final class LowLatencyBoard {
   /// Null on one node.
   private final Network network;
 
+  /// Who is told of each call. To a peer that takes nothing in, words would gather until there is
+  /// no room left.
+  private final IntPredicate living;
+
   private long completed;
   private long beat;
 
+  /// @param lanes of this rank, whose pages are not used
+  /// @param living tells whether a peer is not masked
   /// @param network null on one node
-  LowLatencyBoard(
-      LowLatencyLayout layout, MemorySegment[] pages, int rank, Lanes lanes, Network network) {
-    this.layout = layout;
-    this.pages = pages;
-    this.rank = rank;
+  LowLatencyBoard(HostContext context, Lanes lanes, IntPredicate living, Network network) {
+    this.layout = context.layout.lowLatency;
+    this.pages = context.pages;
+    this.rank = context.rank;
     this.lanes = lanes;
+    this.living = living;
     this.network = network;
   }
 
@@ -62,10 +69,13 @@ final class LowLatencyBoard {
     publish(cell, 0, cell, value);
   }
 
-  /// Publishes up to which call all are complete; pairs with [#completed].
+  /// Publishes up to which call all are complete, to who is not masked; pairs with [#completed].
   void publishCompleted(long epoch) {
     completed = epoch;
-    publish(layout.completed, epoch);
+    LONG.setRelease(pages[rank], layout.completed, epoch);
+    if (network != null) {
+      network.mirror(layout.completed, epoch, living);
+    }
   }
 
   long completed(int peer) {
@@ -80,7 +90,7 @@ final class LowLatencyBoard {
   /// The same to far ranks.
   void publishFarBeat() {
     if (network != null) {
-      network.mirror(layout.beat, 0, layout.beat, beat);
+      network.mirror(layout.beat, beat, living);
     }
   }
 

@@ -48,8 +48,8 @@ final class LowLatencyContext {
     this.layout = host.layout.lowLatency;
     this.pages = host.pages;
     this.lanes = new Lanes(host.place, layout, pages, network);
-    this.board = new LowLatencyBoard(layout, host.pages, host.rank, lanes, network);
     this.state = new LowLatencyState(numRanks);
+    this.board = new LowLatencyBoard(host, lanes, peer -> !state.isMasked(peer), network);
     this.waiter = new LowLatencyWaiter(host, board, state, network);
     for (int set = 0; set < terms.length; set++) {
       terms[set] = new LowLatencyTerms();
@@ -142,8 +142,11 @@ final class LowLatencyContext {
       // A peer refused the same call, so all know.
       return;
     }
-    board.publishRefusal(epoch, reason);
-    complete(epoch);
+    try {
+      board.publishRefusal(epoch, reason);
+    } finally {
+      complete(epoch);
+    }
   }
 
   /// Sends the flag of a call to all living ranks.

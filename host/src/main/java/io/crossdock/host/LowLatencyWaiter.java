@@ -8,6 +8,7 @@ import io.crossdock.core.protocol.LowLatencyTerms;
 import io.crossdock.core.protocol.Patience;
 import io.crossdock.core.protocol.Rejoin;
 import java.util.Arrays;
+import java.util.function.IntPredicate;
 
 /// Waits of low-latency mode: for slots to be free, for flags, for ranks that come back. All peers
 /// that are waited for are looked at in turn, so each one's wait is its own. A peer that does not
@@ -28,6 +29,7 @@ final class LowLatencyWaiter {
   /// Null on one node.
   private final Network network;
 
+  private final IntPredicate living;
   private final Wanted grants = new Grants();
   private final Flags flags = new Flags();
   private long epoch;
@@ -42,6 +44,7 @@ final class LowLatencyWaiter {
     this.context = context;
     this.board = board;
     this.state = state;
+    this.living = peer -> !state.isMasked(peer);
     this.patience = new Patience(context.numRanks, context.waiter.timeoutNanos());
     this.waits = new long[context.numRanks];
   }
@@ -125,12 +128,12 @@ final class LowLatencyWaiter {
     await(new Acks(rejoin, acknowledge));
   }
 
-  /// Returns once the network needs nothing more of what was put.
+  /// Returns once the network needs nothing more of what was put for peers that are not masked.
   void awaitSent() {
     long start = System.nanoTime();
     startPolling();
     try {
-      for (int turn = 0; network.pending() > 0; turn++) {
+      for (int turn = 0; network.isSending(living); turn++) {
         network.poll();
         context.waiter.pause(turn);
         long waited = System.nanoTime() - start;

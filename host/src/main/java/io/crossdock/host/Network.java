@@ -6,11 +6,13 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
+import io.crossdock.core.spi.Threads;
 import io.crossdock.core.spi.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntPredicate;
 
 /// One rank's way to ranks of other nodes: a transport, the lock that its users share, and a thread
 /// that makes progress while no call does. Offsets mean the same in the memory of every rank.
@@ -25,6 +27,7 @@ final class Network implements AutoCloseable {
 
   private static final long AWAIT_NANOS = 50_000_000;
   private static final long LINGER_NANOS = 300_000_000;
+  private static final long RELEASE_NANOS = 2_000_000_000;
   private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
 
   private final Transport transport;
@@ -130,6 +133,23 @@ final class Network implements AutoCloseable {
     }
   }
 
+  /// Tells some far ranks what this rank published in a cell, as [#mirror(long, long, long, long)]
+  /// tells all.
+  ///
+  /// @param needs says who is told
+  void mirror(long cell, long value, IntPredicate needs) {
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer) && needs.test(peer)) {
+          tell(peer, cell, 0, cell, value);
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /// @return false if words before still take all room for words
   private boolean tryMirror(long body, long bytes, long cell, long value) {
     lock.lock();
@@ -202,6 +222,55 @@ final class Network implements AutoCloseable {
     }
   }
 
+  /// {@return true if operations to some peers still need their source}
+  ///
+  /// @param counts says to whom
+  boolean isSending(IntPredicate counts) {
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer) && counts.test(peer) && transport.pending(peer) > 0) {
+          return true;
+        }
+      }
+      return false;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Returns once the network needs nothing of what was put: the call failed, and the caller's
+  /// memory may go. Who takes nothing in for so long is given up, and cannot be reached any more.
+  void release() {
+    if (isQuietWithin(Math.min(timeoutNanos, RELEASE_NANOS))) {
+      return;
+    }
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer) && transport.pending(peer) > 0) {
+          transport.giveUp(
+              peer,
+              "peer took nothing in after a call failed: rank=%d, peer=%d"
+                  .formatted(place.rank(), peer));
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+    isQuietWithin(RELEASE_NANOS);
+  }
+
+  private boolean isQuietWithin(long nanos) {
+    long start = System.nanoTime();
+    while (pending() > 0 && System.nanoTime() - start < nanos) {
+      if (!poll()) {
+        Thread.yield();
+      }
+    }
+    return pending() == 0;
+  }
+
   /// Makes progress, unless another thread does.
   ///
   /// @return true if something moved
@@ -217,14 +286,23 @@ final class Network implements AutoCloseable {
   }
 
   private boolean progress() {
-    if (broken != null) {
-      return false;
-    }
     try {
       return transport.progress();
     } catch (RuntimeException e) {
-      broken = "transport failed: rank=" + place.rank() + ", cause=" + e;
+      breakDown(e);
       return false;
+    }
+  }
+
+  /// Nobody can be reached any more; what is under way is to end all the same.
+  private void breakDown(RuntimeException cause) {
+    if (broken == null) {
+      broken = "transport failed: rank=" + place.rank() + ", cause=" + cause;
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer)) {
+          transport.giveUp(peer, broken);
+        }
+      }
     }
   }
 
@@ -251,7 +329,7 @@ final class Network implements AutoCloseable {
 
   private void makeProgress() {
     while (!stopped) {
-      if (callWaits || broken != null) {
+      if (callWaits) {
         LockSupport.parkNanos(this, AWAIT_NANOS);
         continue;
       }
@@ -263,8 +341,22 @@ final class Network implements AutoCloseable {
         lock.unlock();
       }
       if (!moved) {
-        transport.await(AWAIT_NANOS);
+        awaitMore();
       }
+    }
+  }
+
+  private void awaitMore() {
+    try {
+      transport.await(AWAIT_NANOS);
+    } catch (RuntimeException e) {
+      lock.lock();
+      try {
+        breakDown(e);
+      } finally {
+        lock.unlock();
+      }
+      LockSupport.parkNanos(this, AWAIT_NANOS);
     }
   }
 
@@ -294,13 +386,14 @@ final class Network implements AutoCloseable {
     stopped = true;
     transport.wake();
     LockSupport.unpark(thread);
-    try {
-      if (thread.isAlive() && !thread.join(JOIN_TIMEOUT)) {
-        throw new CrossdockException("thread did not stop: thread=" + thread.getName());
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+    if (!Threads.join(thread, JOIN_TIMEOUT)) {
+      throw new CrossdockException("thread did not stop: thread=" + thread.getName());
     }
-    transport.close();
+    lock.lock();
+    try {
+      transport.close();
+    } finally {
+      lock.unlock();
+    }
   }
 }

@@ -16,6 +16,9 @@ final class NetworkProbe {
   /// Round trips of which the signal's time is taken, behind as many that warm up.
   private static final int ROUND_TRIPS = 2_000;
 
+  /// Two to this power marks are more than there are between two resets.
+  private static final int MARKS_OF_AN_EPOCH = 32;
+
   private final HostContext context;
   private final NodePlace place;
   private final NodeLayout layout;
@@ -36,9 +39,14 @@ final class NetworkProbe {
       throw new InvalidInputException(
           "row is larger than a landing: load=" + load + ", landingBytes=" + layout.chunkBytes);
     }
-    long[] rounds = new long[load.rounds()];
     try (Arena arena = Arena.ofShared()) {
-      MemorySegment rows = arena.allocate(bytes, 64).fill((byte) 0x3c);
+      return measure(load, arena.allocate(bytes, 64).fill((byte) 0x3c));
+    }
+  }
+
+  private NetworkCosts measure(NetworkLoad load, MemorySegment rows) {
+    long[] rounds = new long[load.rounds()];
+    try {
       for (int warm = 0; warm < 3; warm++) {
         round(load, rows);
       }
@@ -50,7 +58,17 @@ final class NetworkProbe {
       long[] signals = signals(rows);
       return new NetworkCosts(
           quantile(rounds, 0.5), quantile(signals, 0.5) / 2, quantile(signals, 0.99) / 2);
+    } catch (RuntimeException | Error e) {
+      context.network.release();
+      throw e;
     }
+  }
+
+  /// Starts anew after an abort in which ranks may have come to different marks.
+  ///
+  /// @param start grows from reset to reset and is equal on all ranks
+  void reset(long start) {
+    mark = start << MARKS_OF_AN_EPOCH;
   }
 
   /// Rows that lie side by side in a landing; further ones are put over them.

@@ -53,9 +53,19 @@ final class NodeDispatch {
     relay.prepare(call);
   }
 
-  /// Runs a round; afterwards all rows that this rank has to place are placed, and the network
-  /// needs nothing more of the call.
+  /// Runs a round; afterwards all rows that this rank has to place are placed. The network needs
+  /// nothing more of the call then, also if it failed.
   void run(int round) {
+    try {
+      move(round);
+      context.awaitSent();
+    } catch (RuntimeException | Error e) {
+      context.network.release();
+      throw e;
+    }
+  }
+
+  private void move(int round) {
     epoch = context.protocol.epoch();
     nextChunk = 0;
     sender.round(round);
@@ -71,7 +81,6 @@ final class NodeDispatch {
     } finally {
       context.waiter.endTurns();
     }
-    context.awaitSent();
   }
 
   /// @return true if all is done

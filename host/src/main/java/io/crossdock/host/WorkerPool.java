@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.spi.Threads;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -177,12 +178,8 @@ final class WorkerPool implements AutoCloseable {
     }
 
     void join() {
-      try {
-        if (!thread.join(JOIN_TIMEOUT)) {
-          throw new CrossdockException("worker did not stop: thread=" + thread.getName());
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+      if (!Threads.join(thread, JOIN_TIMEOUT)) {
+        throw new CrossdockException("worker did not stop: thread=" + thread.getName());
       }
     }
 

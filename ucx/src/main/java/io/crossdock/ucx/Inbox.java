@@ -28,9 +28,12 @@ final class Inbox implements Receiver {
     this.room = room;
   }
 
-  /// An error of ours that came up inside a call of UCX; null if there is none.
-  Throwable error() {
-    return error;
+  /// {@return an error of ours that came up inside a call of UCX; null if there is none, or if it
+  /// was taken}
+  Throwable takeError() {
+    Throwable taken = error;
+    error = null;
+    return taken;
   }
 
   @Override

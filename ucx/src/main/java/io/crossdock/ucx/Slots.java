@@ -32,6 +32,11 @@ final class Slots {
     return numUnderWay;
   }
 
+  /// Operations that are being filled or under way.
+  int numTaken() {
+    return numMade - numFree;
+  }
+
   /// An operation to be filled.
   Operation take() {
     Operation operation = numFree > 0 ? free[--numFree] : make();

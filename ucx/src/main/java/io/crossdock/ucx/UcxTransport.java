@@ -4,7 +4,6 @@ import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportSettings;
 import io.crossdock.ucx.binding.Context;
-import io.crossdock.ucx.binding.Operation;
 import io.crossdock.ucx.binding.Status;
 import io.crossdock.ucx.binding.Worker;
 import java.lang.foreign.Arena;
@@ -60,12 +59,12 @@ final class UcxTransport implements Transport, Room {
     kind = modeSettings.puts();
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);
+    long wanted = modeSettings.messageBytes();
     handles = Handles.open(modeSettings, settings.numRanks(), region, inbox);
     arena = handles.arena();
     context = handles.context();
     worker = handles.worker();
-    long segment = worker.segmentBytes() - Operation.HEADER_BYTES;
-    messageBytes = Math.min(modeSettings.messageBytes(), segment);
+    messageBytes = Math.min(wanted, handles.segmentBytes());
     fence = new Fence(worker);
     shutdown = new Shutdown(worker, peers, arena);
   }
@@ -201,6 +200,20 @@ final class UcxTransport implements Transport, Room {
   }
 
   @Override
+  public int pending(int rank) {
+    Slots slots = peers[rank].slots;
+    return slots == null ? 0 : slots.numTaken();
+  }
+
+  @Override
+  public void giveUp(int rank, String reason) {
+    Peer peer = peers[rank];
+    if (!closed && peer.isAlive()) {
+      fail(peer, reason);
+    }
+  }
+
+  @Override
   public boolean progress() {
     if (closed) {
       return false;
@@ -232,8 +245,9 @@ final class UcxTransport implements Transport, Room {
   /// Progress of UCX, and of what is under way.
   private boolean step() {
     boolean moved = worker.progress();
-    if (inbox.error() != null) {
-      throw new IllegalStateException("message could not be taken in", inbox.error());
+    Throwable thrown = inbox.takeError();
+    if (thrown != null) {
+      throw new IllegalStateException("message could not be taken in", thrown);
     }
     if (moved || ++quietCalls == QUIET_CALLS) {
       quietCalls = 0;
@@ -326,12 +340,21 @@ final class UcxTransport implements Transport, Room {
     return traffic;
   }
 
+  /// A message that cannot be taken in is not needed any more.
+  private boolean progressAtEnd() {
+    try {
+      return progress();
+    } catch (IllegalStateException _) {
+      return true;
+    }
+  }
+
   @Override
   public void close() {
     if (closed) {
       return;
     }
-    shutdown.sayFarewell(this::progress, traffic, settings.timeout());
+    shutdown.sayFarewell(this::progressAtEnd, traffic, settings.timeout());
     closed = true;
     boolean isQuiet = shutdown.closeEndpoints(settings.timeout());
     handles.event().close();

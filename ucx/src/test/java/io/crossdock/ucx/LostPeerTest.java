@@ -112,6 +112,31 @@ final class LostPeerTest {
     }
   }
 
+  /// A peer that is given up needs none of the memory that was to be sent, which is gone then.
+  @RepeatedTest(3)
+  void whatWasForAPeerThatIsGivenUpMayGo() throws Exception {
+    try (PeerProcess peer = PeerProcess.start()) {
+      MemorySegment region = Ucx.memory(Arena.ofAuto(), PeerProcess.REGION_BYTES);
+      UcxTransport transport = open(region);
+      try (Arena arena = Arena.ofShared()) {
+        MemorySegment rows = Ucx.memory(arena, PeerProcess.REGION_BYTES);
+        peer.connect(transport);
+        peer.kill("STOP");
+        Pieces pieces = new Pieces();
+        for (int i = 0; i < 20; i++) {
+          PeerProcess.send(transport, 1, rows, pieces, 1);
+        }
+        assertThat(transport.pending(1)).isPositive().isEqualTo(transport.pending());
+        transport.giveUp(1, "peer takes nothing in: peer=1");
+        Ucx.await(() -> transport.pending(1) == 0, transport);
+      }
+      transport.giveUp(1, "again");
+      assertThat(transport.failure(1)).isEqualTo("peer takes nothing in: peer=1");
+      peer.kill("CONT");
+      assertThat(timeOfClose(transport)).isLessThan(SOON);
+    }
+  }
+
   @Test
   void closeIsBoundedWhileAPeerIsStopped() throws Exception {
     try (PeerProcess peer = PeerProcess.start()) {

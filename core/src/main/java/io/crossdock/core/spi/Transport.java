@@ -50,6 +50,18 @@ public interface Transport extends AutoCloseable {
   /// {@return operations whose source memory is still needed; 0 means that all may change}
   int pending();
 
+  /// {@return operations to one peer whose source memory is still needed}
+  ///
+  /// @param peer a rank of another node
+  int pending(int peer);
+
+  /// Does without a peer from now on, as if it had failed. What is under way there ends in later
+  /// calls of [#progress()], sent or not. Does nothing if it failed before.
+  ///
+  /// @param peer a rank of another node
+  /// @param reason what [#failure] tells
+  void giveUp(int peer, String reason);
+
   /// Moves what is under way, without waiting.
   ///
   /// @return true if something happened

@@ -109,4 +109,28 @@ public final class Weather {
         .mapToLong(WeatherTransport::sentSoFar)
         .sum();
   }
+
+  /// {@return bytes that a rank sent to another one on the open transports of a mode}
+  ///
+  /// @param mode whose traffic
+  /// @param rank who sent
+  /// @param peer to whom
+  public static long sentBytes(Mode mode, int rank, int peer) {
+    return OPEN.values().stream()
+        .filter(transport -> transport.isOf(mode, rank))
+        .mapToLong(transport -> transport.sentSoFar(peer))
+        .sum();
+  }
+
+  /// {@return operations of a rank whose source memory is still needed, on the open transports of a
+  /// mode; to be asked while that rank makes no call}
+  ///
+  /// @param mode whose traffic
+  /// @param rank who sent
+  public static int pending(Mode mode, int rank) {
+    return OPEN.values().stream()
+        .filter(transport -> transport.isOf(mode, rank))
+        .mapToInt(WeatherTransport::pendingNow)
+        .sum();
+  }
 }

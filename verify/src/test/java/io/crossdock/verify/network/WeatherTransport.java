@@ -9,9 +9,10 @@ import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportSettings;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
@@ -36,11 +37,17 @@ final class WeatherTransport implements Transport {
   private final AtomicReferenceArray<String> failures;
   private final SplittableRandom random;
   private final CallerCheck check;
-  private final AtomicInteger landed = new AtomicInteger();
+
+  /// Parts for each peer that landed, which this rank has not noticed.
+  private final AtomicInteger[] landed;
+
   private final BiConsumer<Integer, String> onEnd = this::fail;
   private final Thread network;
-  private int pending;
-  private final AtomicLong sentBytes = new AtomicLong();
+  private final int[] pending;
+
+  /// Bytes sent to each peer.
+  private final AtomicLongArray sentBytes;
+
   private volatile Thread waiter;
   private volatile boolean woken;
   private volatile boolean stopping;
@@ -54,6 +61,10 @@ final class WeatherTransport implements Transport {
     this.random = new SplittableRandom(forecast.seed() * 1_000_003 + id * 64 + rank);
     this.inbox = new WeatherInbox(region, numRanks, random.split());
     this.peers = new WeatherTransport[numRanks];
+    this.pending = new int[numRanks];
+    this.sentBytes = new AtomicLongArray(numRanks);
+    this.landed = new AtomicInteger[numRanks];
+    Arrays.setAll(landed, _ -> new AtomicInteger());
     this.failures = new AtomicReferenceArray<>(numRanks);
     this.check = new CallerCheck("mode=" + settings.mode() + ", rank=" + rank);
     boolean remote = forecast.puts() == Forecast.Puts.REMOTE;
@@ -82,7 +93,15 @@ final class WeatherTransport implements Transport {
   }
 
   long sentSoFar() {
-    return sentBytes.get();
+    long all = 0;
+    for (int peer = 0; peer < peers.length; peer++) {
+      all += sentSoFar(peer);
+    }
+    return all;
+  }
+
+  long sentSoFar(int peer) {
+    return sentBytes.get(peer);
   }
 
   @Override
@@ -118,7 +137,7 @@ final class WeatherTransport implements Transport {
       check.require(found.isOf(settings.mode(), peer), "offer of another rank", peer, found.id);
       WeatherDelays delays = new WeatherDelays(random.split(), forecast.mostDelay());
       peers[peer] = found;
-      WeatherLink link = new WeatherLink(settings.rank(), peer, landed, delays);
+      WeatherLink link = new WeatherLink(settings.rank(), peer, landed[peer], delays);
       found.inbox.connect(settings.rank(), link, System.nanoTime());
       found.unpark();
     } finally {
@@ -157,8 +176,8 @@ final class WeatherTransport implements Transport {
     try {
       long bytes = pieces.byteSize();
       if (canReach(peer, remoteOffset, bytes)) {
-        sentBytes.addAndGet(bytes + HEADER_BYTES);
-        pending += peers[peer].inbox.put(settings.rank(), remoteOffset, pieces, random);
+        sentBytes.addAndGet(peer, bytes + HEADER_BYTES);
+        pending[peer] += peers[peer].inbox.put(settings.rank(), remoteOffset, pieces, random);
         peers[peer].unpark();
       }
     } finally {
@@ -172,7 +191,7 @@ final class WeatherTransport implements Transport {
     try {
       check.require(remoteOffset % 8 == 0, "signal is not aligned", remoteOffset, 8);
       if (canReach(peer, remoteOffset, 8)) {
-        sentBytes.addAndGet(8 + HEADER_BYTES);
+        sentBytes.addAndGet(peer, 8 + HEADER_BYTES);
         peers[peer].inbox.signal(settings.rank(), remoteOffset, value);
         peers[peer].unpark();
       }
@@ -205,7 +224,40 @@ final class WeatherTransport implements Transport {
   public int pending() {
     check.enter("pending");
     try {
-      return pending;
+      return pendingNow();
+    } finally {
+      check.leave();
+    }
+  }
+
+  int pendingNow() {
+    int all = 0;
+    for (int ofPeer : pending) {
+      all += ofPeer;
+    }
+    return all;
+  }
+
+  @Override
+  public int pending(int peer) {
+    check.enter("pending");
+    try {
+      requirePeer(peer);
+      return pending[peer];
+    } finally {
+      check.leave();
+    }
+  }
+
+  @Override
+  public void giveUp(int peer, String reason) {
+    check.enter("giveUp");
+    try {
+      requirePeer(peer);
+      fail(peer, reason);
+      if (peers[peer] != null) {
+        peers[peer].inbox.shut(settings.rank());
+      }
     } finally {
       check.leave();
     }
@@ -222,9 +274,12 @@ final class WeatherTransport implements Transport {
   }
 
   private boolean progressNow() {
-    int done = landed.getAndSet(0);
-    pending -= done;
-    boolean moved = done > 0;
+    boolean moved = false;
+    for (int peer = 0; peer < pending.length; peer++) {
+      int done = landed[peer].getAndSet(0);
+      pending[peer] -= done;
+      moved |= done > 0;
+    }
     if (network == null && inbox.nextDue() - System.nanoTime() <= 0) {
       moved |= inbox.land() > 0;
     }
@@ -256,7 +311,7 @@ final class WeatherTransport implements Transport {
       long now = System.nanoTime();
       long due = network == null ? inbox.nextDue() : Long.MAX_VALUE;
       long rest = Math.min(due, deadline) - now;
-      if (woken || landed.get() > 0 || rest <= 0 || Thread.currentThread().isInterrupted()) {
+      if (woken || hasLanded() || rest <= 0 || Thread.currentThread().isInterrupted()) {
         break;
       }
       LockSupport.parkNanos(rest);
@@ -282,9 +337,18 @@ final class WeatherTransport implements Transport {
   }
 
   private void unparkIfLanded() {
-    if (landed.get() > 0) {
+    if (hasLanded()) {
       LockSupport.unpark(waiter);
     }
+  }
+
+  private boolean hasLanded() {
+    for (AtomicInteger ofPeer : landed) {
+      if (ofPeer.get() > 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   @Override
@@ -302,7 +366,7 @@ final class WeatherTransport implements Transport {
   public long sentBytes() {
     check.enter("sentBytes");
     try {
-      return sentBytes.get();
+      return sentSoFar();
     } finally {
       check.leave();
     }

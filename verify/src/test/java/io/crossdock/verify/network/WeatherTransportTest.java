@@ -345,6 +345,20 @@ class WeatherTransportTest {
     }
   }
 
+  @Test
+  void whatWasForAPeerThatIsGivenUpIsNeededNoMore() {
+    try (WeatherPair pair = pair(Puts.EMULATED)) {
+      Weather.hold(0, 1, true);
+      for (int i = 0; i < 20; i++) {
+        pair.put(0, 1, 0, 100);
+      }
+      assertThat(pair.of(0).pending(1)).isPositive();
+      pair.of(0).giveUp(1, "enough");
+      pair.await("nothing is needed", () -> pair.of(0).pending(1) == 0);
+      assertThat(pair.of(0).failure(1)).isEqualTo("enough");
+    }
+  }
+
   /// What was sent before a close still comes, and then the peer is told.
   @Test
   void aPeerThatClosesIsToldAfterItsLastSignal() throws Exception {
