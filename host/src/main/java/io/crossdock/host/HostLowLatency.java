@@ -14,6 +14,7 @@ import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 
 /// Low-latency mode of one rank on the host engine.
 ///
@@ -188,11 +189,12 @@ final class HostLowLatency implements LowLatencySession {
   /// Nothing of the calls that were given up may arrive later on.
   ///
   /// @param mark above all used
-  void drain(long mark) {
+  /// @param bound how long each rank may take
+  void drain(long mark, Duration bound) {
     context.board.publishDrained(mark);
     for (int peer = 0; peer < context.numRanks; peer++) {
       if (!context.lanes.isNear(peer)) {
-        context.host.waiter.awaitDrained(peer, context.layout.drained, mark);
+        context.host.waiter.awaitDrained(peer, context.layout.drained, mark, bound);
       }
     }
   }

@@ -245,13 +245,18 @@ final class HostSession implements EngineSession {
   @Override
   public void reset() {
     long generation = lowLatency == null ? 0 : lowLatency.generation();
-    ByteBuffer mine = ByteBuffer.allocate(2 * Long.BYTES);
-    mine.putLong(context.protocol.epoch()).putLong(generation);
+    long lost = networks != null && networks.hasLost() ? 1 : 0;
+    ByteBuffer mine = ByteBuffer.allocate(3 * Long.BYTES);
+    mine.putLong(context.protocol.epoch()).putLong(generation).putLong(lost);
     long highest = 0;
     for (byte[] bytes : group.allGather(mine.array())) {
       ByteBuffer theirs = ByteBuffer.wrap(bytes);
       highest = Math.max(highest, theirs.getLong());
       generation = Math.max(generation, theirs.getLong());
+      lost = Math.max(lost, theirs.getLong());
+    }
+    if (lost != 0) {
+      networks.reopen();
     }
     long start = ProtocolState.restart(highest);
     context.board.publishState(PeerState.RUNNING, "");
@@ -268,16 +273,17 @@ final class HostSession implements EngineSession {
     context.protocol.reset(start);
   }
 
-  /// Nothing of the calls that were given up may arrive later on.
+  /// Nothing of the calls that were given up may arrive later on. All ranks wait here as long as in
+  /// any other step that the group takes together.
   private void drain(long mark) {
     context.board.publishDrained(mark);
     for (int peer = 0; peer < context.numRanks; peer++) {
       if (!context.place.isNear(peer)) {
-        context.waiter.awaitDrained(peer, context.layout.drained, mark);
+        context.waiter.awaitDrained(peer, context.layout.drained, mark, group.timeout());
       }
     }
     if (lowLatency != null) {
-      lowLatency.drain(mark);
+      lowLatency.drain(mark, group.timeout());
     }
   }
 

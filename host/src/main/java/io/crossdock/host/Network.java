@@ -30,7 +30,6 @@ final class Network implements AutoCloseable {
   private static final long RELEASE_NANOS = 2_000_000_000;
   private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
 
-  private final Transport transport;
   private final NodePlace place;
   private final NodeLayout layout;
   private final MemorySegment page;
@@ -42,7 +41,9 @@ final class Network implements AutoCloseable {
   private final MemorySegment words;
 
   private long wordBytes;
-  private final Thread thread;
+  private Transport transport;
+  private Thread thread;
+  private volatile boolean connected;
   private volatile boolean callWaits;
   private volatile boolean stopped;
   private volatile String broken;
@@ -55,17 +56,34 @@ final class Network implements AutoCloseable {
       NodeLayout layout,
       MemorySegment page,
       Duration timeout) {
-    this.transport = transport;
     this.place = place;
     this.layout = layout;
     this.page = page;
     this.timeoutNanos = timeout.toNanos();
     this.words = Arena.ofAuto().allocate(CALLS_OF_WORDS * layout.mirrorBytes(), Long.BYTES);
-    this.thread =
+    start(transport);
+  }
+
+  private void start(Transport fresh) {
+    transport = fresh;
+    stopped = false;
+    broken = null;
+    wordBytes = 0;
+    thread =
         Thread.ofPlatform()
             .daemon()
             .name("crossdock-net-" + place.rank())
             .unstarted(this::makeProgress);
+  }
+
+  /// Goes on over another transport, which is to be connected; ends the one before. No call may be
+  /// under way.
+  void replace(Transport fresh) {
+    try {
+      close();
+    } finally {
+      start(fresh);
+    }
   }
 
   /// Connects to all far ranks, which do the same, and starts the thread.
@@ -98,6 +116,7 @@ final class Network implements AutoCloseable {
         transport.await(Math.min(AWAIT_NANOS, timeoutNanos - waited));
       }
     }
+    connected = true;
     thread.start();
   }
 
@@ -306,10 +325,23 @@ final class Network implements AutoCloseable {
     }
   }
 
+  /// {@return true if a far rank cannot be reached any more}
+  boolean hasLost() {
+    for (int peer = 0; peer < place.numRanks(); peer++) {
+      if (!place.isNear(peer) && failure(peer) != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /// {@return why a far rank cannot be reached any more; null while it can}
   String failure(int peer) {
     if (broken != null) {
       return broken;
+    }
+    if (!connected) {
+      return "network is not connected: rank=" + place.rank() + ", peer=" + peer;
     }
     lock.lock();
     try {
@@ -383,6 +415,7 @@ final class Network implements AutoCloseable {
 
   @Override
   public void close() {
+    connected = false;
     stopped = true;
     transport.wake();
     LockSupport.unpark(thread);

@@ -14,6 +14,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 
 /// The networks of a buffer over several nodes: one for each mode, so that their traffic can go
 /// separate ways.
@@ -23,9 +25,21 @@ final class Networks implements AutoCloseable {
   private static final byte GOOD = 0;
   private static final byte BAD = 1;
 
+  private final BufferSpec spec;
+  private final ProcessGroup group;
+  private final NodePlace place;
+  private final NodeLayout layout;
+  private final MemorySegment page;
   private final List<Network> all = new ArrayList<>();
 
-  private Networks() {}
+  private Networks(
+      BufferSpec spec, ProcessGroup group, NodePlace place, NodeLayout layout, MemorySegment page) {
+    this.spec = spec;
+    this.group = group;
+    this.place = place;
+    this.layout = layout;
+    this.page = page;
+  }
 
   /// Opens and connects the networks of a rank. Collective: if one rank cannot, all fail and say
   /// whose.
@@ -34,11 +48,10 @@ final class Networks implements AutoCloseable {
   static Networks open(
       BufferSpec spec, ProcessGroup group, WindowLayout layout, MemorySegment page) {
     NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
-    Networks networks = new Networks();
+    Networks networks = new Networks(spec, group, place, layout.nodes, page);
     try {
-      networks.add(Mode.NORMAL, spec, group, new Site(place, layout.nodes, page));
-      if (spec.mode() == Mode.LOW_LATENCY) {
-        networks.add(Mode.LOW_LATENCY, spec, group, new Site(place, layout.nodes, page));
+      for (Mode mode : networks.modes()) {
+        networks.connect(mode, networks::add);
       }
       return networks;
     } catch (RuntimeException | Error e) {
@@ -47,29 +60,63 @@ final class Networks implements AutoCloseable {
     }
   }
 
-  /// Where a rank is and what it offers.
-  private record Site(NodePlace place, NodeLayout layout, MemorySegment page) {}
+  private List<Mode> modes() {
+    return spec.mode() == Mode.LOW_LATENCY
+        ? List.of(Mode.NORMAL, Mode.LOW_LATENCY)
+        : List.of(Mode.NORMAL);
+  }
 
-  private void add(Mode mode, BufferSpec spec, ProcessGroup group, Site site) {
+  private Network add(Transport transport) {
+    Network network = new Network(transport, place, layout, page, spec.hostTimeout());
+    all.add(network);
+    return network;
+  }
+
+  /// Opens a transport and connects the network that it is for.
+  private void connect(Mode mode, Function<Transport, Network> use) {
+    AtomicReference<Network> network = new AtomicReference<>();
     byte[][] offers =
         gather(
             group,
             () -> {
-              TransportProvider provider = TransportChoice.pick();
-              TransportSettings settings =
-                  new TransportSettings(
-                      mode, group.rank(), group.size(), spec.numQpsPerRank(), spec.hostTimeout());
-              Transport transport = provider.open(settings, site.page);
-              all.add(
-                  new Network(transport, site.place, site.layout, site.page, spec.hostTimeout()));
+              Transport transport = open(mode);
+              network.set(use.apply(transport));
               return transport.offer();
             });
     gather(
         group,
         () -> {
-          all.getLast().connect(offers);
+          network.get().connect(offers);
           return new byte[0];
         });
+  }
+
+  private Transport open(Mode mode) {
+    TransportProvider provider = TransportChoice.pick();
+    TransportSettings settings =
+        new TransportSettings(
+            mode, group.rank(), group.size(), spec.numQpsPerRank(), spec.hostTimeout());
+    return provider.open(settings, page);
+  }
+
+  /// {@return true if a far rank cannot be reached any more}
+  boolean hasLost() {
+    return all.stream().anyMatch(Network::hasLost);
+  }
+
+  /// Ends all connections and connects anew: all ranks live, but some were given up. Collective. If
+  /// that fails the networks have lost everybody, and it may be tried again.
+  void reopen() {
+    List<Mode> modes = modes();
+    for (int i = 0; i < modes.size(); i++) {
+      Network network = all.get(i);
+      connect(
+          modes.get(i),
+          transport -> {
+            network.replace(transport);
+            return network;
+          });
+    }
   }
 
   /// A step of opening that may fail on this rank.

@@ -134,13 +134,15 @@ final class Waiter {
 
   /// Returns once a far rank told that all its words before were told. Whether ranks gave up does
   /// not matter: they are about to start anew.
-  void awaitDrained(int peer, long offset, long mark) {
+  ///
+  /// @param bound how long that may take: TCP tries a link that was down again after seconds only
+  void awaitDrained(int peer, long offset, long mark, Duration bound) {
     restartTurns();
     while (board.load(peer, offset) < mark) {
       if (isLookDue()) {
         long seen = board.load(peer, offset);
         long waited = System.nanoTime() - startNanos;
-        if (waited > timeoutNanos) {
+        if (waited > bound.toNanos()) {
           throw timeout(peer, seen, mark, Phase.DRAIN, waited);
         }
         if (seen < mark && !isAlive(peer)) {

@@ -26,7 +26,8 @@ class NodesReleaseTest {
   private static final Duration LONG = Duration.ofSeconds(30);
   private static final int CALLS = 50;
 
-  /// Rank 2 does not see that rank 0 entered, and gives up, while rank 0 has put rows for it.
+  /// Rank 2 does not see that rank 0 entered, and gives up, while rank 0 has put rows for it. A
+  /// reset connects them anew.
   @Test
   void aFailedDispatchNeedsNoMemoryOfTheCaller() throws Exception {
     RankThreads.run(
@@ -52,6 +53,10 @@ class NodesReleaseTest {
               Weather.hold(0, 2, false);
             }
             group.barrier();
+            buffer.reset();
+            for (int seed = 2; seed < 5; seed++) {
+              calls.run(seed);
+            }
           }
         });
   }
