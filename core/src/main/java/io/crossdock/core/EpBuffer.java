@@ -91,8 +91,9 @@ public final class EpBuffer implements AutoCloseable {
     return session.windowBytes(domain);
   }
 
-  /// {@return how the ranks of the node reach each other: `shm` on the host, on GPUs `cuda-p2p` if
-  /// all ranks are threads of this process, else `cuda-fabric` or `cuda-ipc`}
+  /// {@return how ranks reach each other: `shm` on the host, over nodes with what carries the bytes
+  /// between them; on GPUs `cuda-p2p` if all ranks are threads of this process, else `cuda-fabric`
+  /// or `cuda-ipc`}
   public String transport() {
     return session.transport();
   }

@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 /// Where this rank writes what goes into its lanes at other ranks: at near ranks the lanes
 /// themselves, for far ones an image of them here, at the same offsets, that the network carries
 /// over. Images cost nothing until they are written. A lane is written again only when its receiver
-/// completed the call before, so the network needs the image no more.
+/// completed the call before, or the network needs its image no more.
 ///
 /// Confined to the thread that runs the call; written by its workers.
 final class Lanes {

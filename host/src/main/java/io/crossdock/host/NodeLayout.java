@@ -4,7 +4,7 @@ import io.crossdock.core.BufferSpec;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.protocol.NodePlace;
 
-/// What other nodes write in a rank's shared memory:
+/// What other nodes write in a rank's shared memory, beside receive windows and low-latency lanes:
 ///
 /// ```
 /// | mirror of the cells of each rank [R] | landing of each other node [numNodes - 1] |
@@ -35,7 +35,7 @@ final class NodeLayout {
   /// Bytes that rows of a landing take at most.
   final long chunkBytes;
 
-  /// All that other nodes write.
+  /// Bytes of mirrors and landings.
   final long byteSize;
 
   private final long mirrors0;

@@ -51,7 +51,8 @@ public final class ProtocolState {
 
   /// Creates the state of a fresh buffer, at epoch 0 with everything seen.
   ///
-  /// @param place where this rank stands: only ranks of its node reach its windows
+  /// @param place where this rank stands: ranks of its node tell when their rows are in its
+  ///   windows, also those that came from other nodes
   /// @param entries one reusable entry per rank; this rank's own is the one it publishes
   /// @param receive receive windows
   /// @param output expert-output windows

@@ -21,8 +21,8 @@ public final class Library {
   /// compiled code: none are wanted, whatever the user set.
   private static final String SIGNALS = "UCX_ERROR_SIGNALS";
 
-  /// What else is set unless the user did. All memory is registered explicitly, so `munmap` need
-  /// not be watched; a peer that went is told by a transport, not by a log.
+  /// What else is set unless the user did. `munmap` is not watched, so UCX keeps no registration of
+  /// a caller's memory beyond an operation; a peer that went is told by a transport, not by a log.
   private static final Map<String, String> DEFAULTS =
       Map.of("UCX_MEM_EVENTS", "n", "UCX_LOG_LEVEL", "fatal", "UCX_WARN_UNUSED_ENV_VARS", "n");
 

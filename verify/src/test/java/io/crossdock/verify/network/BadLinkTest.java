@@ -66,10 +66,11 @@ class BadLinkTest {
   @MethodSource("kinds")
   void isExactWhenTheLinkWasDown(String kind, long seed) throws Exception {
     Stories.begin("isExactWhenTheLinkWasDown " + kind, seed);
+    Path end = folder.resolve("end");
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
         ShmFolder shm = ShmFolder.create();
         RankProcesses ranks =
-            launch(nodes, 1, shm).start(SteadyBody.class, kind, "400", "-1", "0")) {
+            launch(nodes, 1, shm).start(SteadyBody.class, kind, "" + end, "-1", "0")) {
       ranks.awaitOutput(0, SteadyBody.RUNNING, BOUND);
       TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
       nodes.cable().set(LinkWeather.CUT);
@@ -77,6 +78,7 @@ class BadLinkTest {
       assertThat(ranks.process(0).isAlive()).isTrue();
       assertThat(ranks.process(1).isAlive()).isTrue();
       nodes.cable().set(LinkWeather.FAIR);
+      Files.createFile(end);
       awaitSuccess(ranks);
       assertThat(shm.files()).isEmpty();
     }

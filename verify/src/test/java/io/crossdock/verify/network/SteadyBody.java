@@ -2,28 +2,45 @@ package io.crossdock.verify.network;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
-/// Makes a number of calls, each compared byte by byte, whatever the network does.
+/// Makes calls, each compared byte by byte, whatever the network does: so many, or until the test
+/// has made a file.
 public final class SteadyBody implements RankBody {
   /// Printed when the first calls were right.
   static final String RUNNING = "calls are running";
 
   private static final int WARM = 3;
+
+  /// Ranks agree on the end after so many calls.
+  private static final int CALLS_BETWEEN_LOOKS = 8;
+
+  private static final int CALLS_AFTERWARDS = 40;
+
   private static final Duration TIMEOUT = Duration.ofSeconds(40);
 
   private final NodeRank.Kind kind;
   private final int numCalls;
+
+  /// Empty if the number of calls is known.
+  private final Optional<Path> end;
+
   private final int lateRank;
   private final long lateMillis;
 
-  /// @param arguments kind, number of calls, a rank that opens its buffer late or -1, how late in
-  ///   milliseconds
+  /// @param arguments kind, number of calls or the file that ends them, a rank that opens its
+  ///   buffer late or -1, how late in milliseconds
   public SteadyBody(List<String> arguments) {
     kind = NodeRank.Kind.valueOf(arguments.get(0));
-    numCalls = Integer.parseInt(arguments.get(1));
+    boolean isFile = arguments.get(1).startsWith("/");
+    end = isFile ? Optional.of(Path.of(arguments.get(1))) : Optional.empty();
+    numCalls = isFile ? Integer.MAX_VALUE : Integer.parseInt(arguments.get(1));
     lateRank = Integer.parseInt(arguments.get(2));
     lateMillis = Long.parseLong(arguments.get(3));
   }
@@ -35,8 +52,13 @@ public final class SteadyBody implements RankBody {
     }
     long start = System.nanoTime();
     long longest = 0;
+    int call = 0;
     try (NodeRank rank = NodeRank.open(group, kind, TIMEOUT)) {
-      for (int call = 0; call < numCalls; call++) {
+      int last = numCalls;
+      for (; call < last; call++) {
+        if (last == Integer.MAX_VALUE && isOver(group, call)) {
+          last = call + CALLS_AFTERWARDS;
+        }
         long before = System.nanoTime();
         rank.run(call % 16);
         longest = Math.max(longest, System.nanoTime() - before);
@@ -48,6 +70,15 @@ public final class SteadyBody implements RankBody {
     long nanos = System.nanoTime() - start;
     System.out.println(
         "steady: kind=%s, calls=%d, ms=%d, longestMs=%d"
-            .formatted(kind, numCalls, nanos / 1_000_000, longest / 1_000_000));
+            .formatted(kind, call, nanos / 1_000_000, longest / 1_000_000));
+  }
+
+  /// One rank may see the file before another one does.
+  private boolean isOver(ProcessGroup group, int call) {
+    if (end.isEmpty() || call % CALLS_BETWEEN_LOOKS != 0) {
+      return false;
+    }
+    byte mine = (byte) (Files.exists(end.orElseThrow()) ? 1 : 0);
+    return Arrays.stream(group.allGather(new byte[] {mine})).anyMatch(seen -> seen[0] != 0);
   }
 }

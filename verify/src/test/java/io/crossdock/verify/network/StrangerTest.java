@@ -6,6 +6,7 @@ import io.crossdock.verify.faults.JoinMain;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.ShmFolder;
 import io.crossdock.verify.harness.Tool;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -22,6 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class StrangerTest {
   private static final Duration BOUND = Duration.ofSeconds(90);
   private static final String LISTENS = "0A";
+
+  @TempDir private Path folder;
 
   @ParameterizedTest(name = "seed {0}")
   @MethodSource("io.crossdock.verify.network.Stories#seeds")
@@ -49,7 +53,7 @@ class StrangerTest {
             nodes
                 .launch(2)
                 .startOnly(3)
-                .environment("CROSSDOCK_TIMEOUT_SECONDS", "3")
+                .environment("CROSSDOCK_TIMEOUT_SECONDS", "10")
                 .startMain(JoinMain.class, missing)) {
       ranks.awaitSuccess(BOUND);
       for (int rank = 0; rank < 3; rank++) {
@@ -69,7 +73,7 @@ class StrangerTest {
         RankProcesses ranks =
             nodes
                 .launch(2)
-                .environment("CROSSDOCK_TIMEOUT_SECONDS", "3")
+                .environment("CROSSDOCK_TIMEOUT_SECONDS", "10")
                 .environmentOf(3, "CROSSDOCK_SECRET", "f".repeat(32))
                 .startMain(JoinMain.class, outcomes)) {
       ranks.awaitSuccess(BOUND);
@@ -86,19 +90,21 @@ class StrangerTest {
   @MethodSource("kinds")
   void junkForEveryPort(String kind, long seed) throws Exception {
     Stories.begin("junkForEveryPort " + kind, seed);
+    Path end = folder.resolve("end");
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.VETH, seed);
         ShmFolder shm = ShmFolder.create();
         RankProcesses ranks =
             nodes
                 .launch(1)
                 .jvmOption(shm.jvmOption())
-                .start(SteadyBody.class, kind, "1500", "-1", "0")) {
+                .start(SteadyBody.class, kind, "" + end, "-1", "0")) {
       ranks.awaitOutput(0, SteadyBody.RUNNING, BOUND);
       ranks.awaitOutput(1, SteadyBody.RUNNING, BOUND);
       for (int node = 0; node < 2; node++) {
         System.out.print(visit(nodes, node, seed));
       }
       assertThat(ranks.process(0).isAlive() && ranks.process(1).isAlive()).isTrue();
+      Files.createFile(end);
       ranks.awaitSuccess(BOUND);
       assertThat(shm.files()).isEmpty();
     }
