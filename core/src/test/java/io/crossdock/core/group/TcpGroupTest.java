@@ -26,7 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// How ranks of a group over TCP find each other, and what happens when they do not.
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class TcpGroupTest {
-  private static final Duration SHORT = Duration.ofMillis(1200);
+  /// More than ranks need to meet, though what is missing is told after three quarters of it.
+  private static final Duration SHORT = Duration.ofSeconds(4);
+
   private static final byte[] NOTHING = {};
 
   private final List<Running<ProcessGroup>> joining = new ArrayList<>();
@@ -167,7 +169,7 @@ class TcpGroupTest {
     for (int rank : new int[] {0, 1, 3}) {
       join(rank, 5, rank == 3 ? SHORT : Ranks.AMPLE);
     }
-    Deadline bound = Deadline.in(Duration.ofSeconds(10));
+    Deadline bound = Deadline.in(SHORT.plusSeconds(8));
     for (var rank : joining) {
       var failure = rank.failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(2, 4);
