@@ -29,6 +29,9 @@ class TcpGroupTest {
   /// More than ranks need to meet, though what is missing is told after three quarters of it.
   private static final Duration SHORT = Duration.ofSeconds(4);
 
+  /// More than a rank needs to find the host and prove the secret to it.
+  private static final Duration BRIEF = Duration.ofSeconds(2);
+
   private static final byte[] NOTHING = {};
 
   private final List<Running<ProcessGroup>> joining = new ArrayList<>();
@@ -181,14 +184,14 @@ class TcpGroupTest {
 
   @Test
   void missingHostIsNamed() throws Exception {
-    assertThat(join(1, 2, Duration.ofMillis(300)).failure(PeerMissingException.class))
+    assertThat(join(1, 2, BRIEF).failure(PeerMissingException.class))
         .hasMessageContainingAll("missing=[0]", "at=tcp 127.0.0.1:" + port, "refused", "rank=1");
   }
 
   @Test
   void listenerThatIsNoHostIsAMissingHost() throws Exception {
     try (var silent = new ServerSocket(port, 5, InetAddress.getLoopbackAddress())) {
-      var failure = join(1, 2, Duration.ofMillis(300)).failure(PeerMissingException.class);
+      var failure = join(1, 2, BRIEF).failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(0);
       assertThat(failure).hasMessageContaining("does not finish the handshake");
       assertThat(silent.isClosed()).isFalse();
@@ -402,7 +405,7 @@ class TcpGroupTest {
   @Test
   void hostThatStallsIsNamedWhenTheTimeoutExpires() throws Exception {
     try (var listener = new ServerSocket(port, 5, InetAddress.getLoopbackAddress())) {
-      var member = join(1, 2, Duration.ofMillis(300));
+      var member = join(1, 2, BRIEF);
       FrameChannel host = rawHost(listener);
       var failure = member.failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(0);
