@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// it, and rank 0, already in its next call, for rank 1.
 @Timeout(60)
 class LowLatencyWaiterTest {
-  private static final Duration TIMEOUT = Duration.ofSeconds(1);
+  private static final Duration TIMEOUT = Duration.ofSeconds(3);
 
   /// Generous: what a loaded machine may add to a wait.
   private static final Duration LATE = Duration.ofSeconds(8);

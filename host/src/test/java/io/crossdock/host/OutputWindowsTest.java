@@ -23,6 +23,9 @@ class OutputWindowsTest {
   private static final int HIDDEN = 24;
   private static final int TOPK = 3;
 
+  /// More than any reader that comes needs.
+  private static final Duration AMPLE = Duration.ofSeconds(20);
+
   private Ranks ranks;
   private HostContext context;
   private WindowSet set;
@@ -30,6 +33,10 @@ class OutputWindowsTest {
 
   @BeforeEach
   void open() {
+    open(AMPLE);
+  }
+
+  private void open(Duration timeout) {
     ranks =
         new Ranks(
             BufferSpec.builder()
@@ -37,7 +44,7 @@ class OutputWindowsTest {
                 .hidden(HIDDEN)
                 .topk(TOPK)
                 .numExperts(4)
-                .hostTimeout(Duration.ofMillis(120))
+                .hostTimeout(timeout)
                 .build(),
             2);
     context = ranks.contexts[0];
@@ -161,6 +168,8 @@ class OutputWindowsTest {
 
   @Test
   void aReaderThatNeverPullsIsNamed() {
+    close();
+    open(Duration.ofMillis(120));
     combine(windows.acquire());
     combine(windows.acquire());
     pulled(0, 2);

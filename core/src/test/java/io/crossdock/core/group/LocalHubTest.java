@@ -47,12 +47,12 @@ class LocalHubTest {
   @Test
   void timerOfACompleteCollectiveHarmsNoLaterOne() throws Exception {
     var hub = new LocalHub(2, LocalHub.Listener.NONE);
-    Deadline soon = Deadline.inMillis(50);
+    Deadline soon = Deadline.in(Duration.ofSeconds(1));
     var _ = hub.deposit(0, GroupPhase.BARRIER, new byte[0], soon);
     var _ = hub.deposit(1, GroupPhase.BARRIER, new byte[0], soon);
     var next = hub.deposit(0, GroupPhase.BARRIER, new byte[0], LATER);
     var afterwards =
-        new CompletableFuture<Boolean>().completeOnTimeout(true, 150, TimeUnit.MILLISECONDS);
+        new CompletableFuture<Boolean>().completeOnTimeout(true, 1500, TimeUnit.MILLISECONDS);
     assertThat(afterwards.get(Ranks.AMPLE.toSeconds(), TimeUnit.SECONDS)).isTrue();
     assertThat(next).isNotDone();
     assertThat(hub.failure()).isNull();

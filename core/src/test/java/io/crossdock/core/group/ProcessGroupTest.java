@@ -174,7 +174,7 @@ class ProcessGroupTest {
   @ParameterizedTest
   @EnumSource
   void rankThatDoesNotCallIsNamedByAll(Kind kind) throws Exception {
-    open(kind, 4, Duration.ofMillis(800));
+    open(kind, 4, Duration.ofSeconds(3));
     var waiting = List.of(Ranks.barrier(members.get(0)), Ranks.barrier(members.get(2)));
     for (var rank : waiting) {
       var failure = rank.failure(PeerMissingException.class);

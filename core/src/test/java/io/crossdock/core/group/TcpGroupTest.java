@@ -26,7 +26,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// How ranks of a group over TCP find each other, and what happens when they do not.
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class TcpGroupTest {
-  private static final Duration SHORT = Duration.ofMillis(1200);
+  /// More than ranks need to meet, though what is missing is told after three quarters of it.
+  private static final Duration SHORT = Duration.ofSeconds(4);
+
+  /// More than a rank needs to find the host and prove the secret to it.
+  private static final Duration BRIEF = Duration.ofSeconds(2);
+
+  /// More than a rank needs to meet the host while strangers keep that one busy. A stranger that
+  /// says nothing is sent away after as long.
+  private static final Duration CROWDED = Duration.ofSeconds(10);
+
   private static final byte[] NOTHING = {};
 
   private final List<Running<ProcessGroup>> joining = new ArrayList<>();
@@ -167,7 +176,7 @@ class TcpGroupTest {
     for (int rank : new int[] {0, 1, 3}) {
       join(rank, 5, rank == 3 ? SHORT : Ranks.AMPLE);
     }
-    Deadline bound = Deadline.in(Duration.ofSeconds(10));
+    Deadline bound = Deadline.in(SHORT.plusSeconds(8));
     for (var rank : joining) {
       var failure = rank.failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(2, 4);
@@ -179,14 +188,14 @@ class TcpGroupTest {
 
   @Test
   void missingHostIsNamed() throws Exception {
-    assertThat(join(1, 2, Duration.ofMillis(300)).failure(PeerMissingException.class))
+    assertThat(join(1, 2, BRIEF).failure(PeerMissingException.class))
         .hasMessageContainingAll("missing=[0]", "at=tcp 127.0.0.1:" + port, "refused", "rank=1");
   }
 
   @Test
   void listenerThatIsNoHostIsAMissingHost() throws Exception {
     try (var silent = new ServerSocket(port, 5, InetAddress.getLoopbackAddress())) {
-      var failure = join(1, 2, Duration.ofMillis(300)).failure(PeerMissingException.class);
+      var failure = join(1, 2, BRIEF).failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(0);
       assertThat(failure).hasMessageContaining("does not finish the handshake");
       assertThat(silent.isClosed()).isFalse();
@@ -195,7 +204,7 @@ class TcpGroupTest {
 
   @Test
   void strangersDisturbNobody() throws Exception {
-    var host = join(0, 2, Duration.ofSeconds(2));
+    var host = join(0, 2, CROWDED);
     Socket silent = stranger();
     Socket garbage = stranger();
     garbage
@@ -225,7 +234,7 @@ class TcpGroupTest {
 
   @Test
   void crowdOfStrangersKeepsNobodyOut() throws Exception {
-    join(0, 2, Duration.ofSeconds(2));
+    join(0, 2, CROWDED);
     for (int i = 0; i < 300; i++) {
       stranger();
     }
@@ -400,7 +409,7 @@ class TcpGroupTest {
   @Test
   void hostThatStallsIsNamedWhenTheTimeoutExpires() throws Exception {
     try (var listener = new ServerSocket(port, 5, InetAddress.getLoopbackAddress())) {
-      var member = join(1, 2, Duration.ofMillis(300));
+      var member = join(1, 2, BRIEF);
       FrameChannel host = rawHost(listener);
       var failure = member.failure(PeerMissingException.class);
       assertThat(failure.missingRanks()).containsExactly(0);

@@ -34,8 +34,7 @@ final class WeatherPair implements AutoCloseable {
     for (int rank = 0; rank < numRanks; rank++) {
       regions[rank] = arena.allocate(REGION_BYTES, 8);
       sources[rank] = arena.allocate(REGION_BYTES, 8);
-      TransportSettings settings =
-          new TransportSettings(Mode.NORMAL, rank, numRanks, 1, Duration.ofSeconds(1));
+      TransportSettings settings = new TransportSettings(Mode.NORMAL, rank, numRanks, 1, PATIENCE);
       transports[rank] = (WeatherTransport) new WeatherProvider().open(settings, regions[rank]);
     }
   }

@@ -44,7 +44,7 @@ class CallEventsTest {
   private static final int SLOW = 1;
   private static final String DISPATCH = "io.crossdock.Dispatch";
   private static final String COMBINE = "io.crossdock.Combine";
-  private static final Duration LATE = Duration.ofMillis(200);
+  private static final Duration LATE = Duration.ofSeconds(2);
 
   @TempDir private Path folder;
 
@@ -163,7 +163,7 @@ class CallEventsTest {
         record(
             DISPATCH,
             group -> {
-              try (EpBuffer buffer = open(group, Duration.ofMillis(50))) {
+              try (EpBuffer buffer = open(group, Duration.ofSeconds(2))) {
                 if (group.rank() == 0) {
                   assertThat(catchThrowable(() -> new ExactCalls(buffer).dispatch(5)))
                       .isInstanceOf(WaitTimeoutException.class);
