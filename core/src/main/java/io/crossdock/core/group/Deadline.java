@@ -9,6 +9,8 @@ import java.util.concurrent.TimeUnit;
 ///
 /// @param atNanos the moment
 record Deadline(long atNanos) {
+  private static final long NANOS_A_MILLI = 1_000_000;
+
   /// Far enough for any job, near enough that differences of two moments do not overflow.
   private static final Duration LONGEST = Duration.ofDays(36_500);
 
@@ -49,7 +51,7 @@ record Deadline(long atNanos) {
 
   /// {@return the remaining time for interfaces in milliseconds where 0 means for ever: at least 1}
   int remainingMillis() {
-    long millis = TimeUnit.NANOSECONDS.toMillis(remainingNanos());
+    long millis = Math.ceilDiv(remainingNanos(), NANOS_A_MILLI);
     return (int) Math.clamp(millis, 1L, Integer.MAX_VALUE);
   }
 
