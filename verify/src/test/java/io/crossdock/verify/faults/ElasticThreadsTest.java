@@ -71,6 +71,7 @@ class ElasticThreadsTest {
         group -> {
           try (ElasticRank rank = ElasticRank.open(group, LONG)) {
             rank.calls().run(0, 3);
+            group.barrier();
             if (rank.rank() != ABSENT) {
               rank.buffer().updateMask(ABSENT, true);
               rank.buffer().updateMask(ABSENT, true);
