@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Buffers that are closed, or used by a second thread, while a call is under way.
 class CloseTest {
-  private static final Duration TIMEOUT = Duration.ofMillis(600);
+  private static final Duration TIMEOUT = Duration.ofSeconds(2);
   private static final long SECONDS = 30;
 
   /// The peers of a rank that closes are in the middle of a call: they hear of it at once.
