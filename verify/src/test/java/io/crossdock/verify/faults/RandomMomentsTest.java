@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.crossdock.ffi.LibC;
 import io.crossdock.ffi.NativeCallException;
+import io.crossdock.verify.harness.Bounded;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.ShmFolder;
 import java.time.Duration;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -124,6 +126,20 @@ class RandomMomentsTest {
     killAll(40);
   }
 
+  /// Kills all ranks when all stand still: none sees that another one is gone.
+  private static void killAtOnce(RankProcesses ranks) {
+    long[] pids = IntStream.range(0, RANKS).mapToLong(rank -> ranks.process(rank).pid()).toArray();
+    for (long pid : pids) {
+      LibC.signal(pid, LibC.SIGSTOP);
+    }
+    for (long pid : pids) {
+      Bounded.await("process stops: pid=" + pid, BOUND, () -> RowStopper.isStopped(pid));
+    }
+    for (long pid : pids) {
+      LibC.signal(pid, LibC.SIGKILL);
+    }
+  }
+
   /// Kills all ranks while they open and use buffers: the kernel takes every window back.
   private static void killAll(int times) throws Exception {
     SplittableRandom random = new SplittableRandom(SEED);
@@ -132,9 +148,7 @@ class RandomMomentsTest {
           RankProcesses ranks = start(shm, FOR_EVER, i % 2 == 0 ? FOR_EVER : "20")) {
         ranks.awaitOutput(RANKS - 1, CallsBody.RUNNING, BOUND);
         pauseFor(random.nextInt(20_000));
-        for (int rank = 0; rank < RANKS; rank++) {
-          LibC.signal(ranks.process(rank).pid(), LibC.SIGKILL);
-        }
+        killAtOnce(ranks);
         for (int rank = 0; rank < RANKS; rank++) {
           assertThat(ranks.await(rank, BOUND)).as("seed=%d", SEED).isEqualTo(KILLED);
         }
