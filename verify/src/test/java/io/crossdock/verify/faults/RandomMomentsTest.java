@@ -21,6 +21,10 @@ class RandomMomentsTest {
   private static final int KILLED = 128 + LibC.SIGKILL;
   private static final long SEED = Long.getLong("crossdock.seed", System.nanoTime());
   private static final Duration BOUND = Duration.ofSeconds(60);
+
+  /// How long a rank may stand still, in milliseconds.
+  private static final String SHORT = "2000";
+
   private static final String FOR_EVER = Integer.toString(Integer.MAX_VALUE);
 
   @Test
@@ -80,13 +84,17 @@ class RandomMomentsTest {
         RankProcesses ranks =
             RankLaunch.of(RANKS)
                 .jvmOption(shm.jvmOption())
-                .start(ResetBody.class, Integer.toString(times), "400")) {
+                .start(ResetBody.class, Integer.toString(times), SHORT)) {
       for (int resets = 0; resets < times; resets++) {
         for (int rank = 0; rank < RANKS; rank++) {
           ranks.awaitOutput(rank, ResetBody.running(resets), BOUND);
         }
         pauseFor(random.nextInt(20_000));
-        stopFor(ranks.process(random.nextInt(RANKS)), 600_000 + random.nextInt(200_000));
+        int victim = random.nextInt(RANKS);
+        signal(ranks.process(victim), LibC.SIGSTOP);
+        ranks.awaitOutput((victim + 1) % RANKS, ResetBody.failed(resets), BOUND);
+        pauseFor(random.nextInt(200_000));
+        signal(ranks.process(victim), LibC.SIGCONT);
       }
       ranks.awaitSuccess(BOUND);
       assertThat(shm.files()).isEmpty();
