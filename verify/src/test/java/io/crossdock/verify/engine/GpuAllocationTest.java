@@ -25,7 +25,6 @@ class GpuAllocationTest extends AllocationTest {
         cost(
             24,
             1096,
-            PATIENCE,
             (buffer, batch, arena) -> {
               CudaStream stream = CudaStream.create(buffer.memory().device().index());
               streams.add(stream);

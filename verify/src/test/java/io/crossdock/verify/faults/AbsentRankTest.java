@@ -26,7 +26,7 @@ class AbsentRankTest {
     try (RankProcesses ranks =
         RankLaunch.of(3)
             .startOnly(2)
-            .environment("CROSSDOCK_TIMEOUT_SECONDS", "2")
+            .environment("CROSSDOCK_TIMEOUT_SECONDS", "10")
             .startMain(JoinMain.class, "PeerMissingException", "PeerMissingException")) {
       ranks.awaitSuccess(BOUND);
       assertThat(ranks.output(0)).contains("missing=[2]");
@@ -38,7 +38,7 @@ class AbsentRankTest {
   void hasAWrongSecret() throws Exception {
     try (RankProcesses ranks =
         RankLaunch.of(3)
-            .environment("CROSSDOCK_TIMEOUT_SECONDS", "3")
+            .environment("CROSSDOCK_TIMEOUT_SECONDS", "10")
             .environmentOf(2, "CROSSDOCK_SECRET", "f".repeat(32))
             .startMain(
                 JoinMain.class,

@@ -2,33 +2,46 @@ package io.crossdock.verify.faults;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 
-/// Makes calls, each checked byte by byte, on one buffer after the other.
+/// Makes calls, each checked byte by byte, on one buffer after the other until a file tells that it
+/// is enough.
 public final class CallsBody implements RankBody {
   /// Printed when the first calls were right.
   static final String RUNNING = "calls are running";
 
+  /// The file, in the folder of the ranks.
+  static final String ENOUGH = "enough";
+
   private static final int WARM = 16;
 
-  private final int numBuffers;
   private final int callsPerBuffer;
 
-  /// @param arguments number of buffers, calls of each
+  /// @param arguments calls on each buffer
   public CallsBody(List<String> arguments) {
-    numBuffers = Integer.parseInt(arguments.get(0));
-    callsPerBuffer = Integer.parseInt(arguments.get(1));
+    callsPerBuffer = Integer.parseInt(arguments.getFirst());
   }
 
   @Override
   public void run(ProcessGroup group) {
-    for (int i = 0; i < numBuffers; i++) {
+    boolean enough = false;
+    while (!enough) {
       try (FaultRank rank = FaultRank.open(group)) {
         rank.takeLease();
         call(rank);
         rank.checkLease();
       }
+      enough = isEnough(group);
     }
+  }
+
+  /// {@return true on all ranks if one of them sees the file}
+  private static boolean isEnough(ProcessGroup group) {
+    byte[] mine = {(byte) (Files.exists(Path.of(ENOUGH)) ? 1 : 0)};
+    return Arrays.stream(group.allGather(mine)).anyMatch(theirs -> theirs[0] == 1);
   }
 
   private void call(FaultRank rank) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Masks of low-latency mode, by time-outs and by hand, and how ranks come back.
 class ElasticThreadsTest {
-  private static final Duration SHORT = Duration.ofMillis(800);
+  private static final Duration SHORT = Duration.ofSeconds(2);
   private static final Duration LONG = Duration.ofSeconds(30);
 
   /// Generous: what a loaded machine may add to a wait.
@@ -71,6 +71,7 @@ class ElasticThreadsTest {
         group -> {
           try (ElasticRank rank = ElasticRank.open(group, LONG)) {
             rank.calls().run(0, 3);
+            group.barrier();
             if (rank.rank() != ABSENT) {
               rank.buffer().updateMask(ABSENT, true);
               rank.buffer().updateMask(ABSENT, true);

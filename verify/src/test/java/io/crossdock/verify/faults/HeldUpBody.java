@@ -36,6 +36,7 @@ public final class HeldUpBody implements RankBody {
   private final Duration timeout;
   private ElasticRank rank;
   private long victimPid;
+  private long start;
 
   /// @param arguments enableShrink, time-out in milliseconds
   public HeldUpBody(List<String> arguments) {
@@ -52,6 +53,7 @@ public final class HeldUpBody implements RankBody {
             group, ElasticRank.spec(group.size(), timeout).enableShrink(shrinks).build())) {
       rank = opened;
       rank.calls().run(0, AFTERWARDS);
+      start = System.nanoTime();
       group.barrier();
       switch (group.rank()) {
         case KNOWS -> knows();
@@ -74,10 +76,10 @@ public final class HeldUpBody implements RankBody {
     Bounded.await("others are done", AT_ONCE, () -> Files.exists(OVER));
   }
 
+  /// Its time counts from before the barrier, after which the other rank begins to wait.
   private void knows() throws IOException {
     Bounded.await("victim stops", AT_ONCE, () -> RowStopper.isStopped(victimPid));
     rank.buffer().updateMask(VICTIM, true);
-    long start = System.nanoTime();
     rank.calls().dispatch(100).close();
     Throwable thrown = catchThrowable(() -> rank.calls().run(101));
     Duration took = Duration.ofNanos(System.nanoTime() - start);

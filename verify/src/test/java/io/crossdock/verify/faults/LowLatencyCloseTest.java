@@ -73,7 +73,7 @@ class LowLatencyCloseTest {
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void closeDuringAWaitOfAnotherThread(boolean shrinks) throws Exception {
-    Duration timeout = Duration.ofMillis(700);
+    Duration timeout = Duration.ofSeconds(2);
     RankThreads.run(
         2,
         group -> {

@@ -23,6 +23,13 @@ public final class ResetBody implements RankBody {
     timeout = Duration.ofMillis(Long.parseLong(arguments.get(1)));
   }
 
+  /// {@return what a rank prints, and more, when a call failed}
+  ///
+  /// @param resets made so far
+  static String failed(int resets) {
+    return "resets=" + resets + ", call failed: ";
+  }
+
   /// {@return what a rank prints when it makes calls again}
   ///
   /// @param resets made so far
@@ -32,12 +39,21 @@ public final class ResetBody implements RankBody {
 
   @Override
   public void run(ProcessGroup group) {
+    warmUp(group);
     try (FaultRank rank = FaultRank.open(group, FaultRank.spec().hostTimeout(timeout).build())) {
       long call = 0;
       for (int reset = 0; reset < numResets; reset++) {
         call = highest(group, callUntilFailure(rank, call, reset));
         rank.reset();
       }
+      rank.takeLease();
+      rank.checkUsable();
+    }
+  }
+
+  /// The first calls of all may take longer than a rank may stand still.
+  private static void warmUp(ProcessGroup group) {
+    try (FaultRank rank = FaultRank.open(group)) {
       rank.takeLease();
       rank.checkUsable();
     }
@@ -54,13 +70,14 @@ public final class ResetBody implements RankBody {
         call++;
       }
     } catch (WaitTimeoutException | AbortedException | BufferClosedException e) {
-      report(e);
+      report(e, resets);
       return call;
     }
   }
 
-  private static void report(CrossdockException failure) {
-    System.out.println(failure.getClass().getSimpleName() + ": " + failure.getMessage());
+  private static void report(CrossdockException failure, int resets) {
+    System.out.println(
+        failed(resets) + failure.getClass().getSimpleName() + ": " + failure.getMessage());
   }
 
   /// A rank may have finished a call that failed on others.

@@ -77,6 +77,13 @@ public final class RankProcesses implements AutoCloseable {
     return logs.get(rank).text();
   }
 
+  /// Creates an empty file in the folder that the ranks run in.
+  ///
+  /// @param name of the file
+  public void createFile(String name) throws IOException {
+    Files.createFile(folder.resolve(name));
+  }
+
   /// Waits until a rank printed something.
   ///
   /// @param rank a rank

@@ -31,8 +31,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -48,6 +50,10 @@ class LowLatencyHookTest {
   private static final int RANKS = 2;
   private static final int WORKERS = 4;
   private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  /// Equal ones, one after the other, of threads at rest.
+  private static final int READINGS = 20;
+
   private static final long COMPUTE_NANOS = 100_000_000;
   private static final String NETWORK = "crossdock-net-";
   private static final byte CANARY = 0x55;
@@ -127,8 +133,7 @@ class LowLatencyHookTest {
     group.barrier();
     if (group.rank() == 0) {
       List<Thread> ours = ourThreads();
-      Bounded.await("threads are idle", PATIENCE, () -> areIdle(ours));
-      Map<String, Long> before = cpuNanos(ours);
+      Map<String, Long> before = cpuNanosAtRest(ours);
       long end = THREADS.getCurrentThreadCpuTime() + COMPUTE_NANOS;
       while (THREADS.getCurrentThreadCpuTime() < end) {
         assertThat(ours).noneMatch(thread -> thread.getState() == Thread.State.RUNNABLE);
@@ -150,6 +155,23 @@ class LowLatencyHookTest {
 
   private static boolean areIdle(List<Thread> threads) {
     return threads.stream().noneMatch(thread -> thread.getState() == Thread.State.RUNNABLE);
+  }
+
+  /// A thread that is about to wait says so before its CPU time stands still.
+  private static Map<String, Long> cpuNanosAtRest(List<Thread> threads) {
+    Deque<Map<String, Long>> readings = new ArrayDeque<>();
+    Bounded.await(
+        "threads are idle",
+        PATIENCE,
+        () -> {
+          Map<String, Long> now = cpuNanos(threads);
+          if (!areIdle(threads) || !now.equals(readings.peek())) {
+            readings.clear();
+          }
+          readings.push(now);
+          return readings.size() == READINGS;
+        });
+    return readings.peek();
   }
 
   private static Map<String, Long> cpuNanos(List<Thread> threads) {
