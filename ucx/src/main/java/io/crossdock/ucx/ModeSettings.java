@@ -34,6 +34,7 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
   private static final long HEADROOM_BYTES = 2 << 10;
 
   private static final int MOST_RAILS = 8;
+  private static final int FIRST_MINOR_WITH_FENCES_THAT_WAIT = 14;
   private static final int FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS = 19;
 
   /// `normal` or `lowLatency`.
@@ -172,14 +173,20 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
     Map<String, String> chosen = new TreeMap<>();
     // Ranks of different nodes on one machine, as in tests, must not find a way through its memory.
     chosen.put("TLS", "^sm");
-    if (numQpsPerRank > 1) {
-      String rails = Integer.toString(Math.min(numQpsPerRank, MOST_RAILS));
+    int minor = Context.minorVersion();
+    boolean isOneLane = false;
+    if (minor >= FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS) {
+      chosen.put("FENCE_MODE", "ep_based");
+    } else if (minor >= FIRST_MINOR_WITH_FENCES_THAT_WAIT) {
+      // Else a fence may wait for all peers, without a bound. A weak one keeps order on one lane.
+      chosen.put("FENCE_MODE", "weak");
+      isOneLane = true;
+    }
+    if (numQpsPerRank > 1 || isOneLane) {
+      String rails = Integer.toString(isOneLane ? 1 : Math.min(numQpsPerRank, MOST_RAILS));
       chosen.put("IB_NUM_PATHS", rails);
       chosen.put("MAX_RMA_RAILS", rails);
       chosen.put("MAX_RMA_LANES", rails);
-    }
-    if (Context.minorVersion() >= FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS) {
-      chosen.put("FENCE_MODE", "ep_based");
     }
     return chosen;
   }
