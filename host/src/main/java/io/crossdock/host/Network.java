@@ -201,7 +201,11 @@ final class Network implements AutoCloseable {
     return bytes <= Long.BYTES || wordBytes + bytes <= words.byteSize();
   }
 
+  /// There is nobody to tell where a reset failed to connect.
   private void tell(int peer, long body, long bytes, long cell, long value) {
+    if (!connected) {
+      return;
+    }
     long mirror = layout.mirror(place.rank());
     if (bytes == Long.BYTES) {
       transport.signal(peer, mirror + body, page.get(JAVA_LONG, body));
