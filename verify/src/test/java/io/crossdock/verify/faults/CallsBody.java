@@ -2,9 +2,9 @@ package io.crossdock.verify.faults;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
+import io.crossdock.verify.harness.Together;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 
 /// Makes calls, each checked byte by byte, on one buffer after the other until a file tells that it
@@ -34,14 +34,8 @@ public final class CallsBody implements RankBody {
         call(rank);
         rank.checkLease();
       }
-      enough = isEnough(group);
+      enough = Together.any(group, Files.exists(Path.of(ENOUGH)));
     }
-  }
-
-  /// {@return true on all ranks if one of them sees the file}
-  private static boolean isEnough(ProcessGroup group) {
-    byte[] mine = {(byte) (Files.exists(Path.of(ENOUGH)) ? 1 : 0)};
-    return Arrays.stream(group.allGather(mine)).anyMatch(theirs -> theirs[0] == 1);
   }
 
   private void call(FaultRank rank) {

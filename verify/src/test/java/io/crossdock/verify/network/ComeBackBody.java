@@ -8,10 +8,10 @@ import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.Bounded;
 import io.crossdock.verify.harness.RankBody;
+import io.crossdock.verify.harness.Together;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 
 /// Makes calls until the link was down for too long, and again when it is up: after a reset or, in
@@ -106,8 +106,6 @@ public final class ComeBackBody implements RankBody {
 
   /// TCP rests for seconds before it tries a link again, longer than a handshake may wait.
   private static boolean anyMasks(NodeRank rank) {
-    byte mine = (byte) (rank.masksNobody() ? 0 : 1);
-    byte[][] all = rank.buffer().group().allGather(new byte[] {mine});
-    return Arrays.stream(all).anyMatch(theirs -> theirs[0] != 0);
+    return Together.any(rank.buffer().group(), !rank.masksNobody());
   }
 }

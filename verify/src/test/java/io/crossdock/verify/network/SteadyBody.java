@@ -2,10 +2,10 @@ package io.crossdock.verify.network;
 
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.RankBody;
+import io.crossdock.verify.harness.Together;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -75,10 +75,8 @@ public final class SteadyBody implements RankBody {
 
   /// One rank may see the file before another one does.
   private boolean isOver(ProcessGroup group, int call) {
-    if (end.isEmpty() || call % CALLS_BETWEEN_LOOKS != 0) {
-      return false;
-    }
-    byte mine = (byte) (Files.exists(end.orElseThrow()) ? 1 : 0);
-    return Arrays.stream(group.allGather(new byte[] {mine})).anyMatch(seen -> seen[0] != 0);
+    return end.isPresent()
+        && call % CALLS_BETWEEN_LOOKS == 0
+        && Together.any(group, Files.exists(end.orElseThrow()));
   }
 }
