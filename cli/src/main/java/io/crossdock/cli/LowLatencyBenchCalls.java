@@ -103,14 +103,24 @@ final class LowLatencyBenchCalls {
     return buffer.lowLatencyDispatch(x, topkIdx, tokens, task.base().experts(), options);
   }
 
+  /// {@return where the expert outputs of a dispatch lie}
+  Tensor outputs(LowLatencyDispatchResult got) {
+    return task.zeroCopy() ? buffer.nextCombineBuffer(got.handle()) : y;
+  }
+
   LowLatencyCombineResult combine(LowLatencyDispatchResult got, LowLatencyCombineOptions options) {
-    boolean inPlace = task.zeroCopy();
+    return combine(got, outputs(got), options);
+  }
+
+  /// @param outputs of the dispatch, as [#outputs] returned them
+  LowLatencyCombineResult combine(
+      LowLatencyDispatchResult got, Tensor outputs, LowLatencyCombineOptions options) {
     return buffer.lowLatencyCombine(
-        inPlace ? buffer.nextCombineBuffer(got.handle()) : y,
+        outputs,
         topkIdx,
         topkWeights,
         got.handle(),
-        inPlace ? options.zeroCopy() : options);
+        task.zeroCopy() ? options.zeroCopy() : options);
   }
 
   private LowLatencyBenchTask.Moved callOnce() {
@@ -134,8 +144,7 @@ final class LowLatencyBenchCalls {
       long sent = buffer.lastCall().bytesWritten();
       long wire = buffer.lastCall().wireBytes();
       LowLatencyRows rows = new LowLatencyRows(buffer, got);
-      Tensor outputs = task.zeroCopy() ? buffer.nextCombineBuffer(got.handle()) : y;
-      new LowLatencyExperts(ReplayTask.Expert.identity, buffer).run(rows, outputs);
+      new LowLatencyExperts(ReplayTask.Expert.identity, buffer).run(rows, outputs(got));
       combine(got, combineOptions());
       return new LowLatencyBenchTask.Moved(
           traffic().selections(),
