@@ -52,12 +52,6 @@ __device__ __forceinline__ void ll_write_report(const LlCall& call, u64 epoch, c
   }
 }
 
-// What the state of a rank is once a grid is over.
-struct LlAfter {
-  u64 last;   // calls up to it were begun
-  u64 other;  // the call that uses the other slot set and is not complete, or 0
-};
-
 // By one warp: ends the grid's part of a call, reports, and leaves the state as the next grid expects it.
 // All calls of this rank up to the mark that it publishes are complete; peers wait for it, so it comes first.
 __device__ __forceinline__ void ll_conclude(const LlCall& call, u64 epoch, LlEnding ending,
@@ -100,10 +94,9 @@ __device__ inline void ll_end(const LlCall& call, u64 epoch, LlEnding ending) {
   ll_conclude(call, epoch, ending, {last, other}, outcome);
 }
 
-// The same for a call in one grid, none of whose warps recorded a failure. What the state was came with the
-// look at the beginning.
-__device__ inline void ll_end_well(const LlCall& call, u64 epoch, u64 other) {
-  ll_conclude(call, epoch, kLlWhole, {epoch, other}, {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0});
+// The same for a grid none of whose warps recorded a failure. What the state will be was known when it began.
+__device__ inline void ll_end_well(const LlCall& call, u64 epoch, LlEnding ending, const LlAfter& after) {
+  ll_conclude(call, epoch, ending, after, {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0});
 }
 
 // By a whole block: ends a receive half whose send half did not come to pass, which told the host why.
@@ -118,8 +111,8 @@ __device__ inline void ll_skip(const LlCall& call) {
   }
 }
 
-// Blocks of a call in one grid leave one by one, the first as the last. The upper half of the counter says
-// how many did not fare well.
+// Blocks leave one by one, the first as the last. The upper half of the counter says how many did not fare
+// well.
 constexpr u32 kUnwellShift = 32;
 
 // By a whole block whose part of the call is done. With `sent` its peers learn in words of their own that
@@ -156,6 +149,26 @@ __device__ inline bool ll_await_others(const LlCall& call, bool well) {
     well = well && left >> kUnwellShift == 0;
   }
   return __syncthreads_and(well ? 1 : 0) != 0;
+}
+
+// By the first block of a send half: raises its flags once all blocks sent their rows, or refuses the call.
+template <typename Refuse>
+__device__ inline void ll_end_sending(const LlCall& call, const LlBeginning& beginning, bool well, u64 epoch,
+                                      Refuse refuse) {
+  well = ll_await_others(call, well);
+  if (well) {
+    ll_raise_flags(call, epoch);
+  } else {
+    refuse();
+  }
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (well) {
+    ll_end_well(call, epoch, kLlSent, beginning.after);
+  } else {
+    ll_end(call, epoch, kLlSent);
+  }
 }
 
 }  // namespace crossdock

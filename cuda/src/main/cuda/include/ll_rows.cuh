@@ -15,6 +15,8 @@ constexpr u32 kStageHalves = 2;   // one is cast while the other is read by its 
 constexpr u32 kMaxStages = 64;    // of a half
 constexpr u32 kMaxTargets = 512;  // of a half
 constexpr u32 kSumLanes = 8;      // that add up the rows before a selection
+constexpr u32 kMaxSlices = 4;     // of a batch
+constexpr u32 kSlicePieces = 2;   // that a slice has at least, if there are several
 
 // Where a piece goes at one destination; 0 for nowhere.
 struct LlTarget {
@@ -68,7 +70,7 @@ struct LlPiece {
   u32 num_channels;
 };
 
-// Some pieces of a block: those of one half of the stages.
+// Some pieces of a block: those of one half of the stages, or a slice of them.
 struct LlBatch {
   u64 first;  // among the block's pieces
   u32 num_pieces;
@@ -86,23 +88,31 @@ __device__ inline LlPiece ll_piece_at(const LlCall& call, const LlRows& rows, u6
           static_cast<u32>(channels)};
 }
 
-// Pieces come into shared memory while the block plans, or while the stores of the batch before run.
+// Pieces come into shared memory while the block plans, or while the stores of the batch before run. They
+// come in slices: the stores of one begin while the next is yet to come.
 struct LlFetch {
   char* stages;  // null: they are loaded when they are cast
   u32 pitch_bytes;
-  u64* arrived;  // shared
+  u64* arrived;    // shared: a barrier for each slice
+  u32 num_slices;  // a constant of the kernel
   u32 parity;
 };
 
 // By a whole block, which must meet before it fetches. A block without pieces fetches nothing.
-__device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, bool any) {
-  if (threadIdx.x == 0) {
-    mbarrier_init(arrived, 1);
+__device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, u32 num_slices) {
+  if (threadIdx.x < num_slices) {
+    mbarrier_init(arrived + threadIdx.x, 1);
     fence_mbarrier_init();
   }
-  const bool fetches = any && rows.fetched != 0 && is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
+  const bool fetches = rows.fetched != 0 && is_aligned(rows.x | rows.x_pitch, sizeof(uint4));
   return {fetches ? shared + rows.fetched : nullptr,
-          static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, 0};
+          static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, num_slices, 0};
+}
+
+// Pieces of a slice of a batch; the last one may have less.
+__device__ __forceinline__ u32 ll_slice_pieces(const LlFetch& fetch, u32 num_pieces) {
+  return fetch.num_slices == 1 ? num_pieces
+                               : max(kSlicePieces, (num_pieces + fetch.num_slices - 1) / fetch.num_slices);
 }
 
 // By the first warp: begins to load some pieces of the block.
@@ -111,30 +121,39 @@ __device__ inline void ll_fetch(const LlCall& call, const LlRows& rows, const Ll
   if (fetch.stages == nullptr || num_pieces == 0 || warp_idx() != 0) {
     return;
   }
-  u32 bytes = 0;
-  for (u32 i = lane_idx(); i < num_pieces; i += kWarpThreads) {
-    bytes += ll_piece_at(call, rows, first + i).num_channels * static_cast<u32>(sizeof(__nv_bfloat16));
-  }
-  bytes = __reduce_add_sync(kAllLanes, bytes);
-  if (lane_idx() == 0) {
-    mbarrier_arrive_expect_tx(fetch.arrived, bytes);
+  const u32 each = ll_slice_pieces(fetch, num_pieces);
+  for (u32 slice = 0; slice < fetch.num_slices; slice++) {
+    const u32 end = min(num_pieces, (slice + 1) * each);
+    u32 bytes = 0;
+    for (u32 i = slice * each + lane_idx(); i < end; i += kWarpThreads) {
+      bytes += ll_piece_at(call, rows, first + i).num_channels * static_cast<u32>(sizeof(__nv_bfloat16));
+    }
+    bytes = __reduce_add_sync(kAllLanes, bytes);
+    if (lane_idx() == 0) {
+      mbarrier_arrive_expect_tx(fetch.arrived + slice, bytes);
+    }
   }
   __syncwarp();
   for (u32 i = lane_idx(); i < num_pieces; i += kWarpThreads) {
     const LlPiece piece = ll_piece_at(call, rows, first + i);
     if (piece.num_channels != 0) {
       cp_async_bulk_load(fetch.stages + i * fetch.pitch_bytes, pointer<const void>(piece.from),
-                         piece.num_channels * static_cast<u32>(sizeof(__nv_bfloat16)), fetch.arrived);
+                         piece.num_channels * static_cast<u32>(sizeof(__nv_bfloat16)),
+                         fetch.arrived + (fetch.num_slices == 1 ? 0 : i / each));
     }
   }
 }
 
-// By a whole block: what was fetched last is there.
-__device__ inline void ll_await_fetched(LlFetch* fetch) {
-  if (fetch->stages != nullptr) {
-    while (!mbarrier_try_wait_parity(fetch->arrived, fetch->parity)) {
-    }
-    fetch->parity ^= 1;
+// By a whole block: a slice of what was fetched last is there.
+__device__ inline void ll_await_slice(const LlFetch& fetch, u32 slice) {
+  while (fetch.stages != nullptr && !mbarrier_try_wait_parity(fetch.arrived + slice, fetch.parity)) {
+  }
+}
+
+// By a whole block: all that was fetched last is there.
+__device__ inline void ll_await_fetched(const LlFetch& fetch) {
+  for (u32 slice = 0; slice < fetch.num_slices; slice++) {
+    ll_await_slice(fetch, slice);
   }
 }
 
@@ -423,22 +442,21 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   }
 }
 
-// By a whole block: begins the bulk stores of a batch.
-__device__ inline void ll_send_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+// By a whole block: begins the bulk stores of a slice.
+__device__ inline void ll_send_slice(const LlCall& call, const LlRows& rows, const LlBatch& slice,
                                      const LlSelection* selections) {
   const LlStage stage = ll_stage_of(call, rows);
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
-  for (u32 i = threadIdx.x; i < batch.num_pieces * topk; i += kLlThreads) {
+  for (u32 i = threadIdx.x; i < slice.num_pieces * topk; i += kLlThreads) {
     const u32 at = i / topk;
-    const LlPiece& piece = batch.pieces[at];
+    const LlPiece& piece = slice.pieces[at];
     const u64 row = selections[i].target.row;
     if (row != 0) {
       cp_async_bulk_store(pointer<char>(row + piece.first_channel * channel_bytes),
-                          batch.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
+                          slice.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
     }
   }
-  cp_async_bulk_commit_group();
 }
 
 // What a block works with.
@@ -453,27 +471,48 @@ __device__ __forceinline__ u32 ll_pieces_from(const LlShare& share, const LlRows
   return static_cast<u32>(first < share.num_pieces ? min(share.num_pieces - first, rows.num_stages) : 0);
 }
 
+// By a whole block: brings a slice of a batch into its stages.
+__device__ inline void ll_stage_slice(const LlCall& call, const LlRows& rows, const LlBatch& batch,
+                                      const LlBatch& slice, const LlFetch& fetch) {
+  if (is_fp8(call.terms)) {
+    const u32 begin = static_cast<u32>(slice.first - batch.first);
+    LlFetch part = fetch;
+    part.stages = fetch.stages == nullptr ? nullptr : fetch.stages + begin * fetch.pitch_bytes;
+    ll_await_slice(fetch, begin == 0 ? 0 : begin / ll_slice_pieces(fetch, batch.num_pieces));
+    ll_cast_batch(call, rows, slice, part);
+  } else {
+    ll_copy_batch(call, rows, slice);
+  }
+  fence_proxy_async();
+}
+
 // By a whole block: casts a batch, learns where it goes, and begins its stores, and the loads of the next.
 // False if the call fails.
 __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, const LlBatch& batch,
                                         u32 num_next, LlSending* sending) {
   LlRoute* route = &sending->route;
-  if (is_fp8(call.terms)) {
-    ll_await_fetched(&sending->fetch);
-    ll_cast_batch(call, rows, batch, sending->fetch);
-  } else {
-    ll_copy_batch(call, rows, batch);
-  }
-  fence_proxy_async();
-  if (route->path == kLlUndecided) {
-    route->path = ll_agree_on_path(call, route->epoch, route->areas);
-  } else {
-    __syncthreads();
-  }
-  if (route->path == kLlFailed || !ll_find_targets(call, *route, batch, sending->selections)) {
-    return false;
-  }
-  ll_send_batch(call, rows, batch, sending->selections);
+  const u32 pitch_bytes = ll_stage_of(call, rows).pitch_bytes;
+  const u32 each = ll_slice_pieces(sending->fetch, batch.num_pieces);
+  u32 begin = 0;
+  do {
+    const LlBatch slice = {batch.first + begin, min(each, batch.num_pieces - begin),
+                           batch.stages + begin * pitch_bytes, batch.pieces + begin};
+    ll_stage_slice(call, rows, batch, slice, sending->fetch);
+    if (route->path == kLlUndecided) {
+      route->path = ll_agree_on_path(call, route->epoch, route->areas);
+    } else {
+      __syncthreads();
+    }
+    if (route->path == kLlFailed ||
+        (begin == 0 && !ll_find_targets(call, *route, batch, sending->selections))) {
+      ll_await_fetched(sending->fetch);
+      return false;
+    }
+    ll_send_slice(call, rows, slice, sending->selections + begin * static_cast<u32>(call.topk));
+    begin += each;
+  } while (sending->fetch.num_slices != 1 && begin < batch.num_pieces);
+  cp_async_bulk_commit_group();
+  sending->fetch.parity ^= 1;
   ll_fetch(call, rows, sending->fetch, batch.first + batch.num_pieces, num_next);
   ll_send_scales(call, rows, *route, batch, sending->selections);
   return true;
@@ -487,14 +526,15 @@ struct LlReady {
   LlBatch batch;  // the first
 };
 
-// By a whole block.
-__device__ inline LlReady ll_make_ready(const LlCall& call, const LlRows& rows) {
+// By a whole block, which will send its batches in so many slices.
+__device__ inline LlReady ll_make_ready(const LlCall& call, const LlRows& rows, u32 num_slices) {
   __shared__ LlPiece pieces[kMaxStages];
-  __shared__ u64 arrived;
+  __shared__ u64 arrived[kMaxSlices];
   const LlSendMemory memory = ll_send_memory();
   const LlShare share = ll_share_of(call, rows.num_pieces);
   const LlBatch batch = {0, ll_pieces_from(share, rows, 0), memory.stages, pieces};
-  const LlFetch fetch = ll_fetch_into(rows, memory.begin, &arrived, batch.num_pieces != 0);
+  LlFetch fetch = ll_fetch_into(rows, memory.begin, arrived, num_slices);
+  fetch.stages = batch.num_pieces == 0 ? nullptr : fetch.stages;
   ll_clear_marks(ll_plan_in(call, memory.plan));
   ll_deal_pieces(call, rows, batch);
   __syncthreads();
@@ -526,7 +566,7 @@ __device__ inline LlPath ll_send_rows(const LlCall& call, const LlRows& rows, co
   const LlPlanning planning = {share,     start.held, memory.plan, direct, &memory.selections->placed,
                                num_placed};
   if (!ll_plan(call, planning, start.beginning, epoch)) {
-    ll_await_fetched(&fetch);
+    ll_await_fetched(fetch);
     return kLlFailed;
   }
   const bool offered = direct && start.beginning.unmasked != 0;

@@ -43,9 +43,10 @@ __device__ __forceinline__ u32 ll_take_part(u32* taken) {
 }
 
 // By a whole block: `find(source, expert)` tells of a run, `move(run, part)` moves a part of it; each is
-// called by a whole warp.
-template <typename Find, typename Move>
-__device__ inline void ll_move_runs(const LlCall& call, LlDealing dealing, Find find, Move move) {
+// called by a whole warp. `may_move()` is asked once the first runs were found, when the block has met.
+template <typename Find, typename MayMove, typename Move>
+__device__ inline bool ll_move_runs(const LlCall& call, LlDealing dealing, Find find, MayMove may_move,
+                                    Move move) {
   __shared__ LlRun runs[kRunsAtOnce];
   __shared__ u32 taken;
   u32 turn = warp_idx();
@@ -56,7 +57,8 @@ __device__ inline void ll_move_runs(const LlCall& call, LlDealing dealing, Find 
   };
   const u32 num_ranks = static_cast<u32>(call.geometry.num_ranks);
   const LlParts parts = ll_parts_of(ll_num_local(call) * num_ranks * kRunParts);
-  for (u32 begin = parts.begin; begin < parts.end;) {
+  u32 begin = parts.begin;
+  do {
     const u32 first = begin / kRunParts;
     const u32 end = min(parts.end, (first + kRunsAtOnce) * kRunParts);
     for (u32 i = first + warp_idx(); i * kRunParts < end; i += kLlWarps) {
@@ -71,12 +73,16 @@ __device__ inline void ll_move_runs(const LlCall& call, LlDealing dealing, Find 
     }
     turn = warp_idx();
     __syncthreads();
+    if (begin == parts.begin && !may_move()) {
+      return false;
+    }
     for (u32 i = begin + next(); i < end; i = begin + next()) {
       move(runs[i / kRunParts - first], i % kRunParts);
     }
     __syncthreads();
     begin = end;
-  }
+  } while (begin < parts.end);
+  return true;
 }
 
 // By one warp: sums of counts, given how many ranks and experts come before a run.

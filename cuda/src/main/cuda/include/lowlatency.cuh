@@ -280,12 +280,18 @@ __device__ __noinline__ bool ll_can_begin(const LlCall& call, u64 epoch) {
   return ll_await(call, {words, sizeof(u64), ll_granting_mark(epoch), epoch, kGrantPhase}, 0);
 }
 
+// What the state of a rank is once a grid is over.
+struct LlAfter {
+  u64 last;   // calls up to it were begun
+  u64 other;  // the call that uses the other slot set and is not complete, or 0
+};
+
 // What a block begins a call with.
 struct LlBeginning {
   u32 ready;
   u32 unmasked;
   u32 read;
-  u64 other;  // as of a look
+  LlAfter after;
 };
 
 // By a whole block, of which the last warp works: the block must meet before it looks at the result.
@@ -295,7 +301,21 @@ __device__ inline const LlBeginning& ll_begin(const LlCall& call, u64 epoch) {
     const LlLook look = ll_look(call, epoch);
     const bool ready = look.ready || ll_can_begin(call, epoch);
     if (lane_idx() == 0) {
-      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, look.other};
+      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, {epoch, look.other}};
+    }
+  }
+  return beginning;
+}
+
+// The same for the first block of a receive half, whose call began in the grid of its send half. Other calls
+// may have begun since.
+__device__ inline const LlBeginning& ll_resume(const LlCall& call, u64 epoch) {
+  __shared__ LlBeginning beginning;
+  if (blockIdx.x == 0 && warp_idx() == blockDim.x / kWarpThreads - 1) {
+    const u64 last = ld_relaxed_gpu(&local_state(call.geometry)->epoch);
+    const LlLook look = ll_look(call, epoch);
+    if (lane_idx() == 0) {
+      beginning = {1u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, {max(last, epoch), look.other}};
     }
   }
   return beginning;
@@ -369,8 +389,8 @@ __device__ __forceinline__ void ll_write_terms(LlFlag* flag, const LlFlagBody& b
   flag->place = body.place;
 }
 
-// By one warp: writes this rank's flag line at one receiver.
-__device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& body, u64 peer, u64 epoch) {
+// By one warp: writes what this rank's flag says to one receiver.
+__device__ inline void ll_write_flag(const LlCall& call, const LlFlagBody& body, u64 peer, u64 epoch) {
   LlFlag* flag = ll_flag(call, peer, call.geometry.rank, epoch);
   const u64 num_local = ll_num_local(call);
   const i32* counts = pointer<const i32>(call.ll.expert_counts) + peer * num_local;
@@ -381,21 +401,31 @@ __device__ inline void ll_publish_flag(const LlCall& call, const LlFlagBody& bod
     ll_write_terms(flag, body);
   }
   __syncwarp();
-  if (lane_idx() == 0) {
-    publish_to_peer(call.geometry, &flag->epoch, epoch);
-  }
-  __syncwarp();
 }
 
-// By a block: tells all living ranks that everything of this call was sent to them.
-__device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& body, u64 epoch) {
-  const u32 num_warps = blockDim.x / kWarpThreads;
-  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += num_warps) {
+// By a block, a warp for each peer: what its flags will say to all living ranks.
+__device__ inline void ll_write_flags(const LlCall& call, const LlFlagBody& body, u64 epoch) {
+  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += blockDim.x / kWarpThreads) {
     if (!is_masked(call, peer)) {
-      ll_publish_flag(call, body, peer, epoch);
+      ll_write_flag(call, body, peer, epoch);
+    }
+  }
+}
+
+// By the same block: tells all living ranks that everything of this call was sent to them.
+__device__ inline void ll_raise_flags(const LlCall& call, u64 epoch) {
+  for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += blockDim.x / kWarpThreads) {
+    if (lane_idx() == 0 && !is_masked(call, peer)) {
+      publish_to_peer(call.geometry, &ll_flag(call, peer, call.geometry.rank, epoch)->epoch, epoch);
     }
   }
   __syncthreads();
+}
+
+// By a block: both.
+__device__ inline void ll_publish_flags(const LlCall& call, const LlFlagBody& body, u64 epoch) {
+  ll_write_flags(call, body, epoch);
+  ll_raise_flags(call, epoch);
 }
 
 // By one warp: tells all ranks that this rank's call is invalid.

@@ -49,8 +49,9 @@ __device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y
   }
 }
 
-// By a whole block: its part of the outputs into the lanes.
-__device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
+// By a whole block: its part of the outputs into the lanes, unless the call cannot begin, which the block
+// knows when it has met.
+__device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
   const i32* counts = pointer<const i32>(call.handle.counts);
   const auto count = [&](u64 source, u64 expert) -> u32 {
     return static_cast<u32>(counts[source * ll_num_local(call) + expert]);
@@ -60,8 +61,10 @@ __device__ inline void ll_reply_rows(const LlCall& call, u64 y, u64 epoch) {
     run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
     return run;
   };
-  ll_move_runs(call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
-               [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
+  return ll_move_runs(
+      call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
+      [&] { return beginning.ready != 0; },
+      [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
 }
 
 // By one block, once all choices were checked: refuses the call if one was wrong.
@@ -89,14 +92,11 @@ __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch) {
   __syncthreads();
 }
 
-// By a whole block: begins a combine and sends the outputs.
-__device__ inline void ll_reply_through_lanes(const LlCall& call, u64 y, u64 epoch) {
-  const LlBeginning& beginning = ll_begin(call, epoch);
-  ll_check_choices(call, grid_thread_idx(), grid_threads());
-  __syncthreads();
-  if (beginning.ready != 0) {
-    ll_reply_rows(call, y, epoch);
-  }
+// By a whole block that begins a combine: sends the outputs. False for a thread if the call fails.
+__device__ inline bool ll_reply_through_lanes(const LlCall& call, const LlBeginning& beginning, u64 y,
+                                              u64 epoch) {
+  const bool right = ll_check_choices(call, grid_thread_idx(), grid_threads());
+  return ll_reply_rows(call, beginning, y, epoch) && right;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
@@ -104,12 +104,14 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  ll_reply_through_lanes(call, args.y, epoch);
-  if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_replied(call, epoch);
-    if (warp_idx() == 0) {
-      ll_end(call, epoch, kLlSent);
-    }
+  const LlBeginning& beginning = ll_begin(call, epoch);
+  bool well = ll_reply_through_lanes(call, beginning, args.y, epoch);
+  if (beginning.ready != 0 && blockIdx.x == 0) {
+    ll_write_flags(call, {ll_terms(call), kInLanes, false}, epoch);
+  }
+  well = ll_leave(call, well, false, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_sending(call, beginning, well, epoch, [&] { ll_publish_unreplied(call, epoch); });
   }
 }
 
@@ -179,7 +181,7 @@ __device__ inline void ll_end_combine(const LlCall& call, bool in_place, bool we
     if (lane_idx() == 0) {
       pointer<u64>(call.ll.pulled)[call.area] = epoch;
     }
-    ll_end_well(call, epoch, other);
+    ll_end_well(call, epoch, kLlWhole, {epoch, other});
   } else {
     ll_end(call, epoch, kLlWhole);
   }
@@ -200,7 +202,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   ll_find_first(call, args.sums, summands);
   const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
-    ll_reply_through_lanes(call, args.y, epoch);
+    ll_reply_through_lanes(call, ll_begin(call, epoch), args.y, epoch);
     if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
       ll_publish_replied(call, epoch);
     }

@@ -48,17 +48,19 @@ __device__ __forceinline__ void ll_note_path(const LlCall& call, LlPath path) {
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid_constant__ LlSendArgs args) {
   const LlCall& call = args.call;
-  const LlReady ready = ll_make_ready(call, args.rows);
+  const LlReady ready = ll_make_ready(call, args.rows, kMaxSlices);
   grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
-  ll_send_rows(call, args.rows, ready, ll_start(call, epoch), epoch, nullptr);
-  ll_settle_rows();
-  if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-    ll_publish_sent(call, epoch);
+  const LlStart start = ll_start(call, epoch);
+  bool well = ll_send_rows(call, args.rows, ready, start, epoch, nullptr) != kLlFailed;
+  if (well && blockIdx.x == 0) {
+    ll_write_flags(call, {ll_terms(call), kInLanes, true}, epoch);
     ll_note_path(call, kLlThroughLanes);
-    if (warp_idx() == 0) {
-      ll_end(call, epoch, kLlSent);
-    }
+  }
+  ll_settle_rows();
+  well = ll_leave(call, well, false, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_sending(call, start.beginning, well, epoch, [&] { ll_publish_refused(call, epoch); });
   }
 }
 
@@ -195,10 +197,26 @@ __device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, 
     const i32* counts = ll_flag_counts(ll_flag(call, call.geometry.rank, source, epoch));
     return places[source] != 0 ? static_cast<u32>(__ldcg(counts + expert)) : 0;
   };
-  ll_move_runs(
+  return ll_move_runs(
       call, LlDealing::kInTurn, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
+      [] { return true; },
       [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
-  return true;
+}
+
+// By the first block of a receive half: frees the slots once all blocks are done, and no rank reads what was
+// in the area of the result before.
+__device__ inline void ll_end_packing(const LlCall& call, const LlBeginning& beginning, bool well,
+                                      u64 epoch) {
+  well = ll_await_others(call, well);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (well && beginning.read != 0) {
+    ll_end_well(call, epoch, kLlComplete, beginning.after);
+  } else {
+    ll_await_readers(call, epoch);
+    ll_end(call, epoch, kLlComplete);
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid_constant__ LlPackArgs args) {
@@ -209,10 +227,11 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
     ll_skip(call);
     return;
   }
-  ll_pack_rows(call, args.packed, epoch);
-  if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
-    ll_await_readers(call, epoch);
-    ll_end(call, epoch, kLlComplete);
+  const LlBeginning& beginning = ll_resume(call, epoch);
+  bool well = ll_pack_rows(call, args.packed, epoch);
+  well = ll_leave(call, well, false, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_packing(call, beginning, well, epoch);
   }
 }
 
@@ -287,7 +306,7 @@ __device__ inline void ll_end_dispatch(const LlCall& call, const LlBeginning& be
     grid_launch_dependents();
   }
   if (well && beginning.read != 0) {
-    ll_end_well(call, epoch, beginning.other);
+    ll_end_well(call, epoch, kLlWhole, beginning.after);
   } else {
     ll_end(call, epoch, kLlWhole);
   }
@@ -297,7 +316,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_dispatch(const __grid_constant__ LlDispatchArgs args) {
   __shared__ u64 areas[kMaxLowLatencyRanks];
   const LlCall& call = args.call;
-  const LlReady ready = ll_make_ready(call, args.rows);
+  const LlReady ready = ll_make_ready(call, args.rows, 1);
   grid_dependency_wait();
   const u64 epoch = current_epoch(call.geometry);
   const LlStart start = ll_start(call, epoch);
