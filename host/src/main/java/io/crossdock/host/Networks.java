@@ -95,7 +95,12 @@ final class Networks implements AutoCloseable {
     TransportProvider provider = TransportChoice.pick();
     TransportSettings settings =
         new TransportSettings(
-            mode, group.rank(), group.size(), spec.numQpsPerRank(), spec.hostTimeout());
+            mode,
+            group.rank(),
+            group.size(),
+            spec.numQpsPerRank(),
+            group.isOnOneMachine(),
+            spec.hostTimeout());
     return provider.open(settings, page);
   }
 

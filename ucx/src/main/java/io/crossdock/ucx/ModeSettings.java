@@ -1,6 +1,7 @@
 package io.crossdock.ucx;
 
 import io.crossdock.core.Mode;
+import io.crossdock.core.spi.TransportSettings;
 import io.crossdock.ucx.binding.Config;
 import io.crossdock.ucx.binding.Context;
 import java.io.IOException;
@@ -18,7 +19,8 @@ import java.util.TreeMap;
 ///
 /// @param mode whose
 /// @param numQpsPerRank queue pairs to each peer
-record ModeSettings(Mode mode, int numQpsPerRank) {
+/// @param isOnOneMachine whether all ranks are on this machine
+record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
   private static final Path DEVICES = Path.of("/sys/class/infiniband");
   private static final String AUTO = "auto";
   private static final String PUTS = "puts";
@@ -36,6 +38,16 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
   private static final int MOST_RAILS = 8;
   private static final int FIRST_MINOR_WITH_FENCES_THAT_WAIT = 14;
   private static final int FIRST_MINOR_WITH_FENCE_OF_ENDPOINTS = 19;
+
+  /// What a transport is opened with.
+  static ModeSettings of(TransportSettings settings) {
+    return new ModeSettings(settings.mode(), settings.numQpsPerRank(), settings.isOnOneMachine());
+  }
+
+  /// What ranks on several machines get, with one queue pair to each peer.
+  static ModeSettings of(Mode mode) {
+    return new ModeSettings(mode, 1, false);
+  }
 
   /// `normal` or `lowLatency`.
   String word() {
@@ -160,6 +172,10 @@ record ModeSettings(Mode mode, int numQpsPerRank) {
     Map<String, String> chosen = new TreeMap<>();
     String segment = Long.toString(messageBytes() + HEADROOM_BYTES);
     chosen.put("TLS", "tcp");
+    if (isOnOneMachine) {
+      // UCX writes what anybody who reaches its port tells it to write.
+      chosen.put("NET_DEVICES", "lo");
+    }
     chosen.put("ZCOPY_THRESH", "inf");
     chosen.put("RNDV_THRESH", "inf");
     chosen.put("MAX_EAGER_RAILS", "1");

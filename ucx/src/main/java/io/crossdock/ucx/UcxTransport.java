@@ -55,7 +55,7 @@ final class UcxTransport implements Transport, Room {
   private UcxTransport(TransportSettings settings, MemorySegment region) {
     this.settings = settings;
     this.region = region;
-    modeSettings = new ModeSettings(settings.mode(), settings.numQpsPerRank());
+    modeSettings = ModeSettings.of(settings);
     kind = modeSettings.puts();
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);

@@ -48,7 +48,7 @@ public final class UcxTransportProvider implements TransportProvider {
   private static String kinds() {
     StringBuilder text = new StringBuilder();
     for (Mode mode : Mode.values()) {
-      ModeSettings settings = new ModeSettings(mode, 1);
+      ModeSettings settings = ModeSettings.of(mode);
       text.append(", ").append(settings.word()).append('=').append(settings.puts().word());
     }
     return text.toString();
@@ -65,7 +65,7 @@ public final class UcxTransportProvider implements TransportProvider {
       lines.add("version=" + Context.version());
       lines.add("InfiniBand and RoCE devices=" + (devices.isEmpty() ? "none" : devices));
       for (Mode mode : Mode.values()) {
-        lines.addAll(Details.of(new ModeSettings(mode, 1)));
+        lines.addAll(Details.of(ModeSettings.of(mode)));
       }
     } catch (RuntimeException | LinkageError e) {
       lines.add("details failed: error=" + e);

@@ -30,7 +30,7 @@ final class DetailsTest {
   }
 
   private static String printed(Mode mode) {
-    try (Config config = new ModeSettings(mode, 1).open()) {
+    try (Config config = ModeSettings.of(mode).open()) {
       return config.text();
     }
   }
@@ -64,6 +64,21 @@ final class DetailsTest {
           assertThat(printed(Mode.LOW_LATENCY)).doesNotContain("IB_SL=");
           assertThat(line("normal: TLS=")).contains("IB_SL=5", "IB_TRAFFIC_CLASS=");
           assertThat(line("lowLatency: TLS=")).contains("IB_SL=default");
+        });
+  }
+
+  /// UCX takes writes from whoever reaches its port.
+  @Test
+  void ranksOfOneMachineListenOnLoopbackAlone() {
+    ModeSettings near = new ModeSettings(Mode.NORMAL, 1, true);
+    assertThat(Details.of(near)).anyMatch(line -> line.endsWith("networks=tcp/lo"));
+    with(
+        "crossdock.ucx.normal.NET_DEVICES",
+        "all",
+        () -> {
+          try (Config config = near.open()) {
+            assertThat(config.text()).containsPattern("NET_DEVICES=\\S*\\ball\n");
+          }
         });
   }
 

@@ -27,7 +27,7 @@ final class LostPeerTest {
 
   private static UcxTransport open(MemorySegment region) {
     return Ucx.open(
-        PutsKind.MESSAGES, new TransportSettings(Mode.NORMAL, 0, 2, 1, TIMEOUT), region);
+        PutsKind.MESSAGES, new TransportSettings(Mode.NORMAL, 0, 2, 1, true, TIMEOUT), region);
   }
 
   /// Sends in turns with progress until some marks came.

@@ -76,7 +76,7 @@ final class NetworkBench {
 
   private static void run(int rank, InputStreamReader input, OutputStream output)
       throws IOException {
-    TransportSettings settings = new TransportSettings(Mode.NORMAL, rank, 2, 1, Ucx.TIMEOUT);
+    TransportSettings settings = new TransportSettings(Mode.NORMAL, rank, 2, 1, true, Ucx.TIMEOUT);
     try (Arena arena = Arena.ofShared()) {
       MemorySegment region = arena.allocate(REGION_BYTES, 64);
       try (UcxTransport transport = UcxTransport.open(settings, region)) {

@@ -85,7 +85,7 @@ final class PeerProcess implements AutoCloseable {
 
   public static void main(String[] arguments) throws IOException {
     Duration timeout = Duration.ofSeconds(5);
-    TransportSettings settings = new TransportSettings(Mode.NORMAL, 1, 2, 1, timeout);
+    TransportSettings settings = new TransportSettings(Mode.NORMAL, 1, 2, 1, true, timeout);
     BufferedReader input =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
     try (Arena arena = Arena.ofShared()) {

@@ -25,7 +25,7 @@ final class Ucx {
   }
 
   static UcxTransport open(PutsKind kind, int rank, int numRanks, MemorySegment region) {
-    return open(kind, new TransportSettings(Mode.NORMAL, rank, numRanks, 1, TIMEOUT), region);
+    return open(kind, new TransportSettings(Mode.NORMAL, rank, numRanks, 1, true, TIMEOUT), region);
   }
 
   static UcxTransport open(PutsKind kind, TransportSettings settings, MemorySegment region) {

@@ -25,7 +25,8 @@ final class HubGroup implements ProcessGroup {
   private final CompletableFuture<byte[][]> closing = new CompletableFuture<>();
 
   /// The facts of one member.
-  record Membership(int rank, int size, int localSize, String name, Duration timeout) {}
+  record Membership(
+      int rank, int size, int localSize, boolean isOnOneMachine, String name, Duration timeout) {}
 
   /// Creates the member.
   ///
@@ -143,6 +144,11 @@ final class HubGroup implements ProcessGroup {
   @Override
   public int localSize() {
     return membership.localSize();
+  }
+
+  @Override
+  public boolean isOnOneMachine() {
+    return membership.isOnOneMachine();
   }
 
   @Override

@@ -25,7 +25,7 @@ public final class InProcessGroup {
     List<ProcessGroup> members = new ArrayList<>(size);
     for (int rank = 0; rank < size; rank++) {
       var membership =
-          new HubGroup.Membership(rank, size, localSize, "in-process", options.timeout());
+          new HubGroup.Membership(rank, size, localSize, true, "in-process", options.timeout());
       members.add(new HubGroup(membership, hub, () -> {}));
     }
     return members;

@@ -40,6 +40,14 @@ public interface ProcessGroup extends AutoCloseable {
   /// @return the number of local ranks, the same on every node
   int localSize();
 
+  /// Whether all ranks are known to be on this machine, whatever nodes they say they are on: then
+  /// nobody else needs to reach them.
+  ///
+  /// @return false if some may be elsewhere
+  default boolean isOnOneMachine() {
+    return false;
+  }
+
   /// How the members reach each other, for messages: `in-process` or `tcp [::1]:29500`.
   ///
   /// @return a short description

@@ -57,6 +57,7 @@ public final class TcpGroup {
             settings.rank(),
             settings.size(),
             settings.localSize(),
+            settings.meetsOnLoopback(),
             settings.name(),
             settings.timeout());
     try {

@@ -1,5 +1,6 @@
 package io.crossdock.core.group;
 
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.Arrays;
 
@@ -50,6 +51,16 @@ public record TcpGroupSettings(
     if (localSize < 1 || size % localSize != 0) {
       throw new GroupConfigException(
           "nodes are unequal: size=" + size + ", localSize=" + localSize + ", rank=" + rank);
+    }
+  }
+
+  /// Whether rank 0 listens where no other machine can reach it. A name other than `localhost` may
+  /// be any machine's.
+  boolean meetsOnLoopback() {
+    try {
+      return host.equalsIgnoreCase("localhost") || InetAddress.ofLiteral(host).isLoopbackAddress();
+    } catch (IllegalArgumentException e) {
+      return false;
     }
   }
 

@@ -12,6 +12,12 @@ import java.time.Duration;
 /// @param rank this rank
 /// @param numRanks R
 /// @param numQpsPerRank queue pairs to each peer, for networks that have them
+/// @param isOnOneMachine whether all ranks are on this machine, so that no other needs to reach it
 /// @param timeout bound of every wait
 public record TransportSettings(
-    Mode mode, int rank, int numRanks, int numQpsPerRank, Duration timeout) {}
+    Mode mode,
+    int rank,
+    int numRanks,
+    int numQpsPerRank,
+    boolean isOnOneMachine,
+    Duration timeout) {}

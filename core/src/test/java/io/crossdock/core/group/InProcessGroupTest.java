@@ -16,6 +16,7 @@ class InProcessGroupTest {
     List<ProcessGroup> members = InProcessGroup.create(6, GroupOptions.defaults().withNumNodes(2));
     assertThat(members).extracting(ProcessGroup::localRank).containsExactly(0, 1, 2, 0, 1, 2);
     assertThat(members).extracting(ProcessGroup::localSize).containsOnly(3);
+    assertThat(members).extracting(ProcessGroup::isOnOneMachine).containsOnly(true);
     assertThat(members).extracting(ProcessGroup::name).containsOnly("in-process");
   }
 

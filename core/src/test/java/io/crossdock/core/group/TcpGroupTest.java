@@ -21,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// How ranks of a group over TCP find each other, and what happens when they do not.
@@ -149,7 +150,24 @@ class TcpGroupTest {
     for (int rank = 0; rank < 4; rank++) {
       assertThat(joining.get(rank).result().localRank()).isEqualTo(rank % 2);
       assertThat(joining.get(rank).result().localSize()).isEqualTo(2);
+      assertThat(joining.get(rank).result().isOnOneMachine()).isTrue();
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "127.0.0.1, true",
+    "::1, true",
+    "[::1], true",
+    "LocalHost, true",
+    "10.0.0.7, false",
+    "0.0.0.0, false",
+    "node0, false"
+  })
+  void onlyLoopbackIsKnownToBeOneMachine(String host, boolean known) {
+    TcpGroupSettings settings =
+        new TcpGroupSettings(0, 2, 1, host, 29_500, Ranks.SECRET, Ranks.AMPLE);
+    assertThat(settings.meetsOnLoopback()).isEqualTo(known);
   }
 
   @Test

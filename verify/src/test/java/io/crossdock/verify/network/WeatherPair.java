@@ -34,7 +34,8 @@ final class WeatherPair implements AutoCloseable {
     for (int rank = 0; rank < numRanks; rank++) {
       regions[rank] = arena.allocate(REGION_BYTES, 8);
       sources[rank] = arena.allocate(REGION_BYTES, 8);
-      TransportSettings settings = new TransportSettings(Mode.NORMAL, rank, numRanks, 1, PATIENCE);
+      TransportSettings settings =
+          new TransportSettings(Mode.NORMAL, rank, numRanks, 1, true, PATIENCE);
       transports[rank] = (WeatherTransport) new WeatherProvider().open(settings, regions[rank]);
     }
   }
