@@ -60,7 +60,7 @@ final class UcxTransport implements Transport, Room {
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);
     long wanted = modeSettings.messageBytes();
-    handles = Handles.open(modeSettings, settings.numRanks(), region, inbox);
+    handles = Handles.open(modeSettings, kind, settings.numRanks(), region, inbox);
     arena = handles.arena();
     context = handles.context();
     worker = handles.worker();

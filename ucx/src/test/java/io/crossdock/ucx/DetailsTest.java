@@ -29,8 +29,12 @@ final class DetailsTest {
     }
   }
 
+  private static Config open(ModeSettings settings) {
+    return settings.open(settings.puts());
+  }
+
   private static String printed(Mode mode) {
-    try (Config config = new ModeSettings(mode, 1).open()) {
+    try (Config config = open(new ModeSettings(mode, 1))) {
       return config.text();
     }
   }

@@ -21,7 +21,7 @@ final class Stranger implements AutoCloseable, Receiver {
   private final Endpoint endpoint;
 
   Stranger(Offer target) {
-    try (Config config = new ModeSettings(Mode.NORMAL, 1).open()) {
+    try (Config config = new ModeSettings(Mode.NORMAL, 1).open(PutsKind.MESSAGES)) {
       context = Context.open(config, 1, false);
     }
     worker = Worker.create(context);
