@@ -22,7 +22,7 @@ import java.lang.foreign.MemorySegment;
 record Handles(
     Arena arena, Context context, Worker worker, long segmentBytes, long mapping, EventFile event)
     implements AutoCloseable {
-  private static final long LEAST_SEGMENT_BYTES = 1 << 10;
+  static final long LEAST_SEGMENT_BYTES = 1 << 10;
 
   /// Opens all, or nothing.
   static Handles open(
