@@ -37,17 +37,18 @@ final class Details {
 
   static List<String> of(ModeSettings settings) {
     List<String> lines = new ArrayList<>();
-    try (Config config = settings.open()) {
+    PutsKind kind = settings.puts();
+    try (Config config = settings.open(kind)) {
       lines.add(
           settings.word()
               + ": puts="
-              + settings.puts().word()
+              + kind.word()
               + ", prefix of the environment="
               + settings.prefix()
               + "_UCX_");
-      lines.add(settings.word() + ": " + String.join(", ", values(settings, config.text())));
-      try (Context context = Context.open(config, 1, settings.puts().isRma())) {
-        lines.add(settings.word() + ": networks=" + String.join(" ", networks(context.text())));
+      lines.add(settings.word() + ": " + String.join(", ", values(settings, kind, config.text())));
+      try (Context context = Context.open(config, 1, kind.isRma())) {
+        lines.add(settings.word() + ": networks=" + NetworkNames.of(context.text()));
         lines.add(settings.word() + ": segmentBytes=" + segmentBytes(context));
       }
     }
@@ -63,7 +64,7 @@ final class Details {
 
   /// UCX prints its settings as `UCX_KEY=value`, and those it was given for networks without the
   /// prefix.
-  private static List<String> values(ModeSettings settings, String text) {
+  private static List<String> values(ModeSettings settings, PutsKind kind, String text) {
     Map<String, String> printed = new TreeMap<>();
     for (String line : text.split("\n", -1)) {
       int end = line.indexOf('=');
@@ -73,7 +74,7 @@ final class Details {
       }
     }
     Set<String> keys = new LinkedHashSet<>(SHOWN);
-    keys.addAll(settings.chosen().keySet());
+    keys.addAll(settings.chosen(kind).keySet());
     keys.addAll(settings.properties().keySet());
     List<String> values = new ArrayList<>();
     for (String key : keys) {
@@ -91,21 +92,5 @@ final class Details {
       return own;
     }
     return general != null ? general : DEFAULT;
-  }
-
-  /// Words like `tcp/eth0` of the lines of resources.
-  private static List<String> networks(String text) {
-    List<String> found = new ArrayList<>();
-    for (String line : text.split("\n", -1)) {
-      if (!line.contains("resource ")) {
-        continue;
-      }
-      for (String word : line.trim().split("\\s+", -1)) {
-        if (word.matches("\\w+/[\\w:.-]+")) {
-          found.add(word);
-        }
-      }
-    }
-    return found;
   }
 }

@@ -22,19 +22,19 @@ import java.lang.foreign.MemorySegment;
 record Handles(
     Arena arena, Context context, Worker worker, long segmentBytes, long mapping, EventFile event)
     implements AutoCloseable {
-  private static final long LEAST_SEGMENT_BYTES = 1 << 10;
+  static final long LEAST_SEGMENT_BYTES = 1 << 10;
 
   /// Opens all, or nothing.
   static Handles open(
-      ModeSettings settings, int numRanks, MemorySegment region, Receiver receiver) {
-    boolean isRma = settings.puts().isRma();
+      ModeSettings settings, PutsKind kind, int numRanks, MemorySegment region, Receiver receiver) {
+    boolean isRma = kind.isRma();
     Arena arena = Arena.ofShared();
     Context context = null;
     Worker worker = null;
     long segmentBytes = 0;
     long mapping = 0;
     try {
-      try (Config config = settings.open()) {
+      try (Config config = settings.open(kind)) {
         context = Context.open(config, numRanks, isRma);
       }
       worker = Worker.create(context);

@@ -63,7 +63,8 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
     return "crossdock.ucx." + word() + ".";
   }
 
-  /// What the property says, or else what the network can do.
+  /// What the property says, or else what the networks can do: UCX is opened to look, where there
+  /// is a device that may be one of them.
   PutsKind puts() {
     String word = System.getProperty(propertyPrefix() + PUTS, AUTO);
     for (PutsKind kind : PutsKind.values()) {
@@ -80,7 +81,17 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
               + word
               + ", allowed=auto|rma|messages");
     }
-    return devices().isEmpty() ? PutsKind.MESSAGES : PutsKind.RMA;
+    return devices().isEmpty() ? PutsKind.MESSAGES : putsOfNetworks();
+  }
+
+  /// What the networks can do that UCX opens with these settings. A device alone says little: it
+  /// may be out of reach of a container, without a link, or left out by `TLS` and `NET_DEVICES`.
+  PutsKind putsOfNetworks() {
+    try (Config config = open(PutsKind.RMA);
+        Context context = Context.open(config, 1, true)) {
+      boolean havePuts = NetworkNames.of(context.text()).havePuts();
+      return havePuts ? PutsKind.RMA : PutsKind.MESSAGES;
+    }
   }
 
   /// Names of the InfiniBand and RoCE devices of this machine; empty if there are none.
@@ -119,11 +130,12 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
 
   /// Settings for UCX; the caller closes them.
   ///
+  /// @param kind of puts that they are for
   /// @throws IllegalArgumentException if UCX refuses what a property says
-  Config open() {
+  Config open(PutsKind kind) {
     Config config = Config.read(prefix());
     try {
-      chosen().forEach((key, value) -> setUnlessSet(config, key, value));
+      chosen(kind).forEach((key, value) -> setUnlessSet(config, key, value));
       properties().forEach((key, value) -> setWanted(config, key, value));
       return config;
     } catch (RuntimeException e) {
@@ -162,8 +174,8 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
   }
 
   /// What is chosen here where the user said nothing.
-  Map<String, String> chosen() {
-    return puts().isRma() ? chosenForPuts() : chosenForMessages();
+  Map<String, String> chosen(PutsKind kind) {
+    return kind.isRma() ? chosenForPuts() : chosenForMessages();
   }
 
   /// Messages are copied into the network's own memory, and never more than one segment: what UCX

@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
 /// What a rank tells its peers so that they can write to its region.
 ///
 /// ```
-/// | magic | version | mode | kind | rank | numRanks | region address, bytes | worker address |
-/// | key of the region (may be empty) | a token for each sender |
+/// | magic | version | mode | kind | rank | numRanks | region address, bytes | segment |
+/// | worker address | key of the region (may be empty) | a token for each sender |
 /// ```
 ///
 /// Safe for any thread; nobody changes the arrays.
@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 /// @param rank whose region
 /// @param regionAddress where it lies in its process
 /// @param regionBytes its size
+/// @param segmentBytes of rows that a message to this rank may bring
 /// @param workerAddress of UCX
 /// @param key of UCX; empty with messages
 /// @param tokens secret of each sender, by its rank
@@ -27,13 +28,14 @@ record Offer(
     int rank,
     long regionAddress,
     long regionBytes,
+    long segmentBytes,
     byte[] workerAddress,
     byte[] key,
     long[] tokens) {
 
   private static final int MAGIC = 0x58445558;
-  private static final short VERSION = 1;
-  private static final int FIXED_BYTES = 4 + 2 + 1 + 1 + 4 + 4 + 8 + 8 + 4 + 4;
+  private static final short VERSION = 2;
+  private static final int FIXED_BYTES = 4 + 2 + 1 + 1 + 4 + 4 + 8 + 8 + 8 + 4 + 4;
 
   byte[] encode() {
     int bytes = FIXED_BYTES + workerAddress.length + key.length + tokens.length * Long.BYTES;
@@ -41,6 +43,7 @@ record Offer(
     out.putInt(MAGIC).putShort(VERSION);
     out.put((byte) mode.ordinal()).put((byte) kind.ordinal());
     out.putInt(rank).putInt(tokens.length).putLong(regionAddress).putLong(regionBytes);
+    out.putLong(segmentBytes);
     out.putInt(workerAddress.length).put(workerAddress);
     out.putInt(key.length).put(key);
     for (long token : tokens) {
@@ -80,6 +83,10 @@ record Offer(
     int numRanks = in.getInt();
     long regionAddress = in.getLong();
     long regionBytes = in.getLong();
+    long segmentBytes = in.getLong();
+    if (segmentBytes < Handles.LEAST_SEGMENT_BYTES) {
+      throw broken("segments that are too small, segmentBytes=" + segmentBytes, in.limit());
+    }
     byte[] workerAddress = take(in);
     byte[] key = take(in);
     if (numRanks < 0 || in.remaining() < (long) numRanks * Long.BYTES) {
@@ -88,7 +95,8 @@ record Offer(
     long[] tokens = new long[numRanks];
     in.asLongBuffer().get(tokens);
     in.position(in.position() + numRanks * Long.BYTES);
-    return new Offer(mode, kind, rank, regionAddress, regionBytes, workerAddress, key, tokens);
+    return new Offer(
+        mode, kind, rank, regionAddress, regionBytes, segmentBytes, workerAddress, key, tokens);
   }
 
   private static byte[] take(ByteBuffer in) {

@@ -60,7 +60,7 @@ final class UcxTransport implements Transport, Room {
     peers = makePeers(settings.numRanks());
     inbox = new Inbox(region, peers, traffic, this);
     long wanted = modeSettings.messageBytes();
-    handles = Handles.open(modeSettings, settings.numRanks(), region, inbox);
+    handles = Handles.open(modeSettings, kind, settings.numRanks(), region, inbox);
     arena = handles.arena();
     context = handles.context();
     worker = handles.worker();
@@ -114,6 +114,7 @@ final class UcxTransport implements Transport, Room {
             settings.rank(),
             region.address(),
             region.byteSize(),
+            handles.segmentBytes(),
             worker.address(),
             key,
             tokens)
@@ -136,7 +137,9 @@ final class UcxTransport implements Transport, Room {
     peer.regionBytes = offer.regionBytes();
     peer.endpoint = worker.connect(rank, offer.workerAddress());
     peer.slots = new Slots(SLOTS_A_PEER, arena, traffic);
-    peer.messages = new MessageSender(peer, this, traffic, settings.rank(), messageBytes);
+    // The peer takes in no more at once than one segment of its own.
+    long mostBytes = Math.min(messageBytes, offer.segmentBytes());
+    peer.messages = new MessageSender(peer, this, traffic, settings.rank(), mostBytes);
     peer.puts = peer.messages;
     if (kind.isRma()) {
       peer.key = peer.endpoint.unpack(offer.key());

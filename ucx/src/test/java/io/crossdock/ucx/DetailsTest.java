@@ -29,8 +29,12 @@ final class DetailsTest {
     }
   }
 
+  private static Config open(ModeSettings settings) {
+    return settings.open(settings.puts());
+  }
+
   private static String printed(Mode mode) {
-    try (Config config = ModeSettings.of(mode).open()) {
+    try (Config config = open(ModeSettings.of(mode))) {
       return config.text();
     }
   }
@@ -76,7 +80,7 @@ final class DetailsTest {
         "crossdock.ucx.normal.NET_DEVICES",
         "all",
         () -> {
-          try (Config config = near.open()) {
+          try (Config config = open(near)) {
             assertThat(config.text()).containsPattern("NET_DEVICES=\\S*\\ball\n");
           }
         });

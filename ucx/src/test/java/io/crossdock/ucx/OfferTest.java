@@ -19,6 +19,7 @@ final class OfferTest {
           1,
           0x7f00_0000_1000L,
           1L << 33,
+          130_000,
           new byte[] {1, 2, 3, 4, 5},
           new byte[] {6, 7},
           new long[] {-1, 0, Long.MAX_VALUE});
@@ -59,7 +60,7 @@ final class OfferTest {
   void anotherVersionIsNamed() {
     byte[] bytes = OFFER.encode();
     bytes[5]++;
-    assertThatThrownBy(() -> Offer.decode(bytes)).hasMessageContaining("version=2, expected=1");
+    assertThatThrownBy(() -> Offer.decode(bytes)).hasMessageContaining("version=3, expected=2");
   }
 
   @Test

@@ -21,7 +21,7 @@ final class Stranger implements AutoCloseable, Receiver {
   private final Endpoint endpoint;
 
   Stranger(Offer target) {
-    try (Config config = ModeSettings.of(Mode.NORMAL).open()) {
+    try (Config config = ModeSettings.of(Mode.NORMAL).open(PutsKind.MESSAGES)) {
       context = Context.open(config, 1, false);
     }
     worker = Worker.create(context);
