@@ -6,12 +6,10 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
-import io.crossdock.core.spi.Threads;
 import io.crossdock.core.spi.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntPredicate;
 
 /// One rank's way to ranks of other nodes: a transport, the lock that its users share, and a thread
@@ -28,7 +26,6 @@ final class Network implements AutoCloseable {
   private static final long AWAIT_NANOS = 50_000_000;
   private static final long LINGER_NANOS = 300_000_000;
   private static final long RELEASE_NANOS = 2_000_000_000;
-  private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
 
   private final NodePlace place;
   private final NodeLayout layout;
@@ -42,10 +39,8 @@ final class Network implements AutoCloseable {
 
   private long wordBytes;
   private Transport transport;
-  private Thread thread;
+  private NetworkThread thread;
   private volatile boolean connected;
-  private volatile boolean callWaits;
-  private volatile boolean stopped;
   private volatile String broken;
 
   /// @param page this rank's memory, which the transport offers to peers
@@ -66,21 +61,20 @@ final class Network implements AutoCloseable {
 
   private void start(Transport fresh) {
     transport = fresh;
-    stopped = false;
     broken = null;
     wordBytes = 0;
-    thread =
-        Thread.ofPlatform()
-            .daemon()
-            .name("crossdock-net-" + place.rank())
-            .unstarted(this::makeProgress);
+    thread = new NetworkThread("crossdock-net-" + place.rank(), fresh, lock, this::breakDown);
   }
 
-  /// Goes on over another transport, which is to be connected; ends the one before. No call may be
-  /// under way.
+  /// Goes on over another transport, which is to be connected; ends the one before, at once or, if
+  /// its thread does not stop, when that does. No call may be under way.
   void replace(Transport fresh) {
+    NetworkThread before = thread;
     try {
       close();
+    } catch (RuntimeException | Error e) {
+      before.closeAtEnd();
+      throw e;
     } finally {
       start(fresh);
     }
@@ -357,43 +351,7 @@ final class Network implements AutoCloseable {
 
   /// Tells that a call waits, and so polls, or does no longer.
   void callWaits(boolean waits) {
-    callWaits = waits;
-    if (!waits) {
-      LockSupport.unpark(thread);
-    }
-  }
-
-  private void makeProgress() {
-    while (!stopped) {
-      if (callWaits) {
-        LockSupport.parkNanos(this, AWAIT_NANOS);
-        continue;
-      }
-      boolean moved;
-      lock.lock();
-      try {
-        moved = progress();
-      } finally {
-        lock.unlock();
-      }
-      if (!moved) {
-        awaitMore();
-      }
-    }
-  }
-
-  private void awaitMore() {
-    try {
-      transport.await(AWAIT_NANOS);
-    } catch (RuntimeException e) {
-      lock.lock();
-      try {
-        breakDown(e);
-      } finally {
-        lock.unlock();
-      }
-      LockSupport.parkNanos(this, AWAIT_NANOS);
-    }
+    thread.callWaits(waits);
   }
 
   /// Gives last words time to leave, bounded: far ranks may still need them.
@@ -420,12 +378,7 @@ final class Network implements AutoCloseable {
   @Override
   public void close() {
     connected = false;
-    stopped = true;
-    transport.wake();
-    LockSupport.unpark(thread);
-    if (!Threads.join(thread, JOIN_TIMEOUT)) {
-      throw new CrossdockException("thread did not stop: thread=" + thread.getName());
-    }
+    thread.end();
     lock.lock();
     try {
       transport.close();
