@@ -133,12 +133,12 @@ final class LowLatencyWaiter {
     long start = System.nanoTime();
     startPolling();
     try {
-      for (int turn = 0; network.isSending(living); turn++) {
+      for (int turn = 0; network.nextSending(living) >= 0; turn++) {
         network.poll();
         context.waiter.pause(turn);
         long waited = System.nanoTime() - start;
         if (waited > context.waiter.timeoutNanos()) {
-          throw context.waiter.timeout(context.rank, network.pending(), 0, Phase.SENT, waited);
+          throw context.waiter.timeout(network.unsent(living, waited));
         }
       }
     } finally {

@@ -138,9 +138,7 @@ final class Network implements AutoCloseable {
     while (!tryMirror(body, bytes, cell, value)) {
       long waited = System.nanoTime() - start;
       if (waited > timeoutNanos) {
-        throw new WaitTimeoutException(
-            new WaitTimeoutException.Facts(
-                place.rank(), place.rank(), Phase.SENT.name(), 0, pending(), waited));
+        throw new WaitTimeoutException(unsent(_ -> true, waited));
       }
       Thread.yield();
     }
@@ -239,21 +237,43 @@ final class Network implements AutoCloseable {
     }
   }
 
-  /// {@return true if operations to some peers still need their source}
+  /// {@return operations to a far rank that still need their source}
+  int pending(int peer) {
+    lock.lock();
+    try {
+      return transport.pending(peer);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// {@return the first far rank to which operations still need their source, or -1}
   ///
-  /// @param counts says to whom
-  boolean isSending(IntPredicate counts) {
+  /// @param counts says who counts
+  int nextSending(IntPredicate counts) {
     lock.lock();
     try {
       for (int peer = 0; peer < place.numRanks(); peer++) {
         if (!place.isNear(peer) && counts.test(peer) && transport.pending(peer) > 0) {
-          return true;
+          return peer;
         }
       }
-      return false;
+      return -1;
     } finally {
       lock.unlock();
     }
+  }
+
+  /// {@return what to say of a wait for operations to leave that took too long: the first rank that
+  /// takes nothing in, and how many operations there are for it; this rank and 0 if all left by
+  /// now}
+  ///
+  /// @param counts says who counts
+  WaitTimeoutException.Facts unsent(IntPredicate counts, long waited) {
+    int peer = nextSending(counts);
+    long left = peer < 0 ? 0 : pending(peer);
+    int named = peer < 0 ? place.rank() : peer;
+    return new WaitTimeoutException.Facts(place.rank(), named, Phase.SENT.name(), 0, left, waited);
   }
 
   /// Returns once the network needs nothing of what was put: the call failed, and the caller's

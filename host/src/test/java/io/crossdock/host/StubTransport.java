@@ -2,11 +2,15 @@ package io.crossdock.host;
 
 import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.stream.IntStream;
 
 /// A transport that is connected from the start and carries nothing; tells who used it.
 ///
@@ -22,6 +26,12 @@ class StubTransport implements Transport {
 
   /// Threads that made progress.
   final Set<Thread> movers = ConcurrentHashMap.newKeySet();
+
+  /// What is said to be under way to each peer.
+  final AtomicIntegerArray pending = new AtomicIntegerArray(MAX_RANKS);
+
+  /// Peers that were signalled, in order.
+  final Queue<Integer> signalled = new ConcurrentLinkedQueue<>();
 
   private final Semaphore wakes = new Semaphore(0);
   private final String[] failures = new String[MAX_RANKS];
@@ -48,16 +58,18 @@ class StubTransport implements Transport {
   public void put(int peer, long remoteOffset, Pieces pieces) {}
 
   @Override
-  public void signal(int peer, long remoteOffset, long value) {}
+  public void signal(int peer, long remoteOffset, long value) {
+    signalled.add(peer);
+  }
 
   @Override
   public int pending() {
-    return 0;
+    return IntStream.range(0, MAX_RANKS).map(pending::get).sum();
   }
 
   @Override
   public int pending(int peer) {
-    return 0;
+    return pending.get(peer);
   }
 
   @Override
