@@ -23,6 +23,10 @@ final class Network implements AutoCloseable {
   /// Room for the words of so many calls: few are ever under way.
   private static final int CALLS_OF_WORDS = 4;
 
+  /// Operations to one peer above which rows for it wait, without the lock, and beats are left out.
+  /// A transport has room for more, so that words find it.
+  private static final int MOST_PENDING = 512;
+
   private static final long AWAIT_NANOS = 50_000_000;
   private static final long LINGER_NANOS = 300_000_000;
   private static final long RELEASE_NANOS = 2_000_000_000;
@@ -161,6 +165,23 @@ final class Network implements AutoCloseable {
     }
   }
 
+  /// Tells some far ranks what this rank published in a cell, but for those that took in little of
+  /// what they were told before: what is told may be left out, since more of it will follow.
+  ///
+  /// @param needs says who is told
+  void mirrorIfRoom(long cell, long value, IntPredicate needs) {
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer) && needs.test(peer) && transport.pending(peer) <= MOST_PENDING) {
+          tell(peer, cell, 0, cell, value);
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /// @return false if words before still take all room for words
   private boolean tryMirror(long body, long bytes, long cell, long value) {
     lock.lock();
@@ -245,6 +266,11 @@ final class Network implements AutoCloseable {
     } finally {
       lock.unlock();
     }
+  }
+
+  /// {@return true if a far rank took in so little that what goes there had better wait}
+  boolean isFull(int peer) {
+    return pending(peer) > MOST_PENDING;
   }
 
   /// {@return the first far rank to which operations still need their source, or -1}

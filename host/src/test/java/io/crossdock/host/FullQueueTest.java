@@ -1,19 +1,23 @@
 package io.crossdock.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Mode;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.protocol.PeerState;
 import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Collections;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -22,6 +26,10 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class FullQueueTest {
   private static final Duration TIMEOUT = Duration.ofSeconds(1);
+
+  /// More than a peer that takes in what comes ever has before it.
+  private static final int FULL = 1_000;
+
   private static final NodePlace PLACE = new NodePlace(0, 3, 1);
 
   private final Arena arena = Arena.ofShared();
@@ -79,5 +87,61 @@ class FullQueueTest {
     open(false);
     transport.pending.set(2, 3);
     expectNamed(catchThrowableOfType(WaitTimeoutException.class, context::awaitSent), 3);
+  }
+
+  @Test
+  void beatsAreLeftOutWhereTheyAreNotTakenIn() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.board.publishFarBeat();
+    assertThat(transport.signalled).containsExactly(1);
+    transport.pending.set(2, 0);
+    lowLatency.board.publishFarBeat();
+    assertThat(transport.signalled).containsExactly(1, 1, 2);
+  }
+
+  /// Rank 1 sees beats meanwhile, so it does not give rank 0 up; rank 2 is given up.
+  @Test
+  void rowsForAFullQueueWaitLikeAllElse() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    lowLatency.lanes.putReplies(1, 1, 0, 16);
+    lowLatency.lanes.putReplies(2, 1, 0, 16);
+    assertThat(transport.puts).containsExactly(1);
+    assertThat(lowLatency.state.isMasked(1)).isFalse();
+    assertThat(lowLatency.state.isMasked(2)).isTrue();
+    assertThat(Collections.frequency(transport.signalled, 1)).isGreaterThan(10);
+    assertThat(Collections.frequency(transport.signalled, 2)).isLessThan(5);
+  }
+
+  @Test
+  void rowsForAFullQueueEndTheBufferInTime() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    expectNamed(
+        catchThrowableOfType(
+            WaitTimeoutException.class, () -> lowLatency.lanes.putReplies(2, 1, 0, 16)),
+        FULL);
+    assertThat(context.board.state(0)).isEqualTo(PeerState.ABORTED);
+  }
+
+  /// A word of another rank that gave up ends the wait long before its time.
+  @Test
+  void aWaitForAFullQueueHearsOfAborts() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    context.board.publishState(PeerState.ABORTED, "told");
+    transport.puts.clear();
+    assertThatThrownBy(() -> lowLatency.lanes.putReplies(2, 1, 0, 16))
+        .isInstanceOf(AbortedException.class)
+        .hasMessageContaining("told");
+    assertThat(transport.puts).isEmpty();
   }
 }

@@ -33,6 +33,9 @@ class StubTransport implements Transport {
   /// Peers that were signalled, in order.
   final Queue<Integer> signalled = new ConcurrentLinkedQueue<>();
 
+  /// Peers that something was put to, in order.
+  final Queue<Integer> puts = new ConcurrentLinkedQueue<>();
+
   private final Semaphore wakes = new Semaphore(0);
   private final String[] failures = new String[MAX_RANKS];
 
@@ -55,7 +58,9 @@ class StubTransport implements Transport {
   }
 
   @Override
-  public void put(int peer, long remoteOffset, Pieces pieces) {}
+  public void put(int peer, long remoteOffset, Pieces pieces) {
+    puts.add(peer);
+  }
 
   @Override
   public void signal(int peer, long remoteOffset, long value) {
