@@ -359,7 +359,7 @@ struct LlGeometry {
   u64 masks;          // u64[R]: 1 if this rank gave a rank up
   u64 decisions;      // u64[R]: how a wait that was nearly over ended, tagged with the epoch
   u64 open;           // u64[2]: the call that uses a slot set and is not complete, or 0
-  u64 expert_counts;  // i32[E]: zero between calls
+  u64 expert_counts;  // i32[E]: what a dispatch sends to each expert
 };
 
 // What the ranks of a low-latency call agree on.

@@ -98,7 +98,7 @@ struct LlFetch {
   u32 parity;
 };
 
-// By a whole block, which must meet before it fetches. A block without pieces fetches nothing.
+// By a whole block, which must meet before it fetches.
 __device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* arrived, u32 num_slices) {
   if (threadIdx.x < num_slices) {
     mbarrier_init(arrived + threadIdx.x, 1);
@@ -109,10 +109,11 @@ __device__ inline LlFetch ll_fetch_into(const LlRows& rows, char* shared, u64* a
           static_cast<u32>(rows.piece_channels * sizeof(__nv_bfloat16)), arrived, num_slices, 0};
 }
 
-// Pieces of a slice of a batch; the last one may have less.
+// Pieces of a slice of a batch; the last one may have less. What is not fetched is one slice.
 __device__ __forceinline__ u32 ll_slice_pieces(const LlFetch& fetch, u32 num_pieces) {
-  return fetch.num_slices == 1 ? num_pieces
-                               : max(kSlicePieces, (num_pieces + fetch.num_slices - 1) / fetch.num_slices);
+  return fetch.num_slices == 1 || fetch.stages == nullptr
+             ? num_pieces
+             : max(kSlicePieces, (num_pieces + fetch.num_slices - 1) / fetch.num_slices);
 }
 
 // By the first warp: begins to load some pieces of the block.

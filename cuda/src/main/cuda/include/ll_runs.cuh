@@ -43,7 +43,8 @@ __device__ __forceinline__ u32 ll_take_part(u32* taken) {
 }
 
 // By a whole block: `find(source, expert)` tells of a run, `move(run, part)` moves a part of it; each is
-// called by a whole warp. `may_move()` is asked once the first runs were found, when the block has met.
+// called by a whole warp. `may_move()` is asked once the first runs were found, when the block has met; false
+// if it says no.
 template <typename Find, typename MayMove, typename Move>
 __device__ inline bool ll_move_runs(const LlCall& call, LlDealing dealing, Find find, MayMove may_move,
                                     Move move) {

@@ -289,6 +289,7 @@ struct LlAfter {
 // What a block begins a call with.
 struct LlBeginning {
   u32 ready;
+  u32 at_once;  // without a wait, in which ranks may have been masked
   u32 unmasked;
   u32 read;
   LlAfter after;
@@ -301,7 +302,8 @@ __device__ inline const LlBeginning& ll_begin(const LlCall& call, u64 epoch) {
     const LlLook look = ll_look(call, epoch);
     const bool ready = look.ready || ll_can_begin(call, epoch);
     if (lane_idx() == 0) {
-      beginning = {ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, {epoch, look.other}};
+      beginning = {ready ? 1u : 0u, look.ready ? 1u : 0u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u,
+                   {epoch, look.other}};
     }
   }
   return beginning;
@@ -315,7 +317,7 @@ __device__ inline const LlBeginning& ll_resume(const LlCall& call, u64 epoch) {
     const u64 last = ld_relaxed_gpu(&local_state(call.geometry)->epoch);
     const LlLook look = ll_look(call, epoch);
     if (lane_idx() == 0) {
-      beginning = {1u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, {max(last, epoch), look.other}};
+      beginning = {1u, 1u, look.unmasked ? 1u : 0u, look.read ? 1u : 0u, {max(last, epoch), look.other}};
     }
   }
   return beginning;
@@ -406,7 +408,8 @@ __device__ inline void ll_write_flag(const LlCall& call, const LlFlagBody& body,
 // By a block, a warp for each peer: what its flags will say to all living ranks.
 __device__ inline void ll_write_flags(const LlCall& call, const LlFlagBody& body, u64 epoch) {
   for (u64 peer = warp_idx(); peer < call.geometry.num_ranks; peer += blockDim.x / kWarpThreads) {
-    if (!is_masked(call, peer)) {
+    // Another block may mask a peer meanwhile, so all lanes go by one look.
+    if (!__any_sync(kAllLanes, is_masked(call, peer))) {
       ll_write_flag(call, body, peer, epoch);
     }
   }

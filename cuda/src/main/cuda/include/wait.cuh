@@ -85,6 +85,7 @@ __device__ __noinline__ void record_failure(const Geometry& geometry, const Outc
   if (first && (outcome.code == kTimeout || outcome.code == kPeerLeft)) {
     publish_to_all(geometry, geometry.states, kAborted);
   }
+  __syncwarp();
 }
 
 // By one warp: the lowest rank in a given state, or -1.

@@ -1,7 +1,7 @@
 // Low-latency combine: in two halves, a kernel each, or as a whole; and the small calls.
 //
 //   ll_reply     all blocks   expert outputs into the lanes of their homes
-//                last block   flags
+//                first block  flags, once the others left
 //   ll_sum       all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
 //                last block   completed
 //   ll_combine   the same in one kernel. Outputs that lie in the area of a direct dispatch do not move:
@@ -64,7 +64,12 @@ __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& begi
   return ll_move_runs(
       call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
       [&] { return beginning.ready != 0; },
-      [&](const LlRun& run, u32 part) { ll_reply_part(call, run, y, epoch, part); });
+      [&](const LlRun& run, u32 part) {
+        // Runs were found beside the wait for the grant.
+        if (beginning.at_once != 0 || !is_masked(call, run.source)) {
+          ll_reply_part(call, run, y, epoch, part);
+        }
+      });
 }
 
 // By one block, once all choices were checked: refuses the call if one was wrong.

@@ -1,9 +1,9 @@
 // Low-latency dispatch: in two halves, a kernel each, or as a whole.
 //
 //   ll_send       all blocks   plan; cast; rows into the lanes of the experts' ranks
-//                 last block   flags
+//                 first block  flags, once the others left
 //   ll_pack       all blocks   await the flags; rows from the lanes to where they are packed
-//                 last block   completed
+//                 first block  completed, once the others left
 //   ll_dispatch   the same in one kernel. Where no rank has a hook, rows go straight to where they are
 //                 packed: plan, announce counts, cast, await the counts of all, send. Each block tells the
 //                 peers that its rows are there; the first block alone awaits those of all others.
@@ -53,9 +53,11 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid
   const u64 epoch = current_epoch(call.geometry);
   const LlStart start = ll_start(call, epoch);
   bool well = ll_send_rows(call, args.rows, ready, start, epoch, nullptr) != kLlFailed;
-  if (well && blockIdx.x == 0) {
-    ll_write_flags(call, {ll_terms(call), kInLanes, true}, epoch);
+  if (blockIdx.x == 0) {
     ll_note_path(call, kLlThroughLanes);
+    if (well) {
+      ll_write_flags(call, {ll_terms(call), kInLanes, true}, epoch);
+    }
   }
   ll_settle_rows();
   well = ll_leave(call, well, false, epoch);

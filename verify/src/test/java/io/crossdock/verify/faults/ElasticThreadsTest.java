@@ -261,6 +261,50 @@ class ElasticThreadsTest {
     assertThat(hook.isDone()).isTrue();
   }
 
+  /// What was sent to a rank that is given up lies where it is until it has read it: its sums are
+  /// right, or it is told.
+  @Test
+  void rankThatReadsLate() throws Exception {
+    RankThreads.run(
+        3,
+        group -> {
+          try (ElasticRank rank = ElasticRank.open(group, SHORT)) {
+            rank.calls().run(0, 4);
+            LowLatencyDispatchResult first = rank.calls().dispatch(100);
+            LowLatencyCombineResult sums =
+                rank.calls().combine(100, first, LowLatencyCombineOptions.DEFAULT.hooked());
+            LowLatencyDispatchResult second =
+                rank.calls().dispatch(101, ElasticCalls.BF16.hooked());
+            if (rank.rank() != ABSENT) {
+              sums.recvHook().orElseThrow().run();
+              rank.calls().checkSums(100, sums);
+              second.recvHook().orElseThrow().run();
+              rank.calls().check(101, second);
+              rank.calls().combine(101, second);
+              rank.expectMasked(ABSENT);
+            }
+            group.barrier();
+            if (rank.rank() == ABSENT) {
+              expectSumsOrMasked(rank, sums);
+            }
+            first.close();
+            second.close();
+            rank.buffer().cleanMask();
+            rank.expectMasked();
+            rank.calls().run(200, CALLS);
+          }
+        });
+  }
+
+  private static void expectSumsOrMasked(ElasticRank rank, LowLatencyCombineResult sums) {
+    Throwable told = catchThrowable(() -> sums.recvHook().orElseThrow().run());
+    if (told == null) {
+      rank.calls().checkSums(100, sums);
+    } else {
+      assertThat(told).isExactlyInstanceOf(MaskedException.class);
+    }
+  }
+
   /// A handshake begins when the calls made before are over, those on the stream too.
   @Test
   void callsOnTheStreamAtTheHandshake() throws Exception {
