@@ -118,10 +118,15 @@ record BenchTask(
   ///
   /// @param device that the rank had, `host` or a GPU's name
   /// @param facts about a GPU; null on the host
-  /// @param windowBytes of this rank
+  /// @param windowBytes of this rank, with what other nodes write
   /// @param workers threads or multiprocessors that a call used
   record Place(String device, String facts, long windowBytes, int workers) {
     static final String HOST = Device.HOST.toString();
+
+    /// {@return registered bytes of this rank, with what other nodes write}
+    static long windowBytes(EpBuffer buffer) {
+      return buffer.windowBytes(Domain.SCALE_UP) + buffer.windowBytes(Domain.SCALE_OUT);
+    }
 
     boolean onGpu() {
       return !device.equals(HOST);
@@ -216,7 +221,7 @@ record BenchTask(
           new Place(
               buffer.memory().device().toString(),
               gpu.map(DeviceInfo::facts).orElse(null),
-              buffer.windowBytes(Domain.SCALE_UP),
+              Place.windowBytes(buffer),
               setup.workers);
       return new Report(
           buffer.transport(), place, setup.rows, checked, measured.times, measured.network);

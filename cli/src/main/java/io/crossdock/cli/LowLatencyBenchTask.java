@@ -148,7 +148,7 @@ record LowLatencyBenchTask(
           new BenchTask.Place(
               buffer.memory().device().toString(),
               BenchTask.facts(engine, buffer),
-              buffer.windowBytes(Domain.SCALE_UP),
+              BenchTask.Place.windowBytes(buffer),
               memory.workers());
       return new Report(buffer.transport(), place, measured);
     }

@@ -4,7 +4,6 @@ import io.crossdock.cli.safetensors.SafetensorsFile;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CombineFormat;
 import io.crossdock.core.DType;
-import io.crossdock.core.Domain;
 import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
@@ -138,7 +137,7 @@ record LowLatencyReplayTask(
       }
       first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
       return new ReplayTask.Report(
-          first.numRows(), buffer.windowBytes(Domain.SCALE_UP), buffer.transport());
+          first.numRows(), BenchTask.Place.windowBytes(buffer), buffer.transport());
     }
   }
 

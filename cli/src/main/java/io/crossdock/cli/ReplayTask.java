@@ -10,7 +10,6 @@ import io.crossdock.core.DType;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.DispatchOptions;
 import io.crossdock.core.DispatchResult;
-import io.crossdock.core.Domain;
 import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
@@ -101,7 +100,7 @@ record ReplayTask(
   /// Safe for any thread.
   ///
   /// @param rows received rows
-  /// @param windowBytes of this rank
+  /// @param windowBytes of this rank, with what other nodes write
   /// @param transport of the buffer
   record Report(long rows, long windowBytes, String transport) {}
 
@@ -138,7 +137,7 @@ record ReplayTask(
         repeat(buffer, input, first, run);
       }
       first.write(folder.resolve("rank" + rank + ".safetensors"), rank);
-      return new Report(first.numRows(), buffer.windowBytes(Domain.SCALE_UP), buffer.transport());
+      return new Report(first.numRows(), BenchTask.Place.windowBytes(buffer), buffer.transport());
     }
   }
 

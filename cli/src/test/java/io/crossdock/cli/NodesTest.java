@@ -84,6 +84,19 @@ class NodesTest {
     assertThat(summary.get("transport").textValue()).startsWith("shm, ");
   }
 
+  /// Memory that only other nodes write is memory of the rank.
+  @ParameterizedTest
+  @CsvSource({"normal", "low-latency"})
+  void windowBytesHaveWhatOtherNodesWrite(String mode) {
+    assertThat(windowBytes(mode, 2)).isGreaterThan(windowBytes(mode, 1));
+  }
+
+  private long windowBytes(String mode, int nodes) {
+    Path json = folder.resolve("json");
+    replay("--mode " + mode + " --launch threads --json " + json + " --nodes " + nodes);
+    return Json.read(json, JsonNode.class).get("window_bytes").longValue();
+  }
+
   @Test
   void aRecordingThatDoesNotSplitIsBadInput() {
     Path in = RAGGED.write(folder.resolve("in"));

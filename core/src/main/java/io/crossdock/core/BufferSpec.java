@@ -99,7 +99,9 @@ public record BufferSpec(
   }
 
   /// Bytes of registered memory that a rank needs, for deciding whether an open buffer is large
-  /// enough. Normal mode on one node needs nothing in the scale-out domain.
+  /// enough. Normal mode on one node needs nothing in the scale-out domain. The lanes of
+  /// low-latency mode are the same memory in both domains: count them once, beside what normal mode
+  /// needs.
   ///
   /// @param mode what the buffer is used for
   /// @param domain where the bytes travel
@@ -116,7 +118,8 @@ public record BufferSpec(
   }
 
   /// The same for ranks on nodes of equal size: what other nodes write in normal mode lands in
-  /// memory of its own.
+  /// memory of its own. What goes there takes ordinary memory until it left: up to the hint of the
+  /// scale-out domain again, in low-latency mode up to the part of far ranks.
   ///
   /// @param mode what the buffer is used for
   /// @param domain where the bytes travel

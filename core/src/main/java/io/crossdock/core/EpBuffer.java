@@ -468,7 +468,9 @@ public final class EpBuffer implements AutoCloseable {
 
   /// Unmasks all ranks, as [#updateMask] does one. Who does not come in time is masked afterwards.
   /// Collective. Where the network between nodes was down this may take some tries: TCP rests for
-  /// seconds before it tries a link again.
+  /// seconds before it tries a link again. A rank whose connection the network dropped, since the
+  /// link was down for long, stays masked however often this is tried: the handshake does not
+  /// connect anew, [#reset()] on all ranks does.
   public void cleanMask() {
     claimed(() -> lowLatency().cleanMask());
   }
@@ -495,7 +497,9 @@ public final class EpBuffer implements AutoCloseable {
     return lowLatency;
   }
 
-  /// Makes an aborted buffer usable again. Collective; live leases end.
+  /// Makes an aborted buffer usable again, also one that was not aborted; connects anew to ranks of
+  /// other nodes if the network dropped any, and unmasks all. Collective: all ranks live; live
+  /// leases end.
   public void reset() {
     use.claim();
     try {

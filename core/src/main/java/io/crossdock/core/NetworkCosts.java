@@ -1,7 +1,8 @@
 package io.crossdock.core;
 
 /// What the network between nodes gives when nothing else is done: the limit that dispatch and
-/// combine are compared with. The same puts and signals as theirs, by all ranks at once.
+/// combine are compared with. All ranks at once put as many rows as they do, chunk by chunk, with
+/// one signal behind all.
 ///
 /// Safe for any thread.
 ///

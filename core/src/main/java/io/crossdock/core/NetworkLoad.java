@@ -7,7 +7,7 @@ package io.crossdock.core;
 ///
 /// @param rows to each node, at least 1; more than the buffer's tokens are put over earlier ones
 /// @param rowBytes of each, no more than the buffer's rows
-/// @param chunkRows rows between two signals, at least 1
+/// @param chunkRows rows of one put, at least 1; a signal follows the last put alone
 /// @param rounds how often, at least 1
 public record NetworkLoad(int rows, long rowBytes, int chunkRows, int rounds) {
 

@@ -47,12 +47,12 @@ final class HostEngine implements EngineBackend {
       HostContext context = context(spec, place, mapped, times, networks);
       return new HostSession(context, group, arena, networks);
     } catch (RuntimeException | Error e) {
-      if (networks != null) {
-        networks.close();
+      // What cannot be closed is told beside the first failure, and keeps nothing else open.
+      try (arena;
+          times;
+          Networks _ = networks) {
+        throw e;
       }
-      times.close();
-      arena.close();
-      throw e;
     }
   }
 

@@ -5,6 +5,7 @@ import io.crossdock.core.spi.Pieces;
 import io.crossdock.ffi.AnonymousMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.IntPredicate;
 
 /// Where this rank writes what goes into its lanes at other ranks: at near ranks the lanes
 /// themselves, for far ones an image of them here, at the same offsets, that the network carries
@@ -13,6 +14,9 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Confined to the thread that runs the call; written by its workers.
 final class Lanes {
+  /// Bytes that go out before a full queue is looked at again.
+  private static final long PORTION_BYTES = 1 << 20;
+
   private final NodePlace place;
   private final LowLatencyLayout layout;
   private final MemorySegment[] pages;
@@ -20,11 +24,19 @@ final class Lanes {
   /// Null on one node.
   private final Network network;
 
+  private final IntPredicate hasRoom;
   private final Pieces pieces = new Pieces();
   private long bytes;
 
   /// @param pages of all ranks; those of far ranks hold cells alone
-  Lanes(NodePlace place, LowLatencyLayout layout, MemorySegment[] pages, Network network) {
+  /// @param hasRoom waits until rows may be put to a far rank; says false if they need not be
+  Lanes(
+      NodePlace place,
+      LowLatencyLayout layout,
+      MemorySegment[] pages,
+      Network network,
+      IntPredicate hasRoom) {
+    this.hasRoom = hasRoom;
     this.place = place;
     this.layout = layout;
     this.network = network;
@@ -79,14 +91,19 @@ final class Lanes {
   /// @param numBytes of the line
   void putFlag(int peer, long epoch, long numBytes) {
     long flag = layout.flag(epoch, place.rank());
-    put(peer, flag + 8, numBytes - 8);
+    putPortion(peer, flag + 8, numBytes - 8);
     network.signal(peer, flag, epoch);
   }
 
   private void put(int peer, long offset, long numBytes) {
-    if (numBytes > 0) {
-      bytes += numBytes;
-      network.put(peer, offset, pieces.clear().add(pages[peer], offset, numBytes));
+    long end = offset + numBytes;
+    for (long at = offset; at < end && hasRoom.test(peer); at += PORTION_BYTES) {
+      putPortion(peer, at, Math.min(PORTION_BYTES, end - at));
     }
+  }
+
+  private void putPortion(int peer, long offset, long numBytes) {
+    bytes += numBytes;
+    network.put(peer, offset, pieces.clear().add(pages[peer], offset, numBytes));
   }
 }

@@ -90,7 +90,7 @@ final class LowLatencyBoard {
   /// The same to far ranks.
   void publishFarBeat() {
     if (network != null) {
-      network.mirror(layout.beat, beat, living);
+      network.mirrorIfRoom(layout.beat, beat, living);
     }
   }
 

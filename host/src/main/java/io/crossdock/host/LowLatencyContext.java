@@ -47,7 +47,7 @@ final class LowLatencyContext {
     this.hidden = host.spec.hidden();
     this.layout = host.layout.lowLatency;
     this.pages = host.pages;
-    this.lanes = new Lanes(host.place, layout, pages, network);
+    this.lanes = new Lanes(host.place, layout, pages, network, this::hasRoom);
     this.state = new LowLatencyState(numRanks);
     this.board = new LowLatencyBoard(host, lanes, peer -> !state.isMasked(peer), network);
     this.waiter = new LowLatencyWaiter(host, board, state, network);
@@ -97,6 +97,19 @@ final class LowLatencyContext {
     if (callFailed) {
       waiter.awaitSent();
       callFailed = false;
+    }
+  }
+
+  /// Waits until rows of the call that was begun last may go to a far rank.
+  ///
+  /// @return false if the rank was masked meanwhile
+  private boolean hasRoom(int peer) {
+    try {
+      return waiter.awaitRoom(peer);
+    } catch (RuntimeException e) {
+      callFailed = true;
+      complete(state.epoch());
+      throw e;
     }
   }
 

@@ -32,6 +32,7 @@ final class LowLatencyWaiter {
   private final IntPredicate living;
   private final Wanted grants = new Grants();
   private final Flags flags = new Flags();
+  private final Room room = new Room();
   private long epoch;
 
   /// How long the wait at hand lasted when the peers were looked at last.
@@ -133,17 +134,28 @@ final class LowLatencyWaiter {
     long start = System.nanoTime();
     startPolling();
     try {
-      for (int turn = 0; network.isSending(living); turn++) {
+      for (int turn = 0; network.nextSending(living) >= 0; turn++) {
         network.poll();
         context.waiter.pause(turn);
         long waited = System.nanoTime() - start;
         if (waited > context.waiter.timeoutNanos()) {
-          throw context.waiter.timeout(context.rank, network.pending(), 0, Phase.SENT, waited);
+          throw context.waiter.timeout(network.unsent(living, waited));
         }
       }
     } finally {
       endPolling();
     }
+  }
+
+  /// Returns once rows for a far rank may be put, which others do not wait for meanwhile.
+  ///
+  /// @return false if the rank is masked
+  boolean awaitRoom(int peer) {
+    if (network.isFull(peer)) {
+      room.peer = peer;
+      await(room);
+    }
+    return !state.isMasked(peer);
   }
 
   private void await(Wanted wanted) {
@@ -325,6 +337,46 @@ final class LowLatencyWaiter {
   void mask(int peer) {
     state.mask(peer);
     board.publishMask(peer, true);
+  }
+
+  /// What one far rank is to take in.
+  private final class Room implements Wanted {
+    private int peer;
+
+    @Override
+    public void look(long waitedNanos) {
+      // The network is asked anew each time.
+    }
+
+    @Override
+    public int next() {
+      return awaits(peer) ? peer : -1;
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.SENT;
+    }
+
+    @Override
+    public long expected() {
+      return 0;
+    }
+
+    @Override
+    public long seen(int other) {
+      return network.pending(other);
+    }
+
+    @Override
+    public boolean awaits(int other) {
+      return other == peer && !state.isMasked(peer) && network.isFull(peer);
+    }
+
+    @Override
+    public void giveUp(int other) {
+      mask(other);
+    }
   }
 
   /// Slots that are free again.

@@ -6,12 +6,10 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
-import io.crossdock.core.spi.Threads;
 import io.crossdock.core.spi.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntPredicate;
 
 /// One rank's way to ranks of other nodes: a transport, the lock that its users share, and a thread
@@ -25,10 +23,13 @@ final class Network implements AutoCloseable {
   /// Room for the words of so many calls: few are ever under way.
   private static final int CALLS_OF_WORDS = 4;
 
+  /// Operations to one peer above which rows for it wait, without the lock, and beats are left out.
+  /// A transport has room for more, so that words find it.
+  private static final int MOST_PENDING = 512;
+
   private static final long AWAIT_NANOS = 50_000_000;
   private static final long LINGER_NANOS = 300_000_000;
   private static final long RELEASE_NANOS = 2_000_000_000;
-  private static final Duration JOIN_TIMEOUT = Duration.ofSeconds(10);
 
   private final NodePlace place;
   private final NodeLayout layout;
@@ -42,10 +43,8 @@ final class Network implements AutoCloseable {
 
   private long wordBytes;
   private Transport transport;
-  private Thread thread;
+  private NetworkThread thread;
   private volatile boolean connected;
-  private volatile boolean callWaits;
-  private volatile boolean stopped;
   private volatile String broken;
 
   /// @param page this rank's memory, which the transport offers to peers
@@ -66,21 +65,20 @@ final class Network implements AutoCloseable {
 
   private void start(Transport fresh) {
     transport = fresh;
-    stopped = false;
     broken = null;
     wordBytes = 0;
-    thread =
-        Thread.ofPlatform()
-            .daemon()
-            .name("crossdock-net-" + place.rank())
-            .unstarted(this::makeProgress);
+    thread = new NetworkThread("crossdock-net-" + place.rank(), fresh, lock, this::breakDown);
   }
 
-  /// Goes on over another transport, which is to be connected; ends the one before. No call may be
-  /// under way.
+  /// Goes on over another transport, which is to be connected; ends the one before, at once or, if
+  /// its thread does not stop, when that does. No call may be under way.
   void replace(Transport fresh) {
+    NetworkThread before = thread;
     try {
       close();
+    } catch (RuntimeException | Error e) {
+      before.closeAtEnd();
+      throw e;
     } finally {
       start(fresh);
     }
@@ -144,9 +142,7 @@ final class Network implements AutoCloseable {
     while (!tryMirror(body, bytes, cell, value)) {
       long waited = System.nanoTime() - start;
       if (waited > timeoutNanos) {
-        throw new WaitTimeoutException(
-            new WaitTimeoutException.Facts(
-                place.rank(), place.rank(), Phase.SENT.name(), 0, pending(), waited));
+        throw new WaitTimeoutException(unsent(_ -> true, waited));
       }
       Thread.yield();
     }
@@ -161,6 +157,23 @@ final class Network implements AutoCloseable {
     try {
       for (int peer = 0; peer < place.numRanks(); peer++) {
         if (!place.isNear(peer) && needs.test(peer)) {
+          tell(peer, cell, 0, cell, value);
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Tells some far ranks what this rank published in a cell, but for those that took in little of
+  /// what they were told before: what is told may be left out, since more of it will follow.
+  ///
+  /// @param needs says who is told
+  void mirrorIfRoom(long cell, long value, IntPredicate needs) {
+    lock.lock();
+    try {
+      for (int peer = 0; peer < place.numRanks(); peer++) {
+        if (!place.isNear(peer) && needs.test(peer) && transport.pending(peer) <= MOST_PENDING) {
           tell(peer, cell, 0, cell, value);
         }
       }
@@ -245,21 +258,48 @@ final class Network implements AutoCloseable {
     }
   }
 
-  /// {@return true if operations to some peers still need their source}
+  /// {@return operations to a far rank that still need their source}
+  int pending(int peer) {
+    lock.lock();
+    try {
+      return transport.pending(peer);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// {@return true if a far rank took in so little that what goes there had better wait}
+  boolean isFull(int peer) {
+    return pending(peer) > MOST_PENDING;
+  }
+
+  /// {@return the first far rank to which operations still need their source, or -1}
   ///
-  /// @param counts says to whom
-  boolean isSending(IntPredicate counts) {
+  /// @param counts says who counts
+  int nextSending(IntPredicate counts) {
     lock.lock();
     try {
       for (int peer = 0; peer < place.numRanks(); peer++) {
         if (!place.isNear(peer) && counts.test(peer) && transport.pending(peer) > 0) {
-          return true;
+          return peer;
         }
       }
-      return false;
+      return -1;
     } finally {
       lock.unlock();
     }
+  }
+
+  /// {@return what to say of a wait for operations to leave that took too long: the first rank that
+  /// takes nothing in, and how many operations there are for it; this rank and 0 if all left by
+  /// now}
+  ///
+  /// @param counts says who counts
+  WaitTimeoutException.Facts unsent(IntPredicate counts, long waited) {
+    int peer = nextSending(counts);
+    long left = peer < 0 ? 0 : pending(peer);
+    int named = peer < 0 ? place.rank() : peer;
+    return new WaitTimeoutException.Facts(place.rank(), named, Phase.SENT.name(), 0, left, waited);
   }
 
   /// Returns once the network needs nothing of what was put: the call failed, and the caller's
@@ -357,43 +397,7 @@ final class Network implements AutoCloseable {
 
   /// Tells that a call waits, and so polls, or does no longer.
   void callWaits(boolean waits) {
-    callWaits = waits;
-    if (!waits) {
-      LockSupport.unpark(thread);
-    }
-  }
-
-  private void makeProgress() {
-    while (!stopped) {
-      if (callWaits) {
-        LockSupport.parkNanos(this, AWAIT_NANOS);
-        continue;
-      }
-      boolean moved;
-      lock.lock();
-      try {
-        moved = progress();
-      } finally {
-        lock.unlock();
-      }
-      if (!moved) {
-        awaitMore();
-      }
-    }
-  }
-
-  private void awaitMore() {
-    try {
-      transport.await(AWAIT_NANOS);
-    } catch (RuntimeException e) {
-      lock.lock();
-      try {
-        breakDown(e);
-      } finally {
-        lock.unlock();
-      }
-      LockSupport.parkNanos(this, AWAIT_NANOS);
-    }
+    thread.callWaits(waits);
   }
 
   /// Gives last words time to leave, bounded: far ranks may still need them.
@@ -420,12 +424,7 @@ final class Network implements AutoCloseable {
   @Override
   public void close() {
     connected = false;
-    stopped = true;
-    transport.wake();
-    LockSupport.unpark(thread);
-    if (!Threads.join(thread, JOIN_TIMEOUT)) {
-      throw new CrossdockException("thread did not stop: thread=" + thread.getName());
-    }
+    thread.end();
     lock.lock();
     try {
       transport.close();

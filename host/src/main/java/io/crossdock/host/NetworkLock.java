@@ -4,7 +4,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 
 /// Lets one thread at a time use a transport. Holders keep it for a few operations at most and wait
-/// for nobody meanwhile. Taking it allocates nothing, also when it is held.
+/// for nobody meanwhile, unless one put alone is more than a transport has room for. Taking it
+/// allocates nothing, also when it is held.
 ///
 /// Safe for any thread.
 final class NetworkLock {

@@ -9,7 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/// Times the network alone, with the puts and signals that dispatches are made of.
+/// Times the network alone: puts of chunks, as dispatches make them, and one signal behind all.
 ///
 /// Confined to one call at a time; no call may be in flight on any rank.
 final class NetworkProbe {

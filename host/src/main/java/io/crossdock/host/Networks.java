@@ -55,7 +55,7 @@ final class Networks implements AutoCloseable {
       }
       return networks;
     } catch (RuntimeException | Error e) {
-      networks.closeAfter(e);
+      closeAfter(e, networks::close);
       throw e;
     }
   }
@@ -67,9 +67,14 @@ final class Networks implements AutoCloseable {
   }
 
   private Network add(Transport transport) {
-    Network network = new Network(transport, place, layout, page, spec.hostTimeout());
-    all.add(network);
-    return network;
+    try {
+      Network network = new Network(transport, place, layout, page, spec.hostTimeout());
+      all.add(network);
+      return network;
+    } catch (RuntimeException | Error e) {
+      closeAfter(e, transport::close);
+      throw e;
+    }
   }
 
   /// Opens a transport and connects the network that it is for.
@@ -175,9 +180,9 @@ final class Networks implements AutoCloseable {
     all.forEach(network -> network.linger(board));
   }
 
-  private void closeAfter(Throwable cause) {
+  private static void closeAfter(Throwable cause, Runnable close) {
     try {
-      close();
+      close.run();
     } catch (RuntimeException e) {
       cause.addSuppressed(e);
     }

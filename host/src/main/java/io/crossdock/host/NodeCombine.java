@@ -47,6 +47,16 @@ final class NodeCombine {
   ///
   /// @param rows where the outputs of this node are
   void run(CombineCall call, NodeRows rows, int numWorkers) {
+    try {
+      prepare(call, rows, numWorkers);
+      sumAll();
+      context.awaitSent();
+    } finally {
+      clear();
+    }
+  }
+
+  private void prepare(CombineCall call, NodeRows rows, int numWorkers) {
     handle = call.handle;
     epoch = context.protocol.epoch();
     workers = numWorkers;
@@ -61,6 +71,9 @@ final class NodeCombine {
     for (int node = 0; node < sent.length; node++) {
       sent[node] = 0;
     }
+  }
+
+  private void sumAll() {
     context.waiter.startTurns();
     try {
       while (!step()) {
@@ -69,8 +82,6 @@ final class NodeCombine {
     } finally {
       context.waiter.endTurns();
     }
-    context.awaitSent();
-    clear();
   }
 
   /// @return true if all is done

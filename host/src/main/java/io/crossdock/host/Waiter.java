@@ -127,7 +127,7 @@ final class Waiter {
       pollStates();
       long waited = System.nanoTime() - startNanos;
       if (waited > timeoutNanos) {
-        throw timeout(rank, network.pending(), 0, Phase.SENT, waited);
+        throw timeout(network.unsent(_ -> true, waited));
       }
     }
   }
@@ -264,9 +264,13 @@ final class Waiter {
 
   /// Gives the buffer up because of a peer that does not come.
   WaitTimeoutException timeout(int peer, long seen, long expected, Phase phase, long waited) {
-    WaitTimeoutException failure =
-        new WaitTimeoutException(
-            new WaitTimeoutException.Facts(rank, peer, phase.name(), expected, seen, waited));
+    return timeout(
+        new WaitTimeoutException.Facts(rank, peer, phase.name(), expected, seen, waited));
+  }
+
+  /// The same.
+  WaitTimeoutException timeout(WaitTimeoutException.Facts facts) {
+    WaitTimeoutException failure = new WaitTimeoutException(facts);
     abort(failure.getMessage());
     return failure;
   }

@@ -32,7 +32,9 @@ public interface Transport extends AutoCloseable {
   boolean isConnected(int peer);
 
   /// Writes pieces of memory side by side into a peer's region. Their bytes must not change until
-  /// [#pending()] is 0. Does nothing once the peer failed.
+  /// [#pending()] is 0. Does nothing once the peer failed. Waits, making progress and no longer
+  /// than the time-out, while more is under way to the peer than there is room for; so does
+  /// [#signal].
   ///
   /// @param peer a connected rank
   /// @param remoteOffset where in its region

@@ -169,6 +169,37 @@ class NodesCutTest {
         });
   }
 
+  /// A handshake does not connect anew, a reset does.
+  @ParameterizedTest
+  @EnumSource(Puts.class)
+  void aNodeThatTheNetworkDroppedComesBackWithAResetAlone(Puts puts) throws Exception {
+    Weather.forecast(Weather.forecast().withPuts(puts));
+    RankThreads.run(
+        3,
+        group -> {
+          try (ElasticRank rank = ElasticRank.open(group, TIMEOUT)) {
+            rank.calls().run(0, 5);
+            group.barrier();
+            if (rank.rank() == 0) {
+              Weather.cut(0, 2);
+              Weather.cut(1, 2);
+            }
+            group.barrier();
+            rank.calls().run(10, 5);
+            group.barrier();
+            rank.buffer().cleanMask();
+            if (rank.rank() == 2) {
+              rank.expectMasked(0, 1);
+            } else {
+              rank.expectMasked(2);
+            }
+            rank.buffer().reset();
+            rank.expectMasked();
+            rank.calls().run(20, 5);
+          }
+        });
+  }
+
   /// A line that carries nothing for a while costs this while and no more.
   @ParameterizedTest
   @EnumSource(Puts.class)

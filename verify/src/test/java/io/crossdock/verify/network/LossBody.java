@@ -14,6 +14,8 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// Makes calls until peers are lost, by death or because the link is cut. Every rank that lives
 /// gets an exception in time, and is in order: it makes exact calls with who is left, on its node
@@ -103,10 +105,28 @@ public final class LossBody implements RankBody {
       System.out.println("told in ms=" + took.toMillis() + ", by=" + e);
       Duration bound = doom.victims().isEmpty() ? timeout.plus(LATE) : AT_ONCE;
       assertThat(took).as("time of the failing call").isLessThan(bound);
-      assertThat(e).hasMessageMatching("(?s).*(peer|origin)=\\d.*");
+      assertThat(doom.victims().isEmpty() || doom.victims().contains(namedBy(e)))
+          .as("names who is lost: thrown=%s", e)
+          .isTrue();
+      assertThat(namedBy(e)).as("names another rank: thrown=%s", e).isNotEqualTo(namerOf(e));
       return;
     }
     throw new AssertionError("nobody was lost: rank=" + self + ", calls=" + MAX_CALLS);
+  }
+
+  private static int namedBy(Exception told) {
+    return fact(told, "peer");
+  }
+
+  private static int namerOf(Exception told) {
+    return fact(told, "rank");
+  }
+
+  /// The first one is that of the rank that gave up.
+  private static int fact(Exception told, String name) {
+    Matcher matcher = Pattern.compile("\\b" + name + "=(\\d+)").matcher(told.getMessage());
+    assertThat(matcher.find()).as("tells of a %s: thrown=%s", name, told).isTrue();
+    return Integer.parseInt(matcher.group(1));
   }
 
   /// A group cannot do without its dead.

@@ -40,6 +40,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -55,7 +56,8 @@ class LowLatencyHookTest {
   private static final int READINGS = 20;
 
   private static final long COMPUTE_NANOS = 100_000_000;
-  private static final String NETWORK = "crossdock-net-";
+  private static final Predicate<Thread> NOT_NETWORK =
+      thread -> !thread.getName().startsWith("crossdock-net-");
   private static final byte CANARY = 0x55;
   private static final LowLatencyCompletion HOOK = LowLatencyCompletion.RECV_HOOK;
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
@@ -132,23 +134,45 @@ class LowLatencyHookTest {
   private static void between(ProcessGroup group) {
     group.barrier();
     if (group.rank() == 0) {
-      List<Thread> ours = ourThreads();
+      List<Thread> ours = ourThreads(NOT_NETWORK);
       Map<String, Long> before = cpuNanosAtRest(ours);
-      long end = THREADS.getCurrentThreadCpuTime() + COMPUTE_NANOS;
-      while (THREADS.getCurrentThreadCpuTime() < end) {
-        assertThat(ours).noneMatch(thread -> thread.getState() == Thread.State.RUNNABLE);
-      }
+      compute(
+          () -> assertThat(ours).noneMatch(thread -> thread.getState() == Thread.State.RUNNABLE));
       assertThat(cpuNanos(ours)).as("CPU time between the halves").isEqualTo(before);
-      assertThat(ourThreads()).as("threads").isEqualTo(ours);
+      assertThat(ourThreads(NOT_NETWORK)).as("threads").isEqualTo(ours);
+      Bounded.await("threads of networks are idle", PATIENCE, LowLatencyHookTest::networkRests);
     }
     group.barrier();
   }
 
-  /// But for those that take in what a network leaves to its target.
-  private static List<Thread> ourThreads() {
+  private static void compute(Runnable watch) {
+    long end = THREADS.getCurrentThreadCpuTime() + COMPUTE_NANOS;
+    while (THREADS.getCurrentThreadCpuTime() < end) {
+      watch.run();
+    }
+  }
+
+  /// Those that take in what a network leaves to its target have little to do once all is here.
+  ///
+  /// @return false if they worked for more than a small part of the time
+  private static boolean networkRests() {
+    List<Thread> network = ourThreads(NOT_NETWORK.negate());
+    if (network.isEmpty()) {
+      return true;
+    }
+    long before = sum(cpuNanos(network));
+    compute(Thread::onSpinWait);
+    return sum(cpuNanos(network)) - before < COMPUTE_NANOS / 4;
+  }
+
+  private static long sum(Map<String, Long> nanos) {
+    return nanos.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  private static List<Thread> ourThreads(Predicate<Thread> which) {
     List<Thread> ours = new ArrayList<>(Thread.getAllStackTraces().keySet());
     ours.removeIf(thread -> !thread.getName().startsWith("crossdock-"));
-    ours.removeIf(thread -> thread.getName().startsWith(NETWORK));
+    ours.removeIf(which.negate());
     ours.sort(Comparator.comparingLong(Thread::threadId));
     return ours;
   }

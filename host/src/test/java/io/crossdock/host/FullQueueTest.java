@@ -1,0 +1,147 @@
+package io.crossdock.host;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.crossdock.core.AbortedException;
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.Mode;
+import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.protocol.Entry;
+import io.crossdock.core.protocol.NodePlace;
+import io.crossdock.core.protocol.PeerState;
+import io.crossdock.core.protocol.ProtocolState;
+import io.crossdock.core.protocol.WindowSet;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collections;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Rank 0 of three nodes, one rank each, has put much that a peer does not take in.
+@Timeout(60)
+class FullQueueTest {
+  private static final Duration TIMEOUT = Duration.ofSeconds(1);
+
+  /// More than a peer that takes in what comes ever has before it.
+  private static final int FULL = 1_000;
+
+  private static final NodePlace PLACE = new NodePlace(0, 3, 1);
+
+  private final Arena arena = Arena.ofShared();
+  private final StubTransport transport = new StubTransport();
+  private Network network;
+  private HostContext context;
+
+  private void open(boolean shrinks) {
+    BufferSpec spec =
+        BufferSpec.builder()
+            .mode(Mode.LOW_LATENCY)
+            .enableShrink(shrinks)
+            .numMaxTokensPerRank(1)
+            .hidden(8)
+            .topk(1)
+            .numExperts(3)
+            .hostTimeout(TIMEOUT)
+            .build();
+    WindowLayout layout = WindowLayout.of(spec, PLACE);
+    MemorySegment page = arena.allocate(layout.byteSize, 4096);
+    MemorySegment[] pages = new MemorySegment[3];
+    Arrays.setAll(
+        pages,
+        peer -> peer == 0 ? page : page.asSlice(layout.nodes.mirror(peer), layout.cellBytes));
+    network = new Network(transport, PLACE, layout.nodes, page, TIMEOUT);
+    network.connect(new byte[3][]);
+    Entry[] entries = new Entry[3];
+    Arrays.setAll(entries, _ -> new Entry(3, spec.numExperts()));
+    ProtocolState protocol = new ProtocolState(PLACE, entries, new WindowSet(1), new WindowSet(1));
+    Board board = new Board(layout, pages, 0);
+    board.mirror(network);
+    Waiter waiter = new Waiter(board, protocol, new long[3], TIMEOUT, new WaitTimes(3));
+    waiter.reach(network, PLACE);
+    context =
+        new HostContext(
+            spec, new HostContext.Mapping(PLACE, pages, board, network, 1), protocol, waiter);
+  }
+
+  @AfterEach
+  void close() {
+    network.close();
+    context.pool.close();
+    arena.close();
+  }
+
+  private static void expectNamed(WaitTimeoutException thrown, int left) {
+    assertThat(thrown.facts().rank()).isZero();
+    assertThat(thrown.facts().peer()).isEqualTo(2);
+    assertThat(thrown.facts().phase()).isEqualTo("SENT");
+    assertThat(thrown.facts().seen()).isEqualTo(left);
+  }
+
+  @Test
+  void whoTakesNothingInIsNamed() {
+    open(false);
+    transport.pending.set(2, 3);
+    expectNamed(catchThrowableOfType(WaitTimeoutException.class, context::awaitSent), 3);
+  }
+
+  @Test
+  void beatsAreLeftOutWhereTheyAreNotTakenIn() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.board.publishFarBeat();
+    assertThat(transport.signalled).containsExactly(1);
+    transport.pending.set(2, 0);
+    lowLatency.board.publishFarBeat();
+    assertThat(transport.signalled).containsExactly(1, 1, 2);
+  }
+
+  /// Rank 1 sees beats meanwhile, so it does not give rank 0 up; rank 2 is given up.
+  @Test
+  void rowsForAFullQueueWaitLikeAllElse() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    lowLatency.lanes.putReplies(1, 1, 0, 16);
+    lowLatency.lanes.putReplies(2, 1, 0, 16);
+    assertThat(transport.puts).containsExactly(1);
+    assertThat(lowLatency.state.isMasked(1)).isFalse();
+    assertThat(lowLatency.state.isMasked(2)).isTrue();
+    assertThat(Collections.frequency(transport.signalled, 1)).isGreaterThan(10);
+    assertThat(Collections.frequency(transport.signalled, 2)).isLessThan(5);
+  }
+
+  @Test
+  void rowsForAFullQueueEndTheBufferInTime() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    expectNamed(
+        catchThrowableOfType(
+            WaitTimeoutException.class, () -> lowLatency.lanes.putReplies(2, 1, 0, 16)),
+        FULL);
+    assertThat(context.board.state(0)).isEqualTo(PeerState.ABORTED);
+  }
+
+  /// A word of another rank that gave up ends the wait long before its time.
+  @Test
+  void aWaitForAFullQueueHearsOfAborts() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    transport.pending.set(2, FULL);
+    lowLatency.state.begin();
+    context.board.publishState(PeerState.ABORTED, "told");
+    transport.puts.clear();
+    assertThatThrownBy(() -> lowLatency.lanes.putReplies(2, 1, 0, 16))
+        .isInstanceOf(AbortedException.class)
+        .hasMessageContaining("told");
+    assertThat(transport.puts).isEmpty();
+  }
+}
