@@ -6,6 +6,7 @@ import io.crossdock.core.CombineConfig;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.verify.harness.EngineUnderTest;
+import io.crossdock.verify.harness.NetworkChunks;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -191,12 +192,22 @@ record ContractCase(
         .capacityRows(options.capacityRows);
   }
 
-  DispatchConfig dispatchConfig() {
-    return new DispatchConfig(workers(), options.stages, options.chunkRows);
+  /// {@return the config of a rank's dispatch}
+  ///
+  /// @param rank the one
+  /// @param call of that rank, counted from 0
+  DispatchConfig dispatchConfig(int rank, int call) {
+    int networkRows = NetworkChunks.rows(seed, rank, call);
+    return new DispatchConfig(workers(), options.stages, options.chunkRows, networkRows);
   }
 
-  CombineConfig combineConfig() {
-    return new CombineConfig(workers(), options.stages, options.chunkRows);
+  /// {@return the config of a rank's combine}
+  ///
+  /// @param rank the one
+  /// @param call of that rank, counted from 0
+  CombineConfig combineConfig(int rank, int call) {
+    int networkRows = NetworkChunks.rows(seed, rank, call);
+    return new CombineConfig(workers(), options.stages, options.chunkRows, networkRows);
   }
 
   /// On a GPU multiprocessors: the engine's choice, one, two, or all that a rank can have there.
