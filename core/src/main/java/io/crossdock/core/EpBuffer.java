@@ -92,8 +92,8 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// {@return how ranks reach each other: `shm` on the host, over nodes with what carries the bytes
-  /// between them; on GPUs `cuda-p2p` if all ranks are threads of this process, else `cuda-fabric`
-  /// or `cuda-ipc`}
+  /// of the buffer's mode between them; on GPUs `cuda-p2p` if all ranks are threads of this
+  /// process, else `cuda-fabric` or `cuda-ipc`}
   public String transport() {
     return session.transport();
   }

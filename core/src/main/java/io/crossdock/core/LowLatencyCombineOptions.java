@@ -13,7 +13,8 @@ import java.util.Optional;
 /// @param previousEvent what must be complete before anything is read
 /// @param out BF16 [tokens, H] that receives the sums; empty allocates
 /// @param waitStats I64 `[R]`: as for [LowLatencyDispatchOptions]
-/// @param config how the machine is used; empty lets the engine choose
+/// @param config how the machine is used; empty lets the engine choose; `networkChunkRows` has no
+///   effect in low-latency mode
 public record LowLatencyCombineOptions(
     CombineFormat format,
     Source source,

@@ -13,7 +13,8 @@ import java.util.Optional;
 /// @param cumulativeRecvStats I32 `[E/R]`: the rows each local expert received are added to it
 /// @param waitStats I64 `[R]`: overwritten with the nanoseconds that this rank waited for each
 ///   source, the longest of several threads
-/// @param config how the machine is used; empty lets the engine choose
+/// @param config how the machine is used; empty lets the engine choose; `networkChunkRows` has no
+///   effect in low-latency mode
 public record LowLatencyDispatchOptions(
     LowLatencyFormat format,
     LowLatencyCompletion completion,

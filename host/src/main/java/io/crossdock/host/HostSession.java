@@ -85,7 +85,7 @@ final class HostSession implements EngineSession {
 
   @Override
   public String transport() {
-    return networks == null ? "shm" : "shm, " + context.network.description();
+    return networks == null ? "shm" : "shm, " + networks.description();
   }
 
   @Override

@@ -166,6 +166,11 @@ final class Networks implements AutoCloseable {
     return ByteBuffer.allocate(1 + bytes.length).put(tag).put(bytes).array();
   }
 
+  /// {@return what carries the bytes of the buffer's mode}
+  String description() {
+    return all.getLast().description();
+  }
+
   Network normal() {
     return all.getFirst();
   }

@@ -6,6 +6,7 @@ import io.crossdock.core.CombineConfig;
 import io.crossdock.core.DType;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.verify.harness.EngineUnderTest;
+import io.crossdock.verify.harness.NetworkChunks;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -39,6 +40,9 @@ record ContractCase(
 
   /// Multiprocessors of an H100, the GPU that the tests run on.
   private static final int GPU_SMS = 132;
+
+  /// One case in so many has its tensors on the heap.
+  private static final int ONE_ON_HEAP = 4;
 
   private static final int[] ALIGNMENTS = {1, 1, 4, 16, 128};
 
@@ -173,6 +177,11 @@ record ContractCase(
     return tokens.size();
   }
 
+  /// {@return whether tensors of the caller lie on the heap, where the engine takes such}
+  boolean isOnHeap() {
+    return new SplittableRandom(seed * 8191).nextInt(ONE_ON_HEAP) == 0;
+  }
+
   int maxTokens() {
     return tokens.stream().mapToInt(t -> t).max().orElse(0);
   }
@@ -191,12 +200,22 @@ record ContractCase(
         .capacityRows(options.capacityRows);
   }
 
-  DispatchConfig dispatchConfig() {
-    return new DispatchConfig(workers(), options.stages, options.chunkRows);
+  /// {@return the config of a rank's dispatch}
+  ///
+  /// @param rank the one
+  /// @param call of that rank, counted from 0
+  DispatchConfig dispatchConfig(int rank, int call) {
+    int networkRows = NetworkChunks.rows(seed, rank, call);
+    return new DispatchConfig(workers(), options.stages, options.chunkRows, networkRows);
   }
 
-  CombineConfig combineConfig() {
-    return new CombineConfig(workers(), options.stages, options.chunkRows);
+  /// {@return the config of a rank's combine}
+  ///
+  /// @param rank the one
+  /// @param call of that rank, counted from 0
+  CombineConfig combineConfig(int rank, int call) {
+    int networkRows = NetworkChunks.rows(seed, rank, call);
+    return new CombineConfig(workers(), options.stages, options.chunkRows, networkRows);
   }
 
   /// On a GPU multiprocessors: the engine's choice, one, two, or all that a rank can have there.

@@ -34,6 +34,7 @@ final class ContractRun {
   private final Expected expected;
   private final RankData mine;
   private boolean inStep;
+  private int numCalls;
 
   ContractRun(ContractCase test, EpBuffer buffer, Arena arena) {
     this.test = test;
@@ -188,7 +189,7 @@ final class ContractRun {
   private DispatchOptions dispatchOptions() {
     return DispatchOptions.DEFAULT
         .withCall(callOptions())
-        .withConfig(test.dispatchConfig())
+        .withConfig(test.dispatchConfig(rank, numCalls++))
         .withExpertAlignment(test.options().alignment())
         .withNumWorstTokens(test.options().worstTokens())
         .withPlacement(placement());
@@ -224,7 +225,9 @@ final class ContractRun {
       input = input.withTopkWeights(gradients(handle, place));
     }
     CombineOptions options =
-        CombineOptions.DEFAULT.withCall(callOptions()).withConfig(test.combineConfig());
+        CombineOptions.DEFAULT
+            .withCall(callOptions())
+            .withConfig(test.combineConfig(rank, numCalls++));
     if (test.flow() == ContractCase.Flow.INTO) {
       Tensor x = mine.garbage(DType.BF16, mine.tokens, test.hidden());
       Tensor sums = weighted ? allocate(mine.tokens) : null;

@@ -6,6 +6,7 @@ import io.crossdock.core.DType;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.routing.Topology;
 import io.crossdock.ffi.GuardedMemory.Edge;
+import io.crossdock.verify.harness.NetworkChunks;
 import io.crossdock.verify.harness.NodesUnderTest;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,7 +26,9 @@ import java.util.SplittableRandom;
 /// @param flow how the calls are made
 /// @param wideIds I64 rather than I32
 /// @param numBias 0, 1 or 2
-/// @param config workers, stages and chunk rows of both calls
+/// @param workers of both calls
+/// @param stages of both calls
+/// @param chunkRows of both calls
 record GuardCase(
     long seed,
     Edge edge,
@@ -37,7 +40,9 @@ record GuardCase(
     Flow flow,
     boolean wideIds,
     int numBias,
-    DispatchConfig config) {
+    int workers,
+    int stages,
+    int chunkRows) {
 
   private static final int[] TOKENS = {0, 1, 2, 13, 33, 600};
   private static final int[] HIDDENS = {8, 24, 136, 1032, 1048};
@@ -103,7 +108,9 @@ record GuardCase(
         Flow.values()[random.nextInt(Flow.values().length)],
         random.nextBoolean(),
         random.nextInt(3),
-        new DispatchConfig(1 + random.nextInt(3), 1 + random.nextInt(5), 1 + random.nextInt(20)));
+        1 + random.nextInt(3),
+        1 + random.nextInt(5),
+        1 + random.nextInt(20));
   }
 
   int numRanks() {
@@ -142,7 +149,11 @@ record GuardCase(
         .build();
   }
 
-  CombineConfig combineConfig() {
-    return new CombineConfig(config.numSms(), config.stages(), config.chunkRows());
+  DispatchConfig dispatchConfig(int rank) {
+    return new DispatchConfig(workers, stages, chunkRows, NetworkChunks.rows(seed, rank, 0));
+  }
+
+  CombineConfig combineConfig(int rank) {
+    return new CombineConfig(workers, stages, chunkRows, NetworkChunks.rows(seed, rank, 1));
   }
 }

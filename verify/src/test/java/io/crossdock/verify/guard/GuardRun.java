@@ -71,7 +71,7 @@ final class GuardRun {
 
   private DispatchOptions options() {
     return DispatchOptions.DEFAULT
-        .withConfig(test.config())
+        .withConfig(test.dispatchConfig(rank))
         .withNumWorstTokens(test.worstTokens())
         .withPlacement(
             test.flow() == GuardCase.Flow.BORROWED ? Placement.BORROWED : Placement.owned(guarded));
@@ -136,7 +136,7 @@ final class GuardRun {
             .toArray(Tensor[]::new);
     CombineInput input = CombineInput.of(y).withTopkWeights(weights).withBias(biases);
     CombineOptions options =
-        CombineOptions.DEFAULT.withConfig(test.combineConfig()).withAllocator(guarded);
+        CombineOptions.DEFAULT.withConfig(test.combineConfig(rank)).withAllocator(guarded);
     if (test.flow() == GuardCase.Flow.INTO) {
       Tensor combinedX = guarded.tensor(DType.BF16, tokens, test.hidden());
       Tensor combinedWeights = guarded.tensor(DType.F32, tokens, test.topk());
