@@ -19,16 +19,14 @@ import java.util.regex.Pattern;
 final class JobEnvironment {
   private static final String DEFAULT_HOST = "127.0.0.1";
   private static final int DEFAULT_PORT = 29_500;
-  private static final String TASKS_PER_NODE = "SLURM_TASKS_PER_NODE";
-  private static final String NTASKS_PER_NODE = "SLURM_NTASKS_PER_NODE";
 
   /// One or more nodes of equally many tasks, as Slurm writes it: `4` or `4(x2)`.
   private static final Pattern NODES = Pattern.compile("(\\d{1,9})(?:\\(x(\\d{1,9})\\))?");
 
   private static final Pattern HEX = Pattern.compile("(?:[0-9a-fA-F]{2}){16,}");
 
-  /// The programs that start ranks, in the order in which they are believed. Slurm's local size
-  /// stands elsewhere.
+  /// The programs that start ranks, in the order in which they are believed. Of Slurm's variables
+  /// only those of a step tell of this very `srun`: others may be the allocation's.
   private enum Launcher {
     TORCHRUN("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
     OPEN_MPI(
@@ -36,7 +34,7 @@ final class JobEnvironment {
         "OMPI_COMM_WORLD_SIZE",
         "OMPI_COMM_WORLD_LOCAL_RANK",
         "OMPI_COMM_WORLD_LOCAL_SIZE"),
-    SLURM("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", TASKS_PER_NODE);
+    SLURM("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE");
 
     private final String rank;
     private final String size;
@@ -69,7 +67,7 @@ final class JobEnvironment {
   /// {@return the place that the first launcher with a rank gives}
   Place place() {
     for (Launcher launcher : Launcher.values()) {
-      if (isSet(launcher.rank)) {
+      if (isSet(launcher.rank) && !isBatchScript(launcher)) {
         return place(launcher);
       }
     }
@@ -78,12 +76,16 @@ final class JobEnvironment {
     return Place.ALONE;
   }
 
+  /// Slurm numbers a batch script like the first task, though no `srun` started it.
+  private boolean isBatchScript(Launcher launcher) {
+    return launcher == Launcher.SLURM
+        && !isSet(launcher.size)
+        && !isSet(launcher.localSize)
+        && number(launcher.rank) == 0;
+  }
+
   private Place place(Launcher launcher) {
-    boolean otherName = launcher == Launcher.SLURM && isSet(NTASKS_PER_NODE);
-    List<String> missing =
-        launcher.names().stream()
-            .filter(name -> !isSet(name) && !(otherName && name.equals(TASKS_PER_NODE)))
-            .toList();
+    List<String> missing = launcher.names().stream().filter(name -> !isSet(name)).toList();
     if (!missing.isEmpty()) {
       throw halfSet(launcher, missing);
     }
@@ -114,26 +116,24 @@ final class JobEnvironment {
   }
 
   private int slurmLocalSize(int size) {
-    if (!isSet(TASKS_PER_NODE)) {
-      return number(NTASKS_PER_NODE);
-    }
+    String name = Launcher.SLURM.localSize;
     int localSize = 0;
     long total = 0;
-    for (String nodes : value(TASKS_PER_NODE).split(",", -1)) {
+    for (String nodes : value(name).split(",", -1)) {
       Matcher matcher = NODES.matcher(nodes);
       if (!matcher.matches()) {
-        throw unusable(TASKS_PER_NODE, "not a list like 4(x2)");
+        throw unusable(name, "not a list like 4(x2)");
       }
       int numTasks = Integer.parseInt(matcher.group(1));
       if (localSize != 0 && localSize != numTasks) {
-        throw unusable(TASKS_PER_NODE, "nodes are unequal");
+        throw unusable(name, "nodes are unequal");
       }
       localSize = numTasks;
       String repeat = matcher.group(2);
       total += (long) numTasks * (repeat == null ? 1 : Integer.parseInt(repeat));
     }
     if (total != size) {
-      throw unusable(TASKS_PER_NODE, "does not add up to SLURM_NTASKS=" + size);
+      throw unusable(name, "does not add up to " + Launcher.SLURM.size + "=" + size);
     }
     return localSize;
   }

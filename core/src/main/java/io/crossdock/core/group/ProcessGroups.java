@@ -11,14 +11,14 @@ import java.util.Map;
 ///    `LOCAL_WORLD_SIZE`.
 /// 2. Open MPI: `OMPI_COMM_WORLD_RANK`, `OMPI_COMM_WORLD_SIZE`, `OMPI_COMM_WORLD_LOCAL_RANK`,
 ///    `OMPI_COMM_WORLD_LOCAL_SIZE`.
-/// 3. Slurm: `SLURM_PROCID`, `SLURM_NTASKS`, `SLURM_LOCALID`, and the local size from
-///    `SLURM_TASKS_PER_NODE` (`4(x2)`: what Slurm did) or else `SLURM_NTASKS_PER_NODE` (what it was
-///    asked to do).
+/// 3. Slurm's `srun`: `SLURM_PROCID`, `SLURM_STEP_NUM_TASKS`, `SLURM_LOCALID`, and the local size
+///    from `SLURM_STEP_TASKS_PER_NODE` (`4(x2)`). What the allocation has (`SLURM_NTASKS`) may be
+///    more than this `srun` started, and does not count.
 ///
 /// So torchrun inside a Slurm job, or `mpirun` inside an allocation, does what its user expects.
 /// With no rank variable the process is a group of one, except when `WORLD_SIZE`, `LOCAL_RANK` or
 /// `LOCAL_WORLD_SIZE` (or Open MPI's) show that one was forgotten. An allocation of Slurm without a
-/// task is a group of one.
+/// task is a group of one: what a batch script or the shell of `salloc` runs without `srun`.
 ///
 /// Ranks are numbered node by node and all nodes have equally many, so the local rank is the rank
 /// modulo the local size (Slurm: `--distribution=block`).

@@ -19,10 +19,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// What variables mean, as tables. A row lists variables with blanks between them.
 class JobEnvironmentTest {
   private static final String OMPI = "OMPI_COMM_WORLD_";
+  private static final String STEP = "SLURM_STEP_";
+
+  /// What Slurm 22.05 sets in an allocation of two nodes with two tasks each, outside of `srun`.
+  private static final String ALLOCATION =
+      "SLURM_NTASKS=4 SLURM_NTASKS_PER_NODE=2 SLURM_TASKS_PER_NODE=2(x2) SLURM_NNODES=2 ";
 
   private static JobEnvironment environment(String variables) {
     Map<String, String> map = new HashMap<>();
-    for (String variable : variables.replace("OMPI_", OMPI).strip().split(" +", -1)) {
+    String full = variables.replace("OMPI_", OMPI).replace("STEP_", STEP);
+    for (String variable : full.strip().split(" +", -1)) {
       int equals = variable.indexOf('=');
       if (equals > 0) {
         map.put(variable.substring(0, equals), variable.substring(equals + 1));
@@ -42,29 +48,40 @@ class JobEnvironmentTest {
         "RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1                       | 0 | 1 | 1",
         "RANK=5 WORLD_SIZE=8 LOCAL_RANK=1 LOCAL_WORLD_SIZE=4                       | 5 | 8 | 4",
         "OMPI_RANK=2 OMPI_SIZE=3 OMPI_LOCAL_RANK=2 OMPI_LOCAL_SIZE=3               | 2 | 3 | 3",
-        "SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=1 SLURM_NTASKS_PER_NODE=4     | 5 | 8 | 4",
-        "SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=1 SLURM_TASKS_PER_NODE=4(x2)  | 5 | 8 | 4",
-        "SLURM_PROCID=2 SLURM_NTASKS=3 SLURM_LOCALID=2 SLURM_TASKS_PER_NODE=3      | 2 | 3 | 3",
-        "SLURM_PROCID=2 SLURM_NTASKS=6 SLURM_LOCALID=0 SLURM_TASKS_PER_NODE=2(x2),2| 2 | 6 | 2",
+        "SLURM_PROCID=5 STEP_NUM_TASKS=8 SLURM_LOCALID=1 STEP_TASKS_PER_NODE=4(x2)   | 5 | 8 | 4",
+        "SLURM_PROCID=2 STEP_NUM_TASKS=3 SLURM_LOCALID=2 STEP_TASKS_PER_NODE=3       | 2 | 3 | 3",
+        "SLURM_PROCID=2 STEP_NUM_TASKS=6 SLURM_LOCALID=0 STEP_TASKS_PER_NODE=2(x2),2 | 2 | 6 | 2",
       })
   void placeIsRead(String variables, int rank, int size, int localSize) {
     assertThat(environment(variables == null ? "" : variables).place())
         .isEqualTo(new Place(rank, size, localSize));
   }
 
-  @Test
-  void whatSlurmDidCountsMoreThanWhatItWasAsked() {
-    String variables =
-        "SLURM_PROCID=3 SLURM_NTASKS=6 SLURM_LOCALID=0 SLURM_TASKS_PER_NODE=3(x2)"
-            + " SLURM_NTASKS_PER_NODE=4";
-    assertThat(environment(variables).place()).isEqualTo(new Place(3, 6, 3));
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // salloc's shell
+        "                                                                         | 0 | 1 | 1",
+        // the batch script itself
+        "SLURM_PROCID=0 SLURM_LOCALID=0                                           | 0 | 1 | 1",
+        // salloc's shell where it is a step of its own
+        "SLURM_PROCID=0 SLURM_LOCALID=0 STEP_NUM_TASKS=1 STEP_TASKS_PER_NODE=1    | 0 | 1 | 1",
+        // srun --preserve-env -N1 -n2
+        "SLURM_PROCID=1 SLURM_LOCALID=1 STEP_NUM_TASKS=2 STEP_TASKS_PER_NODE=2    | 1 | 2 | 2",
+        // srun
+        "SLURM_PROCID=2 SLURM_LOCALID=0 STEP_NUM_TASKS=4 STEP_TASKS_PER_NODE=2(x2)| 2 | 4 | 2",
+      })
+  void stepOfSlurmCountsAndNotItsAllocation(String step, int rank, int size, int localSize) {
+    assertThat(environment(ALLOCATION + (step == null ? "" : step)).place())
+        .isEqualTo(new Place(rank, size, localSize));
   }
 
   @Test
   void firstLauncherWithARankIsBelievedAndNoneAreMixed() {
     String torchrun = " RANK=1 WORLD_SIZE=2 LOCAL_RANK=1 LOCAL_WORLD_SIZE=2";
     String openMpi = " OMPI_RANK=2 OMPI_SIZE=3 OMPI_LOCAL_RANK=2 OMPI_LOCAL_SIZE=3";
-    String slurm = " SLURM_PROCID=3 SLURM_NTASKS=4 SLURM_LOCALID=3 SLURM_TASKS_PER_NODE=4";
+    String slurm = " SLURM_PROCID=3 STEP_NUM_TASKS=4 SLURM_LOCALID=3 STEP_TASKS_PER_NODE=4";
     assertThat(environment(torchrun + openMpi + slurm).place()).isEqualTo(new Place(1, 2, 2));
     assertThat(environment(openMpi + slurm).place()).isEqualTo(new Place(2, 3, 3));
     assertThat(environment(slurm + " WORLD_SIZE=9").place()).isEqualTo(new Place(3, 4, 4));
@@ -81,8 +98,8 @@ class JobEnvironmentTest {
         "LOCAL_RANK=0                                  | set=[LOCAL_RANK]",
         "OMPI_RANK=1 OMPI_SIZE=2                       | missing=[OMPI_COMM_WORLD_LOCAL_RANK",
         "OMPI_SIZE=2                                   | missing=[OMPI_COMM_WORLD_RANK",
-        "SLURM_PROCID=1 SLURM_NTASKS=2 SLURM_LOCALID=1 | missing=[SLURM_TASKS_PER_NODE]",
-        "SLURM_PROCID=1 SLURM_NTASKS_PER_NODE=2        | missing=[SLURM_NTASKS, SLURM_LOCALID]",
+        "SLURM_PROCID=0 STEP_NUM_TASKS=2 SLURM_LOCALID=0 | missing=[SLURM_STEP_TASKS_PER_NODE]",
+        "SLURM_PROCID=1 SLURM_NTASKS=2 SLURM_LOCALID=1 | missing=[SLURM_STEP_NUM_TASKS, SLURM_STEP",
         "RANK=x WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2  | RANK=x",
         "RANK=0 WORLD_SIZE=99999999999 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2 | WORLD_SIZE=99999999999",
         "RANK=2 WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2  | rank=2, size=2",
@@ -91,7 +108,7 @@ class JobEnvironmentTest {
         "RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=0  | localSize=0",
         "RANK=1 WORLD_SIZE=4 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2  | LOCAL_RANK=0, expected=1",
         "RANK=0 WORLD_SIZE=2 LOCAL_RANK=2 LOCAL_WORLD_SIZE=2  | LOCAL_RANK=2, expected=0",
-        "SLURM_PROCID=1 SLURM_NTASKS=4 SLURM_LOCALID=0 SLURM_TASKS_PER_NODE=2(x2) | SLURM_LOCALID=0",
+        "SLURM_PROCID=1 STEP_NUM_TASKS=4 SLURM_LOCALID=0 STEP_TASKS_PER_NODE=2(x2) | SLURM_LOCALID=0",
       })
   void halfSetOrSenselessPlaceIsNamed(String variables, String named) {
     assertThatThrownBy(() -> environment(variables).place())
@@ -122,13 +139,13 @@ class JobEnvironmentTest {
                 "0",
                 "SLURM_LOCALID",
                 "0",
-                "SLURM_NTASKS",
+                "SLURM_STEP_NUM_TASKS",
                 Integer.toString(numTasks),
-                "SLURM_TASKS_PER_NODE",
+                "SLURM_STEP_TASKS_PER_NODE",
                 nodes));
     assertThatThrownBy(environment::place)
         .isInstanceOf(GroupConfigException.class)
-        .hasMessageContainingAll("SLURM_TASKS_PER_NODE=" + nodes.strip(), why);
+        .hasMessageContainingAll("SLURM_STEP_TASKS_PER_NODE=" + nodes.strip(), why);
   }
 
   private static TcpGroupSettings settings(Map<String, String> more) {
