@@ -75,6 +75,7 @@ final class Details {
     }
     Set<String> keys = new LinkedHashSet<>(SHOWN);
     keys.addAll(settings.chosen(kind).keySet());
+    keys.addAll(settings.environment().keySet());
     keys.addAll(settings.properties().keySet());
     List<String> values = new ArrayList<>();
     for (String key : keys) {

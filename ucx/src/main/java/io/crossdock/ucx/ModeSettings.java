@@ -136,6 +136,8 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
     Config config = Config.read(prefix());
     try {
       chosen(kind).forEach((key, value) -> setUnlessSet(config, key, value));
+      // Networks read the environment without a prefix alone, so all of a mode's is told here.
+      environment().forEach(config::set);
       properties().forEach((key, value) -> setWanted(config, key, value));
       return config;
     } catch (RuntimeException e) {
@@ -158,6 +160,19 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
       throw new IllegalArgumentException(
           "UCX has no such setting: property=" + propertyPrefix() + key + ", value=" + value);
     }
+  }
+
+  /// Settings of UCX that the environment has for this mode alone.
+  Map<String, String> environment() {
+    Map<String, String> found = new TreeMap<>();
+    String start = prefix() + "_UCX_";
+    System.getenv()
+        .forEach((name, value) -> {
+          if (name.startsWith(start)) {
+            found.put(name.substring(start.length()), value);
+          }
+        });
+    return found;
   }
 
   /// Settings of UCX that the user gave as properties: those whose last part is in capitals.

@@ -64,6 +64,11 @@ public final class Weather {
     return OPEN.size();
   }
 
+  /// {@return what the open transports were opened for, in no order}
+  static List<TransportSettings> settings() {
+    return OPEN.values().stream().map(WeatherTransport::settings).toList();
+  }
+
   /// Takes down what a caller of a transport did wrong.
   static void report(String wrong) {
     WRONGS.add(wrong + ", seed=" + forecast.seed());

@@ -88,6 +88,10 @@ final class WeatherTransport implements Transport {
     }
   }
 
+  TransportSettings settings() {
+    return settings;
+  }
+
   boolean isOf(Mode mode, int rank) {
     return settings.mode() == mode && settings.rank() == rank;
   }
