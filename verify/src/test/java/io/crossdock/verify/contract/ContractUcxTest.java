@@ -1,43 +1,75 @@
 package io.crossdock.verify.contract;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.crossdock.core.EpBuffer;
 import io.crossdock.core.group.GroupOptions;
+import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.OverNodes;
+import io.crossdock.verify.harness.PropertyChange;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.RankThreads;
 import java.time.Duration;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The contract suite over several nodes with UCX between them, nodes of threads and of processes.
 @OverNodes(transport = "ucx")
 class ContractUcxTest {
-  private static final int CASES_OF_THREADS = 6;
-  private static final int CASES_OF_PROCESSES = 12;
+  private static final int CASES_OF_PUTS = 3;
+  private static final String PUTS = "crossdock.ucx.normal.puts";
+
+  /// Processes begin behind the cases of threads.
+  private static final int FIRST_OF_PROCESSES = 6;
+
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
 
   private static long seed(int numNodes, int numLocalRanks) {
     return SEED * 1000 + 500 + numNodes * 100L + numLocalRanks * 20L;
   }
 
-  @ParameterizedTest
-  @CsvSource({"2, 1", "2, 2", "3, 1"})
-  void threads(int numNodes, int numLocalRanks) throws Exception {
-    int numRanks = numNodes * numLocalRanks;
-    GroupOptions options =
-        GroupOptions.defaults().withTimeout(Duration.ofSeconds(60)).withNumNodes(numNodes);
-    for (int i = 0; i < CASES_OF_THREADS; i++) {
-      ContractCase test = ContractCase.random(seed(numNodes, numLocalRanks) + i, numRanks);
-      RankThreads.run(
-          numRanks, options, group -> ContractRun.run(EngineUnderTest.name(), test, 2, group));
-    }
+  private static GroupOptions options(int numNodes) {
+    return GroupOptions.defaults().withTimeout(Duration.ofSeconds(60)).withNumNodes(numNodes);
   }
 
   @ParameterizedTest
-  @CsvSource({"2, 1", "2, 2", "3, 2"})
-  void processes(int numNodes, int numLocalRanks) throws Exception {
-    long first = seed(numNodes, numLocalRanks) + CASES_OF_THREADS;
+  @CsvSource({"2, 1, 6", "2, 2, 6", "3, 1, 6", "3, 2, 3"})
+  void threads(int numNodes, int numLocalRanks, int numCases) throws Exception {
+    int numRanks = numNodes * numLocalRanks;
+    for (int i = 0; i < numCases; i++) {
+      ContractCase test = ContractCase.random(seed(numNodes, numLocalRanks) + i, numRanks);
+      RankThreads.run(
+          numRanks,
+          options(numNodes),
+          group -> ContractRun.run(EngineUnderTest.name(), test, 2, group));
+    }
+  }
+
+  /// Over TCP, which carries puts of UCX by messages of its own.
+  @Test
+  void oneSidedPuts() throws Exception {
+    try (PropertyChange _ = new PropertyChange(PUTS, "rma")) {
+      for (int i = 0; i < CASES_OF_PUTS; i++) {
+        ContractCase test = ContractCase.random(seed(2, 2) + i, 4);
+        RankThreads.run(4, options(2), group -> onPuts(test, group));
+      }
+    }
+  }
+
+  private static void onPuts(ContractCase test, ProcessGroup group) {
+    try (EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
+      assertThat(buffer.transport()).contains("mode=normal, puts=rma");
+    }
+    ContractRun.run(EngineUnderTest.name(), test, 2, group);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2, 1, 12", "2, 2, 12", "3, 2, 6", "2, 4, 2", "4, 2, 2"})
+  void processes(int numNodes, int numLocalRanks, int numCases) throws Exception {
+    long first = seed(numNodes, numLocalRanks) + FIRST_OF_PROCESSES;
     try (RankProcesses ranks =
         RankLaunch.of(numNodes * numLocalRanks)
             .nodes(numNodes)
@@ -45,7 +77,7 @@ class ContractUcxTest {
                 ContractBody.class,
                 EngineUnderTest.name(),
                 Long.toString(first),
-                Integer.toString(CASES_OF_PROCESSES))) {
+                Integer.toString(numCases))) {
       ranks.awaitSuccess(Duration.ofMinutes(2));
     }
   }
