@@ -41,6 +41,9 @@ record ContractCase(
   /// Multiprocessors of an H100, the GPU that the tests run on.
   private static final int GPU_SMS = 132;
 
+  /// One case in so many has its tensors on the heap.
+  private static final int ONE_ON_HEAP = 4;
+
   private static final int[] ALIGNMENTS = {1, 1, 4, 16, 128};
 
   /// Types of dispatched rows.
@@ -172,6 +175,11 @@ record ContractCase(
 
   int numRanks() {
     return tokens.size();
+  }
+
+  /// {@return whether tensors of the caller lie on the heap, where the engine takes such}
+  boolean isOnHeap() {
+    return new SplittableRandom(seed * 8191).nextInt(ONE_ON_HEAP) == 0;
   }
 
   int maxTokens() {

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.crossdock.core.DType;
+import io.crossdock.core.Device;
 import io.crossdock.core.DispatchInput;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.Tensor;
@@ -199,7 +200,12 @@ final class RankData {
   /// Allocates memory of the host whose gaps, if any, hold garbage.
   private Tensor allocate(DType dtype, long rows, int columns) {
     long pitch = test.options().strided() ? columns + PAD_ELEMENTS : columns;
-    MemorySegment bytes = arena.allocate(Math.max(1, rows * pitch * dtype.bytes()), 64);
+    long numBytes = Math.max(1, rows * pitch * dtype.bytes());
+    boolean onHeap = test.isOnHeap() && memory.device().equals(Device.HOST);
+    MemorySegment bytes =
+        onHeap
+            ? MemorySegment.ofArray(new byte[Math.toIntExact(numBytes)])
+            : arena.allocate(numBytes, 64);
     bytes.fill((byte) 0x7f);
     return Tensor.strided(
         bytes, dtype, new long[] {rows, columns}, new long[] {Math.max(1, pitch), 1});
