@@ -16,6 +16,7 @@ import io.crossdock.verify.contract.ContractCase.Options;
 import io.crossdock.verify.contract.ContractCase.Routing;
 import io.crossdock.verify.contract.ContractCase.Rows;
 import io.crossdock.verify.harness.EngineUnderTest;
+import io.crossdock.verify.harness.NodesUnderTest;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
 import java.lang.ref.Reference;
@@ -25,20 +26,25 @@ import org.junit.jupiter.api.Test;
 
 /// Barriers, streams of the buffer's own making, and recorded calls.
 class StreamScenarioTest {
-  private static final int RANKS = 3;
   private static final int ROUNDS = 20;
+  private static final List<Integer> TOKENS = List.of(40, 0, 13, 29);
 
-  private static final ContractCase CASE =
-      new ContractCase(
-          11,
-          List.of(40, 0, 13),
-          256,
-          12,
-          4,
-          Rows.BF16,
-          Routing.UNIFORM,
-          Flow.SYNCHRONOUS,
-          new Options(false, true, false, true, true, false, true, 1, 0, 0, 0, 1, 1, 4));
+  private static int numRanks() {
+    return NodesUnderTest.ranks(3);
+  }
+
+  private static ContractCase test() {
+    return new ContractCase(
+        11,
+        TOKENS.subList(0, numRanks()),
+        256,
+        12,
+        4,
+        Rows.BF16,
+        Routing.UNIFORM,
+        Flow.SYNCHRONOUS,
+        new Options(false, true, false, true, true, false, true, 1, 0, 0, 0, 1, 1, 4));
+  }
 
   /// What a rank does with its buffer.
   private interface Body {
@@ -46,28 +52,30 @@ class StreamScenarioTest {
   }
 
   private static void onAllRanks(Body body) throws Exception {
-    RankThreads.run(RANKS, group -> onRank(group, body));
+    ContractCase test = test();
+    RankThreads.run(numRanks(), group -> onRank(test, group, body));
   }
 
-  private static void onRank(ProcessGroup group, Body body) {
+  private static void onRank(ContractCase test, ProcessGroup group, Body body) {
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), CASE.spec(), group)) {
-      body.run(buffer, new ContractRun(CASE, buffer, arena));
+        EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), test.spec(), group)) {
+      body.run(buffer, new ContractRun(test, buffer, arena));
     }
   }
 
   @Test
   void nobodyPassesBarrierBeforeAllCame() throws Exception {
     AtomicInteger came = new AtomicInteger();
+    int numRanks = numRanks();
     onAllRanks((buffer, calls) -> {
       for (int round = 1; round <= ROUNDS; round++) {
-        pauseMillis(buffer.group().rank() == round % RANKS ? 5 : 0);
+        pauseMillis(buffer.group().rank() == round % numRanks ? 5 : 0);
         came.incrementAndGet();
         buffer.barrier();
-        assertThat(came.get()).isGreaterThanOrEqualTo(round * RANKS);
+        assertThat(came.get()).isGreaterThanOrEqualTo(round * numRanks);
       }
     });
-    assertThat(came).hasValue(RANKS * ROUNDS);
+    assertThat(came).hasValue(numRanks * ROUNDS);
   }
 
   private static void pauseMillis(long millis) {

@@ -3,6 +3,7 @@ package io.crossdock.verify.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CombineBuffer;
 import io.crossdock.core.CombineConfig;
 import io.crossdock.core.CombineInput;
@@ -78,16 +79,20 @@ class AllocationTest {
 
   private static Cost cost(int tokens, int hidden, Cost most, Preparation preparation)
       throws Exception {
-    AtomicLongArray caller = new AtomicLongArray(NUM_RANKS);
-    AtomicLongArray worker = new AtomicLongArray(NUM_RANKS);
+    return cost(Batch.spec(NUM_RANKS, tokens, hidden), most, preparation);
+  }
+
+  /// @param spec of as many ranks as experts
+  static Cost cost(BufferSpec spec, Cost most, Preparation preparation) throws Exception {
+    int numRanks = spec.numExperts();
+    AtomicLongArray caller = new AtomicLongArray(numRanks);
+    AtomicLongArray worker = new AtomicLongArray(numRanks);
     RankThreads.run(
-        NUM_RANKS,
+        numRanks,
         group -> {
           try (Arena arena = Arena.ofShared();
-              EpBuffer buffer =
-                  EpBuffer.open(
-                      EngineUnderTest.open(), Batch.spec(NUM_RANKS, tokens, hidden), group)) {
-            Batch batch = Batch.of(buffer, arena, tokens);
+              EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), spec, group)) {
+            Batch batch = Batch.of(buffer, arena, spec.numMaxTokensPerRank());
             Cost mine = measure(group, most, preparation.prepare(buffer, batch, arena));
             caller.set(group.rank(), mine.caller);
             worker.set(group.rank(), mine.worker);
@@ -233,10 +238,11 @@ class AllocationTest {
 
   static Runnable into(EpBuffer buffer, Batch batch, DispatchInput input) {
     long tokens = input.x().size(0);
+    int numRanks = buffer.group().size();
     SegmentAllocator memory = buffer.memory().allocator();
-    DispatchOutputs outputs = buffer.allocateOutputs(memory, input, NUM_RANKS * tokens);
+    DispatchOutputs outputs = buffer.allocateOutputs(memory, input, numRanks * tokens);
     Tensor x = Tensor.allocate(memory, DType.BF16, tokens, buffer.spec().hidden());
-    Tensor weights = Tensor.allocate(memory, DType.F32, tokens, NUM_RANKS);
+    Tensor weights = Tensor.allocate(memory, DType.F32, tokens, numRanks);
     return () -> {
       buffer.dispatchInto(input, batch.layout, DISPATCH, outputs);
       buffer.combineInto(batch.outputs, outputs.handle(), COMBINE, x, weights);

@@ -23,6 +23,14 @@ public final class NodesUnderTest {
     return numRanks > 2 && numRanks % 2 == 0 ? numRanks / 2 : numRanks;
   }
 
+  /// {@return ranks for a test that is content with few: those on one node, else four, so that
+  /// every node has two and rows are forwarded}
+  ///
+  /// @param onOneNode R there
+  public static int ranks(int onOneNode) {
+    return several ? 4 : onOneNode;
+  }
+
   /// {@return the topology of ranks that are divided so}
   ///
   /// @param numRanks R

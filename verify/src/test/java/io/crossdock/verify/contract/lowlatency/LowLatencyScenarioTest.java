@@ -23,6 +23,7 @@ import io.crossdock.verify.contract.lowlatency.LowLatencyRun.Combined;
 import io.crossdock.verify.contract.lowlatency.LowLatencyRun.Dispatched;
 import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.ExactCalls;
+import io.crossdock.verify.harness.NodesUnderTest;
 import io.crossdock.verify.harness.RankThreads;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -33,22 +34,26 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Sequences of low-latency calls as models make them.
 class LowLatencyScenarioTest {
-  private static final int RANKS = 3;
   private static final int ROUNDS = 10;
   private static final LowLatencyCompletion HOOK = LowLatencyCompletion.RECV_HOOK;
 
-  private static final LowLatencyExpected FIRST = plain(1, LowLatencyFormat.FP8, Place.TENSOR);
-  private static final LowLatencyExpected SECOND =
-      plain(2, LowLatencyFormat.BF16, Place.COMBINE_BUFFER);
-  private static final LowLatencyExpected THIRD =
-      plain(3, LowLatencyFormat.FP8_UE8M0, Place.TENSOR);
+  private static final List<Integer> TOKENS = List.of(17, 5, 0, 11);
 
-  /// {@return a small case of three ranks; all of them fit into the same buffers}
-  static LowLatencyExpected plain(long seed, LowLatencyFormat format, Place place) {
+  private final LowLatencyExpected firstCase = plain(1, LowLatencyFormat.FP8, Place.TENSOR);
+  private final LowLatencyExpected secondCase =
+      plain(2, LowLatencyFormat.BF16, Place.COMBINE_BUFFER);
+  private final LowLatencyExpected thirdCase = plain(3, LowLatencyFormat.FP8_UE8M0, Place.TENSOR);
+
+  private static int numRanks() {
+    return NodesUnderTest.ranks(3);
+  }
+
+  /// {@return a small case of all ranks; all cases fit into the same buffers}
+  private static LowLatencyExpected plain(long seed, LowLatencyFormat format, Place place) {
     return LowLatencyExpected.of(
         new LowLatencyCase(
             seed,
-            new Sizes(List.of(17, 5, 0), 17, 0, 256, 12, 4),
+            new Sizes(TOKENS.subList(0, numRanks()), 17, 0, 256, 12, 4),
             Routing.UNIFORM,
             Values.NORMAL,
             new DispatchChoice(format, LowLatencyCompletion.SYNCHRONOUS, true, true, false, 1),
@@ -69,34 +74,35 @@ class LowLatencyScenarioTest {
     void run(EpBuffer buffer, Arena arena);
   }
 
-  private static void onAllRanks(Body body) throws Exception {
-    RankThreads.run(RANKS, group -> onRank(group, body));
+  private void onAllRanks(Body body) throws Exception {
+    RankThreads.run(numRanks(), group -> onRank(group, body));
   }
 
-  private static void onRank(ProcessGroup group, Body body) {
+  private void onRank(ProcessGroup group, Body body) {
     try (Arena arena = Arena.ofShared();
         EpBuffer buffer = open(group)) {
       body.run(buffer, arena);
     }
   }
 
-  private static EpBuffer open(ProcessGroup group) {
-    return EpBuffer.open(EngineUnderTest.open(), FIRST.test().plainSpec().build(), group);
+  private EpBuffer open(ProcessGroup group) {
+    return EpBuffer.open(EngineUnderTest.open(), firstCase.test().plainSpec().build(), group);
   }
 
   @ParameterizedTest
   @EnumSource(LowLatencyFormat.class)
   void twentyRepetitionsGiveTheSameBytes(LowLatencyFormat format) throws Exception {
     LowLatencyExpected expected = plain(4, format, Place.TENSOR);
-    RankThreads.run(RANKS, group -> LowLatencyRun.run(EngineUnderTest.open(), expected, 20, group));
+    RankThreads.run(
+        numRanks(), group -> LowLatencyRun.run(EngineUnderTest.open(), expected, 20, group));
   }
 
   @ParameterizedTest
   @EnumSource(LowLatencyCompletion.class)
   void twoMicroBatchesAreAliveAtOnce(LowLatencyCompletion completion) throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
       for (int round = 0; round < ROUNDS; round++) {
         microBatches(a, b, completion, round % 2 == 0);
       }
@@ -133,9 +139,9 @@ class LowLatencyScenarioTest {
   @Test
   void aThirdLiveResultIsRefusedOnAllRanks() throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
-      LowLatencyRun c = new LowLatencyRun(THIRD, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
+      LowLatencyRun c = new LowLatencyRun(thirdCase, buffer, arena);
       Dispatched first = a.dispatch();
       Dispatched second = b.dispatch();
       a.finish(first);
@@ -157,9 +163,9 @@ class LowLatencyScenarioTest {
   void aThirdLiveResultOfOneRankIsToldToTheOthers() throws Exception {
     onAllRanks((buffer, arena) -> {
       boolean holder = buffer.group().rank() == 1;
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
-      LowLatencyRun c = new LowLatencyRun(THIRD, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
+      LowLatencyRun c = new LowLatencyRun(thirdCase, buffer, arena);
       Dispatched first = a.dispatch();
       Dispatched second = b.dispatch();
       a.finish(first);
@@ -186,8 +192,8 @@ class LowLatencyScenarioTest {
   @Test
   void aHookThatDidNotRunHoldsTheCallAfterTheNextBack() throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
       Dispatched first = a.dispatch(HOOK);
       Dispatched second = b.dispatch(HOOK);
       LowLatencyReceived ready = b.finish(second);
@@ -206,8 +212,8 @@ class LowLatencyScenarioTest {
   void aHookThatDidNotRunOnOneRankHoldsItBack() throws Exception {
     onAllRanks((buffer, arena) -> {
       boolean late = buffer.group().rank() == 2;
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
       Dispatched first = a.dispatch(HOOK);
       Dispatched second = b.dispatch(HOOK);
       LowLatencyReceived ready = b.finish(second);
@@ -226,8 +232,8 @@ class LowLatencyScenarioTest {
   @Test
   void aResultClosedBeforeItsHookIsFreeAfterIt() throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
-      LowLatencyRun b = new LowLatencyRun(SECOND, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
+      LowLatencyRun b = new LowLatencyRun(secondCase, buffer, arena);
       for (int round = 0; round < ROUNDS; round++) {
         Dispatched closed = a.dispatch(HOOK);
         closed.result().close();
@@ -250,17 +256,17 @@ class LowLatencyScenarioTest {
   @Test
   void twoBuffersInTurnDoNotDisturbEachOther() throws Exception {
     RankThreads.run(
-        RANKS,
+        numRanks(),
         group -> {
           try (Arena arena = Arena.ofShared();
               EpBuffer left = open(group);
               EpBuffer right = open(group)) {
-            LowLatencyRun a = new LowLatencyRun(FIRST, left, arena);
-            LowLatencyRun b = new LowLatencyRun(SECOND, right, arena);
+            LowLatencyRun a = new LowLatencyRun(firstCase, left, arena);
+            LowLatencyRun b = new LowLatencyRun(secondCase, right, arena);
             for (int round = 0; round < ROUNDS; round++) {
               microBatches(
                   a, b, round % 4 < 2 ? HOOK : LowLatencyCompletion.SYNCHRONOUS, round % 2 == 0);
-              LowLatencyRun.once(THIRD, round % 3 == 0 ? left : right);
+              LowLatencyRun.once(thirdCase, round % 3 == 0 ? left : right);
             }
           }
         });
@@ -270,12 +276,12 @@ class LowLatencyScenarioTest {
   void oneBufferServesBothModesInTurn() throws Exception {
     onAllRanks((buffer, arena) -> {
       ExactCalls normal = new ExactCalls(buffer);
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
       for (int round = 0; round < ROUNDS; round++) {
         normal.run(round);
         buffer.cleanLowLatencyBuffer();
         a.once();
-        LowLatencyRun.once(SECOND, buffer);
+        LowLatencyRun.once(secondCase, buffer);
         buffer.cleanLowLatencyBuffer();
       }
       normal.run(ROUNDS);
@@ -286,7 +292,7 @@ class LowLatencyScenarioTest {
   @ValueSource(ints = {1, 2, 4})
   void cleansInARowAreCallsOfTheirOwn(int cleans) throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun a = new LowLatencyRun(FIRST, buffer, arena);
+      LowLatencyRun a = new LowLatencyRun(firstCase, buffer, arena);
       Dispatched first = a.dispatch();
       for (int i = 0; i < cleans; i++) {
         buffer.cleanLowLatencyBuffer();
@@ -299,12 +305,12 @@ class LowLatencyScenarioTest {
   @Test
   void waitsOfAllRanksAreGathered() throws Exception {
     onAllRanks((buffer, arena) -> {
-      LowLatencyRun run = new LowLatencyRun(FIRST, buffer, arena);
+      LowLatencyRun run = new LowLatencyRun(firstCase, buffer, arena);
       Dispatched dispatched = run.dispatch();
       run.finish(dispatched);
       long[] mine = run.tensors().longs(dispatched.waitStats());
       long[][] all = buffer.gatherWaits(dispatched.waitStats());
-      assertThat(all).hasDimensions(RANKS, RANKS);
+      assertThat(all).hasDimensions(numRanks(), numRanks());
       assertThat(all[buffer.group().rank()]).isEqualTo(mine);
       dispatched.result().close();
     });
