@@ -191,7 +191,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void normal() {
-    LowLatencyBenchChoice.checkAbsent(spec.commandLine().getParseResult());
+    LowLatencyBenchChoice.checkAbsent(spec.commandLine().getParseResult(), what);
     checkNodes();
     BenchTask task = task(engine.resolve(spec.commandLine().getErr()));
     engine.shape(ranks);

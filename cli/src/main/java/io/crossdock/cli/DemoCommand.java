@@ -1,5 +1,6 @@
 package io.crossdock.cli;
 
+import io.crossdock.core.InvalidInputException;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -27,7 +28,6 @@ final class DemoCommand implements Callable<Integer> {
   private static final int HIDDEN = 2048;
   private static final int EXPERTS = 64;
   private static final int TOPK = 8;
-  private static final int ITERATIONS = 12;
 
   @Spec private CommandSpec spec;
   @Mixin private EngineChoice engine;
@@ -35,8 +35,17 @@ final class DemoCommand implements Callable<Integer> {
   @Option(names = "--ranks", defaultValue = "4", description = "Ranks (default: ${DEFAULT-VALUE}).")
   private int ranks;
 
+  @Option(
+      names = "--iterations",
+      defaultValue = "12",
+      description = "Timed iterations; fewer take less time (default: ${DEFAULT-VALUE}).")
+  private int iterations;
+
   @Override
   public Integer call() {
+    if (iterations < 1) {
+      throw new InvalidInputException("demo needs an iteration: iterations=" + iterations);
+    }
     PrintWriter out = spec.commandLine().getOut();
     String name = engine.resolve(spec.commandLine().getErr());
     task(name, ReplayTask.RowType.bf16, TOKENS);
@@ -117,7 +126,7 @@ final class DemoCommand implements Callable<Integer> {
             "uniform",
             type,
             0,
-            ITERATIONS,
+            iterations,
             true,
             1,
             BenchTask.GpuOptions.DEFAULT,

@@ -85,7 +85,8 @@ final class LowLatencyBench {
               task, job.run(task, engine.shape(FLOOR_RANKS), LowLatencyFloorTask.Report.class));
       progress.finish();
       summary.print(out);
-      writeJson("floor", FLOOR_RANKS, job, summary.toMap());
+      String transport = summary.reports().getFirst().transport();
+      writeJson(new Ran("floor", FLOOR_RANKS, transport, null), job, summary.toMap());
     }
   }
 
@@ -103,26 +104,41 @@ final class LowLatencyBench {
               task, job.run(task, engine.shape(numRanks), LowLatencyOverlapTask.Report.class));
       progress.finish();
       summary.print(out);
+      LowLatencyOverlapTask.Report first = summary.reports().getFirst();
+      if (engine.nodes() > 1) {
+        out.printf("%d nodes, %s%n", engine.nodes(), first.transport());
+      }
       if (trace != null) {
         Json.write(trace, OverlapTrace.of(summary.reports()));
       }
-      writeJson("overlap", numRanks, job, summary.toMap());
+      writeJson(new Ran("overlap", numRanks, first.transport(), first.gpu()), job, summary.toMap());
     }
   }
 
-  private void writeJson(String what, int ranks, Job job, Map<String, Object> figures) {
+  /// What ran, and on what.
+  ///
+  /// Safe for any thread.
+  ///
+  /// @param what key of the figures
+  /// @param ranks of the job
+  /// @param transport of the buffers
+  /// @param gpu facts about the GPU, or null
+  private record Ran(String what, int ranks, String transport, String gpu) {}
+
+  private void writeJson(Ran ran, Job job, Map<String, Object> figures) {
     if (files.json == null) {
       return;
     }
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("schema", "crossdock.bench/1");
     map.put("mode", "low-latency");
+    map.put("transport", ran.transport);
     map.put("launch", engine.launch().name());
-    map.put("ranks", ranks);
+    map.put("ranks", ran.ranks);
     map.put("nodes", engine.nodes());
     map.put("pids", job.pids());
-    map.put(what, figures);
-    map.put("host", SystemFacts.host(null));
+    map.put(ran.what, figures);
+    map.put("host", SystemFacts.host(ran.gpu, engine.nodes() > 1 ? NodeTransport.ucx() : null));
     Json.write(files.json, map);
   }
 

@@ -97,11 +97,14 @@ final class LowLatencyBenchChoice {
   }
 
   /// Refuses options of low-latency mode elsewhere.
-  static void checkAbsent(ParseResult given) {
+  ///
+  /// @param given the command line
+  /// @param bench that was asked for
+  static void checkAbsent(ParseResult given, String bench) {
     List<String> foreign = NAMES.stream().filter(given::hasMatchedOption).toList();
     if (!foreign.isEmpty()) {
       throw new InvalidInputException(
-          String.join(", ", foreign) + " needs bench low-latency: bench=intranode");
+          String.join(", ", foreign) + " needs bench low-latency: bench=" + bench);
     }
   }
 

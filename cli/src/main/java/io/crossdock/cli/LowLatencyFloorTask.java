@@ -38,9 +38,10 @@ record LowLatencyFloorTask(String engine, int hidden, int iterations) implements
   ///
   /// Safe for any thread.
   ///
+  /// @param transport of the buffer
   /// @param calls dispatch and combine
   /// @param bare the parts
-  record Report(double calls, BareCosts bare) {}
+  record Report(String transport, double calls, BareCosts bare) {}
 
   /// Tensors of the one token.
   private record Token(Tensor x, Tensor topkIdx, Tensor weights, Tensor y, Tensor home) {}
@@ -70,6 +71,7 @@ record LowLatencyFloorTask(String engine, int hidden, int iterations) implements
       }
       Arrays.sort(calls);
       return new Report(
+          buffer.transport(),
           calls[BLOCKS / 2],
           new BareCosts(
               median(bare, BareCosts::cast),

@@ -1,5 +1,6 @@
 package io.crossdock.cli;
 
+import io.crossdock.core.Engine;
 import io.crossdock.core.Engines;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.group.ProcessGroup;
@@ -44,9 +45,11 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros, int 
   ///
   /// Safe for any thread once filled.
   ///
+  /// @param transport of the buffer
+  /// @param gpu facts about the GPU, or null
   /// @param plain without hooks
   /// @param hooked with hooks
-  record Report(Variant plain, Variant hooked) {}
+  record Report(String transport, String gpu, Variant plain, Variant hooked) {}
 
   /// {@return how long a stage of a batch computes on a rank, in percent of [#computeMicros]}
   int percentOf(int rank, int batch) {
@@ -57,8 +60,9 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros, int 
   @Override
   public Report run(ProcessGroup group, Path folder) {
     int iterations = calls.base().iterations();
+    Engine engine = Engines.open(calls.base().engine());
     try (Arena arena = Arena.ofShared();
-        EpBuffer buffer = EpBuffer.open(Engines.open(calls.base().engine()), calls.spec(), group)) {
+        EpBuffer buffer = EpBuffer.open(engine, calls.spec(), group)) {
       if (calls.base().verify()) {
         new LowLatencyCheck(calls, buffer).run(calls.base().tokens());
       }
@@ -77,7 +81,7 @@ record LowLatencyOverlapTask(LowLatencyBenchTask calls, long computeMicros, int 
           }
         }
       });
-      return new Report(plain, hooked);
+      return new Report(buffer.transport(), BenchTask.facts(engine, buffer), plain, hooked);
     }
   }
 }

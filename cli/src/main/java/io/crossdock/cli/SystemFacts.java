@@ -23,13 +23,6 @@ final class SystemFacts {
   /// {@return what a report says of the machine}
   ///
   /// @param gpu that was used, or null
-  static Map<String, Object> host(String gpu) {
-    return host(gpu, null);
-  }
-
-  /// {@return what a report says of the machine}
-  ///
-  /// @param gpu that was used, or null
   /// @param ucx version that was used, or null
   static Map<String, Object> host(String gpu, String ucx) {
     Map<String, Object> host = new LinkedHashMap<>();

@@ -17,13 +17,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Commands whose ranks are on several nodes. Needs a transport between nodes.
 @Timeout(300)
 class NodesTest {
   private static final Recording RAGGED = new Recording(List.of(13, 0, 1, 9), 256, 4, 8, 20);
   private static final String SMALL =
-      " --tokens 5 --hidden 256 --experts 8 --topk 3 --iterations 5 --nodes 2";
+      " --tokens 5 --hidden 256 --experts 8 --topk 3 --nodes 2 --iterations ";
 
   @TempDir private Path folder;
 
@@ -111,7 +112,7 @@ class NodesTest {
     assertThat(document.get("verified").booleanValue()).isTrue();
     assertThat(document.at("/network/chunk_rows").intValue()).isEqualTo(2);
     assertThat(document.at("/network/groups/0/nodes").intValue()).isEqualTo(2);
-    checkNetwork(document);
+    checkNetwork(document, "normal");
     double wire = document.at("/dispatch/gbps_wire").doubleValue();
     assertThat(wire).isPositive();
     long rows = document.at("/network/rows").longValue();
@@ -127,7 +128,7 @@ class NodesTest {
     JsonNode document = bench("bench low-latency");
     assertThat(document.get("mode").textValue()).isEqualTo("low-latency");
     assertThat(document.get("nodes").intValue()).isEqualTo(2);
-    checkNetwork(document);
+    checkNetwork(document, "lowLatency");
     assertThat(document.at("/sizes/0/network/rows").longValue()).isEqualTo(4 * 5 * 3);
     assertThat(document.at("/sizes/0/limit/network_us").doubleValue()).isPositive();
   }
@@ -138,8 +139,57 @@ class NodesTest {
         .isEqualTo("threads");
   }
 
-  private static void checkNetwork(JsonNode document) {
-    assertThat(document.get("transport").textValue()).startsWith("shm, ");
+  @ParameterizedTest
+  @ValueSource(strings = {"--hook --zero-copy", "--hook --logfmt"})
+  void variantsOfLowLatencyAreMeasuredAgainstTheNetwork(String flags) {
+    JsonNode document = bench("bench low-latency --launch threads " + flags, 2);
+    checkNetwork(document, "lowLatency");
+    assertThat(document.get("verified").booleanValue()).isTrue();
+    assertThat(document.get("logfmt").booleanValue()).isEqualTo(flags.contains("logfmt"));
+    assertThat(document.get("placement").textValue().contains("zero-copy"))
+        .isEqualTo(flags.contains("zero-copy"));
+    assertThat(document.at("/dispatch/us_send_median").doubleValue()).isPositive();
+    assertThat(document.at("/combine/us_receive_median").doubleValue()).isPositive();
+    assertThat(document.at("/sizes/0/late_peer/combine_send_us_median").doubleValue()).isPositive();
+  }
+
+  @Test
+  void overlapTellsWhatIsBetweenTheNodes() {
+    Path json = folder.resolve("json");
+    CommandRun run =
+        CommandRun.of(
+            CommandRun.split(
+                "bench low-latency --launch threads --overlap --compute 50"
+                    + SMALL
+                    + "2 --json "
+                    + json));
+    assertThat(run.code()).as(run.err()).isZero();
+    JsonNode document = Json.read(json, JsonNode.class);
+    String transport = document.get("transport").textValue();
+    assertThat(transport).startsWith("shm, ").contains("mode=lowLatency");
+    assertThat(run.out()).contains("2 nodes, " + transport, "without hooks", "with hooks");
+    assertThat(document.get("nodes").intValue()).isEqualTo(2);
+    assertThat(document.at("/host/ucx").textValue()).isEqualTo(NodeTransport.ucx()).isNotBlank();
+    assertThat(document.at("/overlap/hooked_exposed_us").doubleValue()).isPositive();
+  }
+
+  @Test
+  void demoShowsItsRanksAsTwoNodes() {
+    CommandRun run = CommandRun.of(CommandRun.split("demo --iterations 2 --launch threads"));
+    assertThat(run.code()).as(run.err()).isZero();
+    List<String> lines = run.out().lines().toList();
+    List<String> titles =
+        lines.stream().filter(line -> line.startsWith("2 nodes of 2 ranks, shm, ")).toList();
+    assertThat(titles).hasSize(1);
+    List<String> steps = lines.subList(lines.indexOf(titles.getFirst()) + 1, lines.size() - 1);
+    assertThat(steps).hasSize(4).allMatch(step -> step.endsWith("  exact"));
+    assertThat(lines).last().isEqualTo("Every byte equals the reference.");
+  }
+
+  private static void checkNetwork(JsonNode document, String mode) {
+    assertThat(document.get("transport").textValue())
+        .startsWith("shm, ")
+        .contains("mode=" + mode + ",");
     for (String key :
         List.of(
             "network_us",
@@ -157,8 +207,12 @@ class NodesTest {
   }
 
   private JsonNode bench(String line) {
+    return bench(line, 5);
+  }
+
+  private JsonNode bench(String line, int iterations) {
     Path json = folder.resolve("json");
-    CommandRun run = CommandRun.of(CommandRun.split(line + SMALL + " --json " + json));
+    CommandRun run = CommandRun.of(CommandRun.split(line + SMALL + iterations + " --json " + json));
     assertThat(run.code()).as(run.err()).isZero();
     assertThat(run.out()).contains("2 nodes, ", "the network alone takes", "signal: ");
     return Json.read(json, JsonNode.class);
