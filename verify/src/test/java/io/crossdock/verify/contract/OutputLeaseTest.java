@@ -108,7 +108,7 @@ class OutputLeaseTest {
   private static void closeEarly(ProcessGroup group) {
     CompletableFuture<Void> released = new CompletableFuture<>();
     try (EpBuffer buffer =
-            EpBuffer.open(EngineUnderTest.open(), spec(2, numRanks() * TOKENS), group);
+            EpBuffer.open(EngineUnderTest.open(), spec(2, (long) numRanks() * TOKENS), group);
         ExecutionStream stream = ExecutionStream.create("gate")) {
       DispatchHandle handle = dispatch(buffer, 3);
       EventOverlap gate = stream.submit(released::join);
@@ -134,7 +134,7 @@ class OutputLeaseTest {
 
   private static void refuseAndRetry(ProcessGroup group) {
     try (EpBuffer buffer =
-        EpBuffer.open(EngineUnderTest.open(), spec(1, numRanks() * TOKENS), group)) {
+        EpBuffer.open(EngineUnderTest.open(), spec(1, (long) numRanks() * TOKENS), group)) {
       DispatchHandle handle = dispatch(buffer, 3);
       CombineBuffer place = buffer.combineBuffer(handle);
       fill(buffer, place, 5);
