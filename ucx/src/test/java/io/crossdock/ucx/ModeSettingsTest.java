@@ -30,7 +30,7 @@ final class ModeSettingsTest {
   @ParameterizedTest
   @CsvSource({"2, 2", "4, 4", "8, 8", "100, 8"})
   void queuePairsBecomePaths(int numQpsPerRank, String paths) {
-    ModeSettings settings = new ModeSettings(Mode.NORMAL, numQpsPerRank);
+    ModeSettings settings = new ModeSettings(Mode.NORMAL, numQpsPerRank, false);
     String expected = hasOnePath() ? "1" : paths;
     for (String key : PATHS) {
       assertThat(settings.chosen(PutsKind.RMA)).containsEntry(key, expected);
@@ -42,7 +42,7 @@ final class ModeSettingsTest {
 
   @Test
   void oneQueuePairIsWhatNetworksHave() {
-    ModeSettings settings = new ModeSettings(Mode.NORMAL, 1);
+    ModeSettings settings = new ModeSettings(Mode.NORMAL, 1, false);
     for (String key : PATHS) {
       assertThat(settings.chosen(PutsKind.RMA).containsKey(key)).isEqualTo(hasOnePath());
     }
@@ -51,7 +51,7 @@ final class ModeSettingsTest {
   /// Their order is that of one path.
   @Test
   void messagesHaveOnePath() {
-    ModeSettings settings = new ModeSettings(Mode.LOW_LATENCY, 4);
+    ModeSettings settings = new ModeSettings(Mode.LOW_LATENCY, 4, false);
     assertThat(settings.chosen(PutsKind.MESSAGES))
         .doesNotContainKeys(PATHS)
         .containsEntry("MAX_EAGER_LANES", "1");

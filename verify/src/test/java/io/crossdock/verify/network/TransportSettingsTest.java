@@ -36,7 +36,7 @@ class TransportSettingsTest {
     List<TransportSettings> expected = new ArrayList<>();
     for (Mode mode : Mode.values()) {
       for (int rank = 0; rank < RANKS; rank++) {
-        expected.add(new TransportSettings(mode, rank, RANKS, QUEUE_PAIRS, TIMEOUT));
+        expected.add(new TransportSettings(mode, rank, RANKS, QUEUE_PAIRS, true, TIMEOUT));
       }
     }
     RankThreads.run(
