@@ -5,6 +5,7 @@ import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.TransportUnavailableException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.GroupConfigException;
 import io.crossdock.core.group.GroupException;
@@ -34,6 +35,7 @@ enum ExitCode {
     return switch (failure) {
       case VerificationException _ -> NOT_VERIFIED;
       case EngineUnavailableException _ -> NOT_AVAILABLE;
+      case TransportUnavailableException _ -> NOT_AVAILABLE;
       case WaitTimeoutException _ -> PEER_FAILED;
       case PeerLeftException _ -> PEER_FAILED;
       case AbortedException _ -> PEER_FAILED;

@@ -14,6 +14,7 @@ import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.RefusedException;
+import io.crossdock.core.TransportUnavailableException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.GroupAbortedException;
@@ -89,6 +90,8 @@ class ExitCodeTest {
   void theOthersHaveTheirOwn() {
     assertThat(ExitCode.of(new VerificationException("x"))).isEqualTo(ExitCode.NOT_VERIFIED);
     assertThat(ExitCode.of(new EngineUnavailableException("cuda", List.of("x"))))
+        .isEqualTo(ExitCode.NOT_AVAILABLE);
+    assertThat(ExitCode.of(new TransportUnavailableException(0, 1, "x")))
         .isEqualTo(ExitCode.NOT_AVAILABLE);
   }
 

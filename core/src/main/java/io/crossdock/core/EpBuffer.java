@@ -59,6 +59,7 @@ public final class EpBuffer implements AutoCloseable {
   /// @throws InvalidInputException if the spec does not fit the group, or differs between ranks
   /// @throws EngineUnavailableException if the engine lacks the mode
   /// @throws WindowAllocationException if the windows do not fit into shared memory
+  /// @throws TransportUnavailableException if a rank does not reach the other nodes
   public static EpBuffer open(Engine engine, BufferSpec spec, ProcessGroup group) {
     SpecAgreement.check(engine, spec, group);
     spec.checkGroup(group.size());

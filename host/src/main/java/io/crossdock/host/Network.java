@@ -3,6 +3,7 @@ package io.crossdock.host;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
@@ -84,7 +85,7 @@ final class Network implements AutoCloseable {
     }
   }
 
-  /// Connects to all far ranks, which do the same, and starts the thread.
+  /// Begins to connect to all far ranks, which do the same.
   ///
   /// @param offers of all ranks
   void connect(byte[][] offers) {
@@ -93,11 +94,15 @@ final class Network implements AutoCloseable {
         transport.connect(peer, offers[peer]);
       }
     }
+  }
+
+  /// Waits until all far ranks are connected, and starts the thread.
+  void awaitConnected() {
     long start = System.nanoTime();
     for (int peer = nextUnconnected(); peer >= 0; peer = nextUnconnected()) {
       String failure = transport.failure(peer);
       if (failure != null) {
-        throw new CrossdockException(
+        throw new PeerLeftException(
             "peer cannot be reached: rank="
                 + place.rank()
                 + ", peer="

@@ -1,8 +1,11 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
-import io.crossdock.core.CrossdockException;
+import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.Mode;
+import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.TransportUnavailableException;
+import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
@@ -24,6 +27,7 @@ import java.util.function.Function;
 final class Networks implements AutoCloseable {
   private static final byte GOOD = 0;
   private static final byte BAD = 1;
+  private static final byte[] NOTHING = {};
 
   private final BufferSpec spec;
   private final ProcessGroup group;
@@ -81,19 +85,20 @@ final class Networks implements AutoCloseable {
   private void connect(Mode mode, Function<Transport, Network> use) {
     AtomicReference<Network> network = new AtomicReference<>();
     byte[][] offers =
-        gather(
-            group,
-            () -> {
-              Transport transport = open(mode);
-              network.set(use.apply(transport));
-              return transport.offer();
-            });
-    gather(
-        group,
-        () -> {
-          network.get().connect(offers);
-          return new byte[0];
+        gather(() -> {
+          Transport transport = open(mode);
+          network.set(use.apply(transport));
+          return transport.offer();
         });
+    // All hear of an offer that does not fit before anybody waits for who refused it.
+    gather(() -> {
+      network.get().connect(offers);
+      return NOTHING;
+    });
+    gather(() -> {
+      network.get().awaitConnected();
+      return NOTHING;
+    });
   }
 
   private Transport open(Mode mode) {
@@ -134,13 +139,13 @@ final class Networks implements AutoCloseable {
     byte[] run();
   }
 
-  private static byte[][] gather(ProcessGroup group, Step step) {
+  private byte[][] gather(Step step) {
     byte[] mine;
     RuntimeException failure = null;
     try {
       mine = tagged(GOOD, step.run());
     } catch (RuntimeException e) {
-      failure = e;
+      failure = typed(e);
       mine = tagged(BAD, String.valueOf(e.getMessage()).getBytes(StandardCharsets.UTF_8));
     }
     byte[][] all = group.allGather(mine);
@@ -154,12 +159,22 @@ final class Networks implements AutoCloseable {
       theirs.get(rest);
       if (tag != GOOD) {
         String reason = new String(rest, StandardCharsets.UTF_8);
-        throw new CrossdockException(
-            "a rank does not reach other nodes: peer=" + peer + ", reason=" + reason);
+        throw new TransportUnavailableException(place.rank(), peer, reason);
       }
       all[peer] = rest;
     }
     return all;
+  }
+
+  /// What tells by its type that no transport can run, or that a peer is late or gone, stays as it
+  /// is.
+  private RuntimeException typed(RuntimeException failure) {
+    return switch (failure) {
+      case EngineUnavailableException known -> known;
+      case WaitTimeoutException known -> known;
+      case PeerLeftException known -> known;
+      default -> new TransportUnavailableException(place.rank(), failure);
+    };
   }
 
   private static byte[] tagged(byte tag, byte[] bytes) {
