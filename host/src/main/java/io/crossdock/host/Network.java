@@ -2,7 +2,6 @@ package io.crossdock.host;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import io.crossdock.core.CrossdockException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
