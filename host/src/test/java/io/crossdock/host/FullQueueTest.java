@@ -56,6 +56,7 @@ class FullQueueTest {
         peer -> peer == 0 ? page : page.asSlice(layout.nodes.mirror(peer), layout.cellBytes));
     network = new Network(transport, PLACE, layout.nodes, page, TIMEOUT);
     network.connect(new byte[3][]);
+    network.awaitConnected();
     Entry[] entries = new Entry[3];
     Arrays.setAll(entries, _ -> new Entry(3, spec.numExperts()));
     ProtocolState protocol = new ProtocolState(PLACE, entries, new WindowSet(1), new WindowSet(1));

@@ -55,6 +55,7 @@ class NetworkTest {
     StubTransport after = new StubTransport();
     try (Network network = network(before)) {
       network.connect(new byte[2][]);
+      network.awaitConnected();
       assertThat(before.awaited.await(SECONDS, TimeUnit.SECONDS)).isTrue();
       assertThatThrownBy(() -> network.replace(after))
           .isInstanceOf(CrossdockException.class)
@@ -63,6 +64,7 @@ class NetworkTest {
       before.leave.countDown();
       assertThat(before.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
       network.connect(new byte[2][]);
+      network.awaitConnected();
       assertThat(after.awaited.await(SECONDS, TimeUnit.SECONDS)).isTrue();
       assertThat(after.movers).doesNotContainAnyElementsOf(Set.copyOf(before.movers));
     }
@@ -75,6 +77,7 @@ class NetworkTest {
     StubTransport after = new StubTransport();
     try (Network network = network(before)) {
       network.connect(new byte[2][]);
+      network.awaitConnected();
       network.replace(after);
       assertThat(before.closed.getCount()).isZero();
       assertThat(after.closed.getCount()).isOne();
