@@ -1,14 +1,17 @@
 package io.crossdock.cli;
 
-import io.crossdock.core.AbortedException;
-import io.crossdock.core.BufferClosedException;
+import io.crossdock.cli.safetensors.SafetensorsException;
+import io.crossdock.core.CapacityException;
+import io.crossdock.core.CollectiveMismatchException;
+import io.crossdock.core.ConcurrentUseException;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.EngineUnavailableException;
-import io.crossdock.core.PeerLeftException;
+import io.crossdock.core.InvalidInputException;
+import io.crossdock.core.LeaseException;
+import io.crossdock.core.RefusedException;
 import io.crossdock.core.TransportUnavailableException;
-import io.crossdock.core.WaitTimeoutException;
+import io.crossdock.core.WindowAllocationException;
 import io.crossdock.core.group.GroupConfigException;
-import io.crossdock.core.group.GroupException;
 
 /// What the process exits with. The one place that turns failures into numbers.
 ///
@@ -36,14 +39,17 @@ enum ExitCode {
       case VerificationException _ -> NOT_VERIFIED;
       case EngineUnavailableException _ -> NOT_AVAILABLE;
       case TransportUnavailableException _ -> NOT_AVAILABLE;
-      case WaitTimeoutException _ -> PEER_FAILED;
-      case PeerLeftException _ -> PEER_FAILED;
-      case AbortedException _ -> PEER_FAILED;
-      case BufferClosedException _ -> PEER_FAILED;
       case WorkerFailure worker -> worker.exitCode();
+      case InvalidInputException _ -> BAD_INPUT;
+      case RefusedException _ -> BAD_INPUT;
+      case CapacityException _ -> BAD_INPUT;
+      case CollectiveMismatchException _ -> BAD_INPUT;
+      case ConcurrentUseException _ -> BAD_INPUT;
+      case LeaseException _ -> BAD_INPUT;
+      case WindowAllocationException _ -> BAD_INPUT;
       case GroupConfigException _ -> BAD_INPUT;
-      case GroupException _ -> PEER_FAILED;
-      case CrossdockException _ -> BAD_INPUT;
+      case SafetensorsException _ -> BAD_INPUT;
+      case CrossdockException plain when plain.getClass() == CrossdockException.class -> BAD_INPUT;
       default -> PEER_FAILED;
     };
   }

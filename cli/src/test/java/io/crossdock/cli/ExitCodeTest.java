@@ -12,6 +12,7 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
+import io.crossdock.core.MaskedException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.TransportUnavailableException;
@@ -69,6 +70,7 @@ class ExitCodeTest {
         new PeerLeftException("x"),
         new AbortedException(1, "x"),
         new BufferClosedException("x"),
+        new MaskedException(1, 2),
         new GroupAbortedException("x", 1, "x"),
         new GroupClosedException("x"),
         new GroupInterruptedException("x"),

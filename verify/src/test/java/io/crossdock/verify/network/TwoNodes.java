@@ -248,14 +248,6 @@ final class TwoNodes implements AutoCloseable {
     run(node, "sh", "-c", "echo '" + value + "' > /proc/sys/net/" + option);
   }
 
-  /// Takes the interface of a node down, or up again.
-  ///
-  /// @param node 0 or 1
-  /// @param state `up` or `down`
-  void link(int node, String state) {
-    run(node, "ip", "link", "set", "dev", DEVICE, state);
-  }
-
   private void run(int node, String... command) {
     List<String> all = new ArrayList<>(on(node));
     all.addAll(List.of(command));
