@@ -1,14 +1,11 @@
 package io.crossdock.verify.network;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.harness.Bounded;
 import io.crossdock.verify.harness.RankBody;
-import io.crossdock.verify.harness.Together;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -22,7 +19,6 @@ public final class ComeBackBody implements RankBody {
   private static final Duration BOUND = Duration.ofSeconds(60);
   private static final int MAX_CALLS = 100_000;
   private static final int WARM = 8;
-  private static final int MAX_TRIES = 20;
   private static final int AFTERWARDS = 12;
 
   private final Path folder;
@@ -94,18 +90,6 @@ public final class ComeBackBody implements RankBody {
       rank.buffer().reset();
       return;
     }
-    int tries = 0;
-    boolean again = true;
-    while (again) {
-      assertThat(tries++).as("tries to come back").isLessThan(MAX_TRIES);
-      rank.buffer().cleanMask();
-      again = anyMasks(rank);
-    }
-    System.out.println("came back: tries=" + tries);
-  }
-
-  /// TCP rests for seconds before it tries a link again, longer than a handshake may wait.
-  private static boolean anyMasks(NodeRank rank) {
-    return Together.any(rank.buffer().group(), !rank.masksNobody());
+    rank.cleanMasks();
   }
 }

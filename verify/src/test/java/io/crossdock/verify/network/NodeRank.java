@@ -1,5 +1,7 @@
 package io.crossdock.verify.network;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.BufferSpecBuilder;
 import io.crossdock.core.DispatchResult;
@@ -10,6 +12,7 @@ import io.crossdock.core.Mode;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.faults.ElasticCalls;
 import io.crossdock.verify.harness.ExactCalls;
+import io.crossdock.verify.harness.Together;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
@@ -19,6 +22,8 @@ import java.util.stream.IntStream;
 ///
 /// Confined to the thread of the rank.
 final class NodeRank implements AutoCloseable {
+  private static final int MAX_TRIES = 20;
+
   /// Which calls a buffer is for.
   enum Kind {
     /// Normal mode.
@@ -109,6 +114,19 @@ final class NodeRank implements AutoCloseable {
   /// {@return true if no rank is masked here}
   boolean masksNobody() {
     return IntStream.range(0, buffer.group().size()).noneMatch(peer -> masks(List.of(peer)));
+  }
+
+  /// Cleans masks until no rank masks another one; collective. TCP rests for seconds before it
+  /// tries a link again, longer than a handshake may wait.
+  void cleanMasks() {
+    int tries = 0;
+    boolean again = true;
+    while (again) {
+      assertThat(tries++).as("tries to come back").isLessThan(MAX_TRIES);
+      buffer.cleanMask();
+      again = Together.any(buffer.group(), !masksNobody());
+    }
+    System.out.println("came back: tries=" + tries);
   }
 
   /// {@return the buffer}
