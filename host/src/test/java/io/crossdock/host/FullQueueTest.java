@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Mode;
+import io.crossdock.core.RefusedException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.NodePlace;
@@ -15,6 +16,7 @@ import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collections;
@@ -144,5 +146,54 @@ class FullQueueTest {
         .isInstanceOf(AbortedException.class)
         .hasMessageContaining("told");
     assertThat(transport.puts).isEmpty();
+  }
+
+  private static void failOneCall(LowLatencyContext lowLatency) {
+    long epoch = lowLatency.begin();
+    assertThatThrownBy(
+            () ->
+                lowLatency.receive(
+                    epoch,
+                    () -> {
+                      throw new RefusedException(1, "told");
+                    }))
+        .isInstanceOf(RefusedException.class);
+  }
+
+  /// Rank 1 sees beats meanwhile; rank 2 is given up, and the buffer goes on.
+  @Test
+  void theCallBehindAFailedOneDoesWithoutWhoTakesNothingIn() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.signalled.clear();
+    transport.pending.set(2, 3);
+    assertThat(lowLatency.begin()).isEqualTo(2);
+    assertThat(lowLatency.state.isMasked(1)).isFalse();
+    assertThat(lowLatency.state.isMasked(2)).isTrue();
+    assertThat(Collections.frequency(transport.signalled, 1)).isGreaterThan(10);
+    assertThat(context.board.isRunning(0)).isTrue();
+  }
+
+  /// A word of another rank that gave up ends the wait long before its time.
+  @Test
+  void theCallBehindAFailedOneHearsOfAborts() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.pending.set(2, 3);
+    context.pages[1].set(ValueLayout.JAVA_LONG, context.layout.state, PeerState.ABORTED.ordinal());
+    assertThatThrownBy(lowLatency::begin).isInstanceOf(AbortedException.class);
+  }
+
+  /// Without a mask the peer is named, and the buffer ends.
+  @Test
+  void theCallBehindAFailedOneNamesWhoTakesNothingIn() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.pending.set(2, 3);
+    expectNamed(catchThrowableOfType(WaitTimeoutException.class, lowLatency::begin), 3);
+    assertThat(context.board.state(0)).isEqualTo(PeerState.ABORTED);
   }
 }
