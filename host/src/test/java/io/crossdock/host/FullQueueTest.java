@@ -45,7 +45,7 @@ class FullQueueTest {
             .mode(Mode.LOW_LATENCY)
             .enableShrink(shrinks)
             .numMaxTokensPerRank(1)
-            .hidden(8)
+            .hidden(1024)
             .topk(1)
             .numExperts(3)
             .hostTimeout(TIMEOUT)
@@ -148,15 +148,42 @@ class FullQueueTest {
     assertThat(transport.puts).isEmpty();
   }
 
+  /// A word takes room behind a portion, which a full queue must leave.
+  @Test
+  void portionsAreFewOperations() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    lowLatency.state.begin();
+    lowLatency.lanes.putReplies(1, 1, 0, 2048);
+    assertThat(transport.puts).containsExactly(1);
+    transport.operationBytes = 4;
+    lowLatency.lanes.putReplies(1, 1, 0, 2048);
+    assertThat(transport.puts).containsExactly(1, 1, 1);
+  }
+
+  /// What a masked rank does not take in is waited for by none.
+  @Test
+  void refusalsAreToldToTheLivingAlone() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    lowLatency.waiter.mask(2);
+    transport.signalled.clear();
+    transport.pending.set(2, 3);
+    for (int epoch = 1; epoch <= 500; epoch++) {
+      lowLatency.board.publishRefusal(epoch, "told");
+    }
+    assertThat(transport.puts).hasSize(500).containsOnly(1);
+    assertThat(transport.signalled).hasSize(500).containsOnly(1);
+  }
+
   private static void failOneCall(LowLatencyContext lowLatency) {
     long epoch = lowLatency.begin();
-    assertThatThrownBy(
-            () ->
-                lowLatency.receive(
-                    epoch,
-                    () -> {
-                      throw new RefusedException(1, "told");
-                    }))
+    assertThatThrownBy(() ->
+            lowLatency.receive(
+                epoch,
+                () -> {
+                  throw new RefusedException(1, "told");
+                }))
         .isInstanceOf(RefusedException.class);
   }
 
