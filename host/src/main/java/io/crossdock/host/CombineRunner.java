@@ -65,9 +65,12 @@ final class CombineRunner {
     context.stats.numWorkers = workers;
     if (context.stats.numRounds == 1) {
       nodeRows.prepare(call.handle);
-      nodes.run(call, nodeRows, workers);
-      endRound(window);
-      nodeRows.clear();
+      try {
+        nodes.run(call, nodeRows, workers);
+        endRound(window);
+      } finally {
+        nodeRows.clear();
+      }
       return;
     }
     try (NodeGatheredRows gathered = new NodeGatheredRows(context, call.handle)) {

@@ -14,8 +14,11 @@ import java.util.function.IntPredicate;
 ///
 /// Confined to the thread that runs the call; written by its workers.
 final class Lanes {
-  /// Bytes that go out before a full queue is looked at again.
-  private static final long PORTION_BYTES = 1 << 20;
+  /// Operations that go out before a full queue is looked at again, and bytes that each carries at
+  /// most. A transport has room for so many above a full queue.
+  private static final long PORTION_OPERATIONS = 256;
+
+  private static final long PORTION_OPERATION_BYTES = 4096;
 
   private final NodePlace place;
   private final LowLatencyLayout layout;
@@ -97,8 +100,10 @@ final class Lanes {
 
   private void put(int peer, long offset, long numBytes) {
     long end = offset + numBytes;
-    for (long at = offset; at < end && hasRoom.test(peer); at += PORTION_BYTES) {
-      putPortion(peer, at, Math.min(PORTION_BYTES, end - at));
+    long operation = Math.min(PORTION_OPERATION_BYTES, network.operationBytes(peer));
+    long portion = PORTION_OPERATIONS * operation;
+    for (long at = offset; at < end && hasRoom.test(peer); at += portion) {
+      putPortion(peer, at, Math.min(portion, end - at));
     }
   }
 

@@ -113,11 +113,14 @@ final class LowLatencyBoard {
     return load(peer, layout.beat);
   }
 
-  /// Publishes that this rank's call is invalid; pairs with [#isRefused].
+  /// Publishes that this rank's call is invalid, to who is not masked; pairs with [#isRefused].
   void publishRefusal(long epoch, String reason) {
     long cell = layout.refusal(epoch);
     Board.putText(pages[rank], cell + 8, reason);
-    publish(cell + 8, 8 + Entry.MAX_REASON_BYTES, cell, epoch);
+    LONG.setRelease(pages[rank], cell, epoch);
+    if (network != null) {
+      network.mirror(cell + 8, 8 + Entry.MAX_REASON_BYTES, cell, epoch, living);
+    }
   }
 
   boolean isRefused(int peer, long epoch) {

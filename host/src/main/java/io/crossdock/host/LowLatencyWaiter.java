@@ -33,6 +33,7 @@ final class LowLatencyWaiter {
   private final Wanted grants = new Grants();
   private final Flags flags = new Flags();
   private final Room room = new Room();
+  private final Wanted sending = new Sending();
   private long epoch;
 
   /// How long the wait at hand lasted when the peers were looked at last.
@@ -48,27 +49,6 @@ final class LowLatencyWaiter {
     this.living = peer -> !state.isMasked(peer);
     this.patience = new Patience(context.numRanks, context.waiter.timeoutNanos());
     this.waits = new long[context.numRanks];
-  }
-
-  /// What is waited for.
-  private interface Wanted {
-    /// Takes in what is there by now.
-    void look(long waitedNanos);
-
-    /// {@return a peer that is still waited for, or -1}
-    int next();
-
-    Phase phase();
-
-    long expected();
-
-    long seen(int peer);
-
-    /// {@return true if this peer is still waited for}
-    boolean awaits(int peer);
-
-    /// Does without a peer.
-    void giveUp(int peer);
   }
 
   /// Nanoseconds that the last call of [#awaitFlags] waited for each source.
@@ -117,7 +97,7 @@ final class LowLatencyWaiter {
   /// Returns once every rank that takes part in a handshake knocked, but for those left out
   /// meanwhile.
   void awaitKnocks(Rejoin rejoin) {
-    await(new Knocks(rejoin));
+    await(new RejoinWaits(context, board, rejoin).knocks());
   }
 
   /// Returns once every rank that takes part acknowledged this rank's knock, but for those left
@@ -126,25 +106,12 @@ final class LowLatencyWaiter {
   /// @param acknowledge acknowledges all knocks that were seen, again if there is a new one: what
   ///   was seen first may have been the knock of an earlier handshake
   void awaitAcks(Rejoin rejoin, Runnable acknowledge) {
-    await(new Acks(rejoin, acknowledge));
+    await(new RejoinWaits(context, board, rejoin).acks(acknowledge));
   }
 
   /// Returns once the network needs nothing more of what was put for peers that are not masked.
   void awaitSent() {
-    long start = System.nanoTime();
-    startPolling();
-    try {
-      for (int turn = 0; network.nextSending(living) >= 0; turn++) {
-        network.poll();
-        context.waiter.pause(turn);
-        long waited = System.nanoTime() - start;
-        if (waited > context.waiter.timeoutNanos()) {
-          throw context.waiter.timeout(network.unsent(living, waited));
-        }
-      }
-    } finally {
-      endPolling();
-    }
+    await(sending);
   }
 
   /// Returns once rows for a far rank may be put, which others do not wait for meanwhile.
@@ -304,30 +271,6 @@ final class LowLatencyWaiter {
     }
   }
 
-  /// Takes in what all ranks show. A peer's knock is read before what it acknowledged: a knock for
-  /// the next handshake comes behind its last acknowledgement of this one.
-  ///
-  /// @return true if there was a knock that was not seen before
-  private boolean knocks(Rejoin rejoin) {
-    boolean changed = false;
-    for (int peer = 0; peer < context.numRanks; peer++) {
-      long before = rejoin.knockOf(peer);
-      long knock = board.knock(peer);
-      long theirs = board.knockGeneration(peer);
-      long ack = board.ack(peer);
-      if (peer != context.rank) {
-        long of = LowLatencyBoard.acknowledged(ack);
-        long from = LowLatencyBoard.acknowledgedWith(ack);
-        rejoin.observeAck(peer, of, from, board.ackGeneration(peer));
-      }
-      if (knock != 0) {
-        rejoin.observeKnock(peer, knock, theirs);
-      }
-      changed |= rejoin.knockOf(peer) != before;
-    }
-    return changed;
-  }
-
   private void checkRefusal(int peer) {
     if (board.isRefused(peer, epoch)) {
       throw Failures.refused(peer, board.refusalReason(peer, epoch));
@@ -337,6 +280,44 @@ final class LowLatencyWaiter {
   void mask(int peer) {
     state.mask(peer);
     board.publishMask(peer, true);
+  }
+
+  /// What all far ranks are to take in before memory is written again.
+  private final class Sending implements Wanted {
+    @Override
+    public void look(long waitedNanos) {
+      // The network is asked anew each time.
+    }
+
+    @Override
+    public int next() {
+      return network.nextSending(living);
+    }
+
+    @Override
+    public Phase phase() {
+      return Phase.SENT;
+    }
+
+    @Override
+    public long expected() {
+      return 0;
+    }
+
+    @Override
+    public long seen(int peer) {
+      return network.pending(peer);
+    }
+
+    @Override
+    public boolean awaits(int peer) {
+      return !context.place.isNear(peer) && !state.isMasked(peer) && network.pending(peer) > 0;
+    }
+
+    @Override
+    public void giveUp(int peer) {
+      mask(peer);
+    }
   }
 
   /// What one far rank is to take in.
@@ -487,98 +468,6 @@ final class LowLatencyWaiter {
     public void giveUp(int peer) {
       waits[peer] = waitedNanos;
       mask(peer);
-    }
-  }
-
-  /// Knocks of all that take part in a handshake.
-  private final class Knocks implements Wanted {
-    private final Rejoin rejoin;
-
-    Knocks(Rejoin rejoin) {
-      this.rejoin = rejoin;
-    }
-
-    @Override
-    public void look(long waitedNanos) {
-      knocks(rejoin);
-    }
-
-    @Override
-    public int next() {
-      return rejoin.nextAbsent();
-    }
-
-    @Override
-    public Phase phase() {
-      return Phase.REJOIN;
-    }
-
-    @Override
-    public long expected() {
-      return 1;
-    }
-
-    @Override
-    public long seen(int peer) {
-      return board.knock(peer);
-    }
-
-    @Override
-    public boolean awaits(int peer) {
-      return rejoin.isAbsent(peer);
-    }
-
-    @Override
-    public void giveUp(int peer) {
-      rejoin.leaveOut(peer);
-    }
-  }
-
-  /// Acknowledgements of all that take part in a handshake.
-  private final class Acks implements Wanted {
-    private final Rejoin rejoin;
-    private final Runnable acknowledge;
-
-    Acks(Rejoin rejoin, Runnable acknowledge) {
-      this.rejoin = rejoin;
-      this.acknowledge = acknowledge;
-    }
-
-    @Override
-    public void look(long waitedNanos) {
-      if (knocks(rejoin)) {
-        acknowledge.run();
-      }
-    }
-
-    @Override
-    public int next() {
-      return rejoin.nextSilent();
-    }
-
-    @Override
-    public Phase phase() {
-      return Phase.REJOIN;
-    }
-
-    @Override
-    public long expected() {
-      return rejoin.knockOf(context.rank);
-    }
-
-    @Override
-    public long seen(int peer) {
-      return LowLatencyBoard.acknowledged(board.ack(peer));
-    }
-
-    @Override
-    public boolean awaits(int peer) {
-      return rejoin.isSilent(peer);
-    }
-
-    @Override
-    public void giveUp(int peer) {
-      rejoin.leaveOut(peer);
     }
   }
 }

@@ -142,11 +142,19 @@ final class Network implements AutoCloseable {
   /// @param bytes of the body; may be 0
   /// @param cell told last
   void mirror(long body, long bytes, long cell, long value) {
+    mirror(body, bytes, cell, value, _ -> true);
+  }
+
+  /// The same for some far ranks, which waits for those alone. Whoever is left out may still be
+  /// sent earlier words with a body that changed meanwhile, so it must not read them.
+  ///
+  /// @param needs says who is told
+  void mirror(long body, long bytes, long cell, long value, IntPredicate needs) {
     long start = System.nanoTime();
-    while (!tryMirror(body, bytes, cell, value)) {
+    while (!tryMirror(body, bytes, cell, value, needs)) {
       long waited = System.nanoTime() - start;
       if (waited > timeoutNanos) {
-        throw new WaitTimeoutException(unsent(_ -> true, waited));
+        throw new WaitTimeoutException(unsent(needs, waited));
       }
       Thread.yield();
     }
@@ -187,10 +195,10 @@ final class Network implements AutoCloseable {
   }
 
   /// @return false if words before still take all room for words
-  private boolean tryMirror(long body, long bytes, long cell, long value) {
+  private boolean tryMirror(long body, long bytes, long cell, long value, IntPredicate needs) {
     lock.lock();
     try {
-      if (!hasRoom(bytes)) {
+      if (!hasRoom(bytes, needs)) {
         progress();
         return false;
       }
@@ -200,7 +208,7 @@ final class Network implements AutoCloseable {
         wordBytes += bytes;
       }
       for (int peer = 0; peer < place.numRanks(); peer++) {
-        if (!place.isNear(peer)) {
+        if (!place.isNear(peer) && needs.test(peer)) {
           tell(peer, body, bytes, cell, value);
         }
       }
@@ -211,8 +219,8 @@ final class Network implements AutoCloseable {
   }
 
   /// Cells may be published anew while the network still reads, so what it reads is a copy.
-  private boolean hasRoom(long bytes) {
-    if (wordBytes > 0 && transport.pending() == 0) {
+  private boolean hasRoom(long bytes, IntPredicate needs) {
+    if (wordBytes > 0 && firstSending(needs) < 0) {
       wordBytes = 0;
     }
     return bytes <= Long.BYTES || wordBytes + bytes <= words.byteSize();
@@ -272,6 +280,16 @@ final class Network implements AutoCloseable {
     }
   }
 
+  /// {@return bytes to a far rank that one operation carries; see [Transport#operationBytes]}
+  long operationBytes(int peer) {
+    lock.lock();
+    try {
+      return transport.operationBytes(peer);
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /// {@return true if a far rank took in so little that what goes there had better wait}
   boolean isFull(int peer) {
     return pending(peer) > MOST_PENDING;
@@ -283,15 +301,19 @@ final class Network implements AutoCloseable {
   int nextSending(IntPredicate counts) {
     lock.lock();
     try {
-      for (int peer = 0; peer < place.numRanks(); peer++) {
-        if (!place.isNear(peer) && counts.test(peer) && transport.pending(peer) > 0) {
-          return peer;
-        }
-      }
-      return -1;
+      return firstSending(counts);
     } finally {
       lock.unlock();
     }
+  }
+
+  private int firstSending(IntPredicate counts) {
+    for (int peer = 0; peer < place.numRanks(); peer++) {
+      if (!place.isNear(peer) && counts.test(peer) && transport.pending(peer) > 0) {
+        return peer;
+      }
+    }
+    return -1;
   }
 
   /// {@return what to say of a wait for operations to leave that took too long: the first rank that

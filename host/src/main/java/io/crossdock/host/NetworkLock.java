@@ -3,9 +3,11 @@ package io.crossdock.host;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 
-/// Lets one thread at a time use a transport. Holders keep it for a few operations at most and wait
-/// for nobody meanwhile, unless one put alone is more than a transport has room for. Taking it
-/// allocates nothing, also when it is held.
+/// Lets one thread at a time use a transport. A holder keeps it for one put or a few words. It
+/// waits for nobody meanwhile where the transport has room for them, as it has for what low-latency
+/// lanes put. A put of normal mode may need more room than there is, and words may find that rows
+/// took it all: then the holder waits for the receiver, up to the time-out of the transport. Taking
+/// it allocates nothing, also when it is held.
 ///
 /// Safe for any thread.
 final class NetworkLock {

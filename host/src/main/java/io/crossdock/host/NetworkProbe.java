@@ -9,7 +9,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/// Times the network alone: puts of chunks, as dispatches make them, and one signal behind all.
+/// Times the network alone: puts of chunks that lie side by side here, where a dispatch gathers
+/// rows and what goes with them, and one signal behind all.
 ///
 /// Confined to one call at a time; no call may be in flight on any rank.
 final class NetworkProbe {

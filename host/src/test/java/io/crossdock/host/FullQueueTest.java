@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.Mode;
+import io.crossdock.core.RefusedException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.NodePlace;
@@ -15,6 +16,7 @@ import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collections;
@@ -43,7 +45,7 @@ class FullQueueTest {
             .mode(Mode.LOW_LATENCY)
             .enableShrink(shrinks)
             .numMaxTokensPerRank(1)
-            .hidden(8)
+            .hidden(1024)
             .topk(1)
             .numExperts(3)
             .hostTimeout(TIMEOUT)
@@ -144,5 +146,81 @@ class FullQueueTest {
         .isInstanceOf(AbortedException.class)
         .hasMessageContaining("told");
     assertThat(transport.puts).isEmpty();
+  }
+
+  /// A word takes room behind a portion, which a full queue must leave.
+  @Test
+  void portionsAreFewOperations() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    lowLatency.state.begin();
+    lowLatency.lanes.putReplies(1, 1, 0, 2048);
+    assertThat(transport.puts).containsExactly(1);
+    transport.operationBytes = 4;
+    lowLatency.lanes.putReplies(1, 1, 0, 2048);
+    assertThat(transport.puts).containsExactly(1, 1, 1);
+  }
+
+  /// What a masked rank does not take in is waited for by none.
+  @Test
+  void refusalsAreToldToTheLivingAlone() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    lowLatency.waiter.mask(2);
+    transport.signalled.clear();
+    transport.pending.set(2, 3);
+    for (int epoch = 1; epoch <= 500; epoch++) {
+      lowLatency.board.publishRefusal(epoch, "told");
+    }
+    assertThat(transport.puts).hasSize(500).containsOnly(1);
+    assertThat(transport.signalled).hasSize(500).containsOnly(1);
+  }
+
+  private static void failOneCall(LowLatencyContext lowLatency) {
+    long epoch = lowLatency.begin();
+    assertThatThrownBy(() ->
+            lowLatency.receive(
+                epoch,
+                () -> {
+                  throw new RefusedException(1, "told");
+                }))
+        .isInstanceOf(RefusedException.class);
+  }
+
+  /// Rank 1 sees beats meanwhile; rank 2 is given up, and the buffer goes on.
+  @Test
+  void theCallBehindAFailedOneDoesWithoutWhoTakesNothingIn() {
+    open(true);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.signalled.clear();
+    transport.pending.set(2, 3);
+    assertThat(lowLatency.begin()).isEqualTo(2);
+    assertThat(lowLatency.state.isMasked(1)).isFalse();
+    assertThat(lowLatency.state.isMasked(2)).isTrue();
+    assertThat(Collections.frequency(transport.signalled, 1)).isGreaterThan(10);
+    assertThat(context.board.isRunning(0)).isTrue();
+  }
+
+  /// A word of another rank that gave up ends the wait long before its time.
+  @Test
+  void theCallBehindAFailedOneHearsOfAborts() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.pending.set(2, 3);
+    context.pages[1].set(ValueLayout.JAVA_LONG, context.layout.state, PeerState.ABORTED.ordinal());
+    assertThatThrownBy(lowLatency::begin).isInstanceOf(AbortedException.class);
+  }
+
+  /// Without a mask the peer is named, and the buffer ends.
+  @Test
+  void theCallBehindAFailedOneNamesWhoTakesNothingIn() {
+    open(false);
+    LowLatencyContext lowLatency = new LowLatencyContext(context, network);
+    failOneCall(lowLatency);
+    transport.pending.set(2, 3);
+    expectNamed(catchThrowableOfType(WaitTimeoutException.class, lowLatency::begin), 3);
+    assertThat(context.board.state(0)).isEqualTo(PeerState.ABORTED);
   }
 }

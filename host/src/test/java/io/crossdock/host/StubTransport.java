@@ -36,6 +36,9 @@ class StubTransport implements Transport {
   /// Peers that something was put to, in order.
   final Queue<Integer> puts = new ConcurrentLinkedQueue<>();
 
+  /// What one operation is said to carry.
+  volatile long operationBytes = Long.MAX_VALUE;
+
   private final Semaphore wakes = new Semaphore(0);
   private final String[] failures = new String[MAX_RANKS];
 
@@ -75,6 +78,11 @@ class StubTransport implements Transport {
   @Override
   public int pending(int peer) {
     return pending.get(peer);
+  }
+
+  @Override
+  public long operationBytes(int peer) {
+    return operationBytes;
   }
 
   @Override

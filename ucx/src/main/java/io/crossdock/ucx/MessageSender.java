@@ -28,6 +28,15 @@ final class MessageSender implements Sender {
     this.mostBytes = mostBytes;
   }
 
+  long mostBytes() {
+    return mostBytes;
+  }
+
+  /// {@return true if [#tell] needs to wait for nobody}
+  boolean canTell() {
+    return peer.slots.hasFree() || (open != null && numRecords < Frame.MOST_RECORDS);
+  }
+
   @Override
   public void put(long remoteOffset, Pieces pieces) {
     long offset = remoteOffset;

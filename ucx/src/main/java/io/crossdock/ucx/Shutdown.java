@@ -57,14 +57,15 @@ final class Shutdown {
   }
 
   /// Waits until each peer that began to connect has done so, since UCX 1.13 ends the process of a
-  /// peer that is left half connected; then sends what is left, a farewell behind it.
+  /// peer that is left half connected; then sends what is left, a farewell behind it. A peer that
+  /// took in so little that there is no room for one is left without.
   void sayFarewell(BooleanSupplier progress, Traffic traffic, Duration timeout) {
     long deadline = deadline(timeout, LONGEST_FAREWELL);
     while (!areConnected() && isBefore(deadline)) {
       idleUnless(progress.getAsBoolean());
     }
     for (Peer peer : peers) {
-      if (peer.isConnected() && peer.endpoint != null) {
+      if (peer.isConnected() && peer.endpoint != null && peer.messages.canTell()) {
         peer.messages.tell(Frame.FAREWELL, 0, 0);
       }
     }

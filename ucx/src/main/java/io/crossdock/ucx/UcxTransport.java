@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class UcxTransport implements Transport, Room {
   /// Operations to one peer that may be under way: two low-latency calls to a peer that stopped
   /// hold nobody up.
-  private static final int SLOTS_A_PEER = 1024;
+  static final int SLOTS_A_PEER = 1024;
 
   /// What is under way is looked at after so many calls in which UCX told of nothing.
   private static final int QUIET_CALLS = 32;
@@ -206,6 +206,11 @@ final class UcxTransport implements Transport, Room {
   public int pending(int rank) {
     Slots slots = peers[rank].slots;
     return slots == null ? 0 : slots.numTaken();
+  }
+
+  @Override
+  public long operationBytes(int rank) {
+    return kind.isRma() ? Long.MAX_VALUE : peers[rank].messages.mostBytes();
   }
 
   @Override

@@ -26,8 +26,12 @@ final class LostPeerTest {
   }
 
   private static UcxTransport open(MemorySegment region) {
+    return open(region, TIMEOUT);
+  }
+
+  private static UcxTransport open(MemorySegment region, Duration timeout) {
     return Ucx.open(
-        PutsKind.MESSAGES, new TransportSettings(Mode.NORMAL, 0, 2, 1, true, TIMEOUT), region);
+        PutsKind.MESSAGES, new TransportSettings(Mode.NORMAL, 0, 2, 1, true, timeout), region);
   }
 
   /// Sends in turns with progress until some marks came.
@@ -147,6 +151,30 @@ final class LostPeerTest {
       PeerProcess.send(transport, 1, region, new Pieces(), 1);
       assertThat(timeOfClose(transport)).isLessThan(SOON);
     }
+  }
+
+  /// There is no room for a farewell, and none is waited for.
+  @Test
+  void closeDoesNotWaitForRoomAtAStoppedPeer() throws Exception {
+    try (PeerProcess peer = PeerProcess.start()) {
+      MemorySegment region = Ucx.memory(Arena.ofAuto(), PeerProcess.REGION_BYTES);
+      UcxTransport transport = open(region, SOON.multipliedBy(2));
+      peer.connect(transport);
+      peer.kill("STOP");
+      Ucx.await(() -> isFull(transport), transport);
+      assertThat(timeOfClose(transport)).isLessThan(SOON);
+    }
+  }
+
+  private static boolean isFull(UcxTransport transport) {
+    while (transport.pending(1) < UcxTransport.SLOTS_A_PEER) {
+      int before = transport.pending(1);
+      transport.signal(1, 0, 0);
+      if (transport.pending(1) == before) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Test

@@ -57,6 +57,14 @@ public interface Transport extends AutoCloseable {
   /// @param peer a rank of another node
   int pending(int peer);
 
+  /// {@return bytes side by side in memory that one operation to a peer carries at most; more take
+  /// more operations. [Long#MAX_VALUE] if one carries any number}
+  ///
+  /// @param peer a connected rank
+  default long operationBytes(int peer) {
+    return Long.MAX_VALUE;
+  }
+
   /// Does without a peer from now on, as if it had failed. What is under way there ends in later
   /// calls of [#progress()], sent or not. Does nothing if it failed before.
   ///
