@@ -47,6 +47,7 @@ final class DemoCommand implements Callable<Integer> {
       throw new InvalidInputException("demo needs an iteration: iterations=" + iterations);
     }
     PrintWriter out = spec.commandLine().getOut();
+    engine.takeTransportAnyway();
     String name = engine.resolve(spec.commandLine().getErr());
     task(name, ReplayTask.RowType.bf16, TOKENS);
     JobShape shape = engine.shape(ranks);

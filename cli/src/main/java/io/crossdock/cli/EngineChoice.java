@@ -42,7 +42,8 @@ final class EngineChoice {
   @Option(
       names = "--transport",
       paramLabel = "NAME",
-      description = "Transport between nodes (default: the most preferred that works here).")
+      description =
+          "Transport between nodes, where there are several (default: the most preferred that works here).")
   private String transport;
 
   @Option(
@@ -53,12 +54,19 @@ final class EngineChoice {
 
   private Engine opened;
   private int defaultNodes = 1;
+  private boolean isForNodesToo;
 
   /// {@return the name of an engine that can run here; says on the writer why it was chosen}
   String resolve(PrintWriter log) {
     if (nodes() < 1 || timeoutSeconds < 1) {
       throw new InvalidInputException(
           "option out of range: nodes=" + nodes() + ", timeout=" + timeoutSeconds);
+    }
+    if (transport != null && nodes() == 1 && !isForNodesToo) {
+      throw new InvalidInputException(
+          "one node has no transport between nodes: transport="
+              + transport
+              + ", nodes=1, remedy=--nodes");
     }
     opened = nodes() > 1 ? openForNodes(log) : openForOne(log);
     log.flush();
@@ -120,6 +128,11 @@ final class EngineChoice {
   /// What `--nodes` is where it is not given.
   void setDefaultNodes(int value) {
     defaultNodes = value;
+  }
+
+  /// Takes a transport with one node as well: the command shows several nodes besides.
+  void takeTransportAnyway() {
+    isForNodesToo = true;
   }
 
   Duration timeout() {

@@ -137,6 +137,31 @@ class MainTest {
   }
 
   @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "bench intranode --transport pigeons",
+        "bench low-latency --nodes 1 --transport ucx",
+        "replay FILE --transport ucx"
+      })
+  void aTransportWithoutNodesIsBadInput(String line) {
+    CommandRun run = CommandRun.of(CommandRun.split(line));
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err())
+        .contains("one node has no transport between nodes: transport=")
+        .contains("nodes=1, remedy=--nodes");
+    assertThat(run.out()).isEmpty();
+  }
+
+  /// It shows two nodes besides the one, and says why not.
+  @Test
+  void theDemoTakesATransportWithOneNode() {
+    CommandRun run =
+        CommandRun.of(CommandRun.split("demo --launch threads --iterations 1 --transport pigeons"));
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(run.out()).contains("two nodes: not shown, reasons=[this build has no such");
+  }
+
+  @ParameterizedTest
   @CsvSource({
     "bench internode --nodes 3, 'ranks=4, nodes=3'",
     "bench internode --ranks 6 --experts 66 --nodes 4, 'ranks=6, nodes=4'",

@@ -501,6 +501,9 @@ public final class EpBuffer implements AutoCloseable {
   /// Makes an aborted buffer usable again, also one that was not aborted; connects anew to ranks of
   /// other nodes if the network dropped any, and unmasks all. Collective: all ranks live; live
   /// leases end.
+  ///
+  /// @throws TransportUnavailableException on all ranks, if one of them cannot connect to another
+  ///   node; the buffer is aborted then, and `reset()` may be called again
   public void reset() {
     use.claim();
     try {

@@ -10,9 +10,12 @@ import io.crossdock.core.protocol.ProtocolState;
 import io.crossdock.core.protocol.WindowSet;
 import io.crossdock.core.spi.EngineBackend;
 import io.crossdock.core.spi.EngineSession;
+import io.crossdock.core.spi.TransportChoice;
+import io.crossdock.core.spi.TransportProvider;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Supplier;
 
 /// The CPU engine: ranks of a node are threads or processes of one machine, windows are shared
 /// memory; other nodes are reached through a transport.
@@ -21,6 +24,17 @@ import java.nio.charset.StandardCharsets;
 final class HostEngine implements EngineBackend {
   static final String NAME = "host";
   private static final String FAILED = "!";
+
+  private final Supplier<TransportProvider> transports;
+
+  HostEngine() {
+    this(TransportChoice::pick);
+  }
+
+  /// @param transports tells which transport to take between nodes
+  HostEngine(Supplier<TransportProvider> transports) {
+    this.transports = transports;
+  }
 
   @Override
   public String name() {
@@ -42,15 +56,15 @@ final class HostEngine implements EngineBackend {
     try {
       Mapped mapped = exchange(layout, group, arena, times);
       if (place.numNodes() > 1) {
-        networks = Networks.open(spec, group, layout, mapped.pages[place.rank()]);
+        MemorySegment page = mapped.pages[place.rank()];
+        networks = new Networks(spec, group, layout.nodes, page, transports);
+        networks.open();
       }
       HostContext context = context(spec, place, mapped, times, networks);
-      return new HostSession(context, group, arena, networks);
+      return new HostSession(context, group, new Holdings(arena, times, networks));
     } catch (RuntimeException | Error e) {
       // What cannot be closed is told beside the first failure, and keeps nothing else open.
-      try (arena;
-          times;
-          Networks _ = networks) {
+      try (Holdings _ = new Holdings(arena, times, networks)) {
         throw e;
       }
     }

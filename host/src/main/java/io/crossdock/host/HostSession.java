@@ -21,7 +21,6 @@ import io.crossdock.core.spi.DispatchCall;
 import io.crossdock.core.spi.EngineSession;
 import io.crossdock.core.spi.LowLatencySession;
 import io.crossdock.core.spi.OutputPlace;
-import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -31,7 +30,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class HostSession implements EngineSession {
   private final HostContext context;
   private final ProcessGroup group;
-  private final Arena arena;
+  private final Holdings holdings;
 
   /// Null on one node.
   private final Networks networks;
@@ -53,11 +52,11 @@ final class HostSession implements EngineSession {
   private final SendPlan layoutPlan = new SendPlan();
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  HostSession(HostContext context, ProcessGroup group, Arena arena, Networks networks) {
-    this.networks = networks;
+  HostSession(HostContext context, ProcessGroup group, Holdings holdings) {
+    this.networks = holdings.networks();
     this.context = context;
     this.group = group;
-    this.arena = arena;
+    this.holdings = holdings;
     this.stream = ExecutionStream.create("comm-" + context.rank);
     this.dispatches = new DispatchRunner(context);
     this.probe = networks == null ? null : new NetworkProbe(context);
@@ -65,7 +64,9 @@ final class HostSession implements EngineSession {
     this.outputs = new OutputWindows(context);
     this.combines = new CombineRunner(context, outputs, SumKernel.pick());
     this.lowLatency =
-        context.layout.lowLatency == null ? null : new HostLowLatency(context, arena, networks);
+        context.layout.lowLatency == null
+            ? null
+            : new HostLowLatency(context, holdings.arena(), networks);
   }
 
   @Override
@@ -256,7 +257,7 @@ final class HostSession implements EngineSession {
       lost = Math.max(lost, theirs.getLong());
     }
     if (lost != 0) {
-      networks.reopen();
+      reconnect();
     }
     long start = ProtocolState.restart(highest);
     context.board.publishState(PeerState.RUNNING, "");
@@ -271,6 +272,19 @@ final class HostSession implements EngineSession {
     }
     group.barrier();
     context.protocol.reset(start);
+  }
+
+  /// Where that fails there is no network to make a call over: the buffer is aborted, if it was
+  /// not.
+  private void reconnect() {
+    try {
+      networks.reopen();
+    } catch (RuntimeException | Error e) {
+      if (context.board.state(context.rank) == PeerState.RUNNING) {
+        abort("reset failed: rank=" + context.rank + ", cause=" + e.getMessage());
+      }
+      throw e;
+    }
   }
 
   /// Nothing of the calls that were given up may arrive later on. All ranks wait here as long as in
@@ -292,18 +306,23 @@ final class HostSession implements EngineSession {
     if (!closed.compareAndSet(false, true)) {
       return;
     }
-    try (arena;
-        WaitTimes _ = context.waiter.times();
-        Networks far = networks) {
-      if (context.board.state(context.rank) == PeerState.RUNNING) {
-        context.board.publishState(PeerState.LEAVING, "");
-        if (lowLatency != null) {
-          lowLatency.leave();
-        }
+    try (holdings) {
+      try {
+        leave();
+      } finally {
+        context.pool.close();
       }
-      context.pool.close();
-      if (far != null) {
-        far.linger(context.board);
+      if (networks != null) {
+        networks.linger(context.board);
+      }
+    }
+  }
+
+  private void leave() {
+    if (context.board.state(context.rank) == PeerState.RUNNING) {
+      context.board.publishState(PeerState.LEAVING, "");
+      if (lowLatency != null) {
+        lowLatency.leave();
       }
     }
   }

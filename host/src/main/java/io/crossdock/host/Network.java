@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
@@ -10,6 +11,8 @@ import io.crossdock.core.spi.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntPredicate;
 
 /// One rank's way to ranks of other nodes: a transport, the lock that its users share, and a thread
@@ -34,7 +37,6 @@ final class Network implements AutoCloseable {
   private final NodePlace place;
   private final NodeLayout layout;
   private final MemorySegment page;
-  private final NetworkLock lock = new NetworkLock();
   private final Pieces cells = new Pieces();
   private final long timeoutNanos;
 
@@ -44,6 +46,13 @@ final class Network implements AutoCloseable {
   private long wordBytes;
   private Transport transport;
   private NetworkThread thread;
+
+  /// Of this transport alone: a thread that hangs inside the one before may keep that one's.
+  private volatile NetworkLock lock;
+
+  /// Threads of transports before that did not stop in time.
+  private final List<NetworkThread> late = new ArrayList<>();
+
   private volatile boolean connected;
   private volatile String broken;
 
@@ -67,18 +76,16 @@ final class Network implements AutoCloseable {
     transport = fresh;
     broken = null;
     wordBytes = 0;
-    thread = new NetworkThread("crossdock-net-" + place.rank(), fresh, lock, this::breakDown);
+    NetworkLock own = new NetworkLock();
+    thread = new NetworkThread("crossdock-net-" + place.rank(), fresh, own, this::breakDown);
+    lock = own;
   }
 
   /// Goes on over another transport, which is to be connected; ends the one before, at once or, if
   /// its thread does not stop, when that does. No call may be under way.
   void replace(Transport fresh) {
-    NetworkThread before = thread;
     try {
-      close();
-    } catch (RuntimeException | Error e) {
-      before.closeAtEnd();
-      throw e;
+      end();
     } finally {
       start(fresh);
     }
@@ -447,10 +454,28 @@ final class Network implements AutoCloseable {
     return false;
   }
 
+  /// Closes the transport, at once or, if its thread does not stop, when that does.
+  ///
+  /// @throws CrossdockException if a thread still runs, also that of a transport before: this
+  ///   rank's memory must stay
   @Override
   public void close() {
+    end();
+    for (NetworkThread before : late) {
+      before.awaitEnd();
+    }
+  }
+
+  private void end() {
     connected = false;
-    thread.end();
+    try {
+      thread.end();
+    } catch (CrossdockException e) {
+      // It may hang inside the transport and hold the lock.
+      late.add(thread);
+      thread.closeAtEnd();
+      throw e;
+    }
     lock.lock();
     try {
       transport.close();

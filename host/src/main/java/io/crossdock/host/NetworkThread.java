@@ -24,6 +24,9 @@ final class NetworkThread {
   /// Set by the thread at its end and by who leaves the transport to it; the second one closes.
   private final AtomicBoolean isLast = new AtomicBoolean();
 
+  /// Whether the transport was left to the thread.
+  private final AtomicBoolean isLeft = new AtomicBoolean();
+
   private volatile boolean callWaits;
   private volatile boolean stopped;
 
@@ -56,14 +59,24 @@ final class NetworkThread {
     stopped = true;
     transport.wake();
     LockSupport.unpark(thread);
+    awaitEnd();
+  }
+
+  /// Waits bounded time for the end of a thread that was told to end.
+  ///
+  /// @throws CrossdockException if it still runs
+  void awaitEnd() {
     if (!Threads.join(thread, JOIN_TIMEOUT)) {
       throw new CrossdockException("thread did not stop: thread=" + thread.getName());
     }
   }
 
   /// Leaves the transport, which others do not use any more, to a thread that did not end in time:
-  /// it is closed when it does.
+  /// it is closed when it does. Does nothing the second time.
   void closeAtEnd() {
+    if (isLeft.getAndSet(true)) {
+      return;
+    }
     if (thread.isAlive() && !isLast.getAndSet(true)) {
       return;
     }

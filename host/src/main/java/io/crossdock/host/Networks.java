@@ -3,13 +3,10 @@ package io.crossdock.host;
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.EngineUnavailableException;
 import io.crossdock.core.Mode;
-import io.crossdock.core.PeerLeftException;
 import io.crossdock.core.TransportUnavailableException;
-import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
-import io.crossdock.core.spi.TransportChoice;
 import io.crossdock.core.spi.TransportProvider;
 import io.crossdock.core.spi.TransportSettings;
 import java.lang.foreign.MemorySegment;
@@ -19,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /// The networks of a buffer over several nodes: one for each mode, so that their traffic can go
 /// separate ways.
@@ -34,33 +32,30 @@ final class Networks implements AutoCloseable {
   private final NodePlace place;
   private final NodeLayout layout;
   private final MemorySegment page;
+  private final Supplier<TransportProvider> choice;
   private final List<Network> all = new ArrayList<>();
 
-  private Networks(
-      BufferSpec spec, ProcessGroup group, NodePlace place, NodeLayout layout, MemorySegment page) {
+  /// @param page this rank's memory
+  /// @param choice tells which transport to take
+  Networks(
+      BufferSpec spec,
+      ProcessGroup group,
+      NodeLayout layout,
+      MemorySegment page,
+      Supplier<TransportProvider> choice) {
     this.spec = spec;
     this.group = group;
-    this.place = place;
+    this.place = new NodePlace(group.rank(), group.size(), group.localSize());
     this.layout = layout;
     this.page = page;
+    this.choice = choice;
   }
 
   /// Opens and connects the networks of a rank. Collective: if one rank cannot, all fail and say
-  /// whose.
-  ///
-  /// @param page this rank's memory
-  static Networks open(
-      BufferSpec spec, ProcessGroup group, WindowLayout layout, MemorySegment page) {
-    NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
-    Networks networks = new Networks(spec, group, place, layout.nodes, page);
-    try {
-      for (Mode mode : networks.modes()) {
-        networks.connect(mode, networks::add);
-      }
-      return networks;
-    } catch (RuntimeException | Error e) {
-      closeAfter(e, networks::close);
-      throw e;
+  /// whose. What was opened before is closed by [#close].
+  void open() {
+    for (Mode mode : modes()) {
+      connect(mode, this::add);
     }
   }
 
@@ -102,7 +97,7 @@ final class Networks implements AutoCloseable {
   }
 
   private Transport open(Mode mode) {
-    TransportProvider provider = TransportChoice.pick();
+    TransportProvider provider = choice.get();
     TransportSettings settings =
         new TransportSettings(
             mode,
@@ -166,13 +161,11 @@ final class Networks implements AutoCloseable {
     return all;
   }
 
-  /// What tells by its type that no transport can run, or that a peer is late or gone, stays as it
-  /// is.
+  /// What tells by its type that no transport can run stays as it is. All else is one type on all
+  /// ranks, whoever fails and why, since nothing was opened.
   private RuntimeException typed(RuntimeException failure) {
     return switch (failure) {
       case EngineUnavailableException known -> known;
-      case WaitTimeoutException known -> known;
-      case PeerLeftException known -> known;
       default -> new TransportUnavailableException(place.rank(), failure);
     };
   }

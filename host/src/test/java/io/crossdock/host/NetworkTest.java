@@ -37,6 +37,22 @@ class NetworkTest {
     }
   }
 
+  /// Hangs where it makes progress, and so with the lock of its users.
+  private static final class Hanging extends StubTransport {
+    private final CountDownLatch hangs = new CountDownLatch(1);
+    private final CountDownLatch leave = new CountDownLatch(1);
+
+    @Override
+    public boolean progress() {
+      hangs.countDown();
+      try {
+        return leave.await(2 * SECONDS, TimeUnit.SECONDS);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
   private static Network network(Transport transport) {
     WindowLayout layout = WindowLayout.of(SPEC, PLACE);
     return new Network(
@@ -69,6 +85,45 @@ class NetworkTest {
       assertThat(after.movers).doesNotContainAnyElementsOf(Set.copyOf(before.movers));
     }
     assertThat(after.closed.getCount()).isZero();
+  }
+
+  /// A thread of its own, since who waits for a lock does not heed interrupts.
+  @Test
+  @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  void aTransportThatHangsKeepsNobodyFromTheNext() throws Exception {
+    Hanging before = new Hanging();
+    StubTransport after = new StubTransport();
+    try (Network network = network(before)) {
+      network.connect(new byte[2][]);
+      network.awaitConnected();
+      assertThat(before.hangs.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+      assertThatThrownBy(() -> network.replace(after))
+          .hasMessage("thread did not stop: thread=crossdock-net-0");
+      network.connect(new byte[2][]);
+      network.awaitConnected();
+      assertThat(network.failure(1)).isNull();
+      network.signal(1, 0, 7);
+      assertThat(after.signalled).containsExactly(1);
+      assertThat(before.closed.getCount()).isOne();
+      before.leave.countDown();
+      assertThat(before.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  @Test
+  @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  void aTransportThatHangsAtTheEndIsClosedOnceItStops() throws Exception {
+    Hanging transport = new Hanging();
+    Network network = network(transport);
+    network.connect(new byte[2][]);
+    network.awaitConnected();
+    assertThat(transport.hangs.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+    assertThatThrownBy(network::close)
+        .isInstanceOf(CrossdockException.class)
+        .hasMessage("thread did not stop: thread=crossdock-net-0");
+    assertThat(transport.closed.getCount()).isOne();
+    transport.leave.countDown();
+    assertThat(transport.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test

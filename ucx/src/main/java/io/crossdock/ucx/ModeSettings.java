@@ -81,13 +81,17 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
               + word
               + ", allowed=auto|rma|messages");
     }
+    return putsOfMachine();
+  }
+
+  private PutsKind putsOfMachine() {
     return devices().isEmpty() ? PutsKind.MESSAGES : putsOfNetworks();
   }
 
   /// What the networks can do that UCX opens with these settings. A device alone says little: it
   /// may be out of reach of a container, without a link, or left out by `TLS` and `NET_DEVICES`.
   PutsKind putsOfNetworks() {
-    try (Config config = open(PutsKind.RMA);
+    try (Config config = open(chosenForPuts());
         Context context = Context.open(config, 1, true)) {
       boolean havePuts = NetworkNames.of(context.text()).havePuts();
       return havePuts ? PutsKind.RMA : PutsKind.MESSAGES;
@@ -112,7 +116,7 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
 
   /// Bytes of rows in one message at most, as wished.
   long messageBytes() {
-    long bytes = Long.getLong(propertyPrefix() + MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES);
+    long bytes = messageBytesAsGiven();
     if (bytes < LEAST_MESSAGE_BYTES || bytes > MOST_MESSAGE_BYTES) {
       throw new IllegalArgumentException(
           "size of messages is out of range: property="
@@ -128,14 +132,32 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
     return bytes;
   }
 
+  private long messageBytesAsGiven() {
+    String text = System.getProperty(propertyPrefix() + MESSAGE_BYTES);
+    try {
+      return text == null ? DEFAULT_MESSAGE_BYTES : Long.parseLong(text.strip());
+    } catch (NumberFormatException _) {
+      throw new IllegalArgumentException(
+          "size of messages is no number of bytes: property="
+              + propertyPrefix()
+              + MESSAGE_BYTES
+              + ", value="
+              + text);
+    }
+  }
+
   /// Settings for UCX; the caller closes them.
   ///
   /// @param kind of puts that they are for
   /// @throws IllegalArgumentException if UCX refuses what a property says
   Config open(PutsKind kind) {
+    return open(chosen(kind));
+  }
+
+  private Config open(Map<String, String> chosen) {
     Config config = Config.read(prefix());
     try {
-      chosen(kind).forEach((key, value) -> setUnlessSet(config, key, value));
+      chosen.forEach((key, value) -> setUnlessSet(config, key, value));
       // Networks read the environment without a prefix alone, so all of a mode's is told here.
       environment().forEach(config::set);
       properties().forEach((key, value) -> setWanted(config, key, value));
@@ -190,7 +212,13 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
 
   /// What is chosen here where the user said nothing.
   Map<String, String> chosen(PutsKind kind) {
-    return kind.isRma() ? chosenForPuts() : chosenForMessages();
+    Map<String, String> chosen = kind.isRma() ? chosenForPuts() : chosenForMessages();
+    if (isOnOneMachine && (!kind.isRma() || !putsOfMachine().isRma())) {
+      // UCX writes what anybody who reaches its port tells it to write, and so do puts that are
+      // forced where no network has them: they come over TCP as well.
+      chosen.put("NET_DEVICES", "lo");
+    }
+    return chosen;
   }
 
   /// Messages are copied into the network's own memory, and never more than one segment: what UCX
@@ -199,10 +227,6 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
     Map<String, String> chosen = new TreeMap<>();
     String segment = Long.toString(messageBytes() + HEADROOM_BYTES);
     chosen.put("TLS", "tcp");
-    if (isOnOneMachine) {
-      // UCX writes what anybody who reaches its port tells it to write.
-      chosen.put("NET_DEVICES", "lo");
-    }
     chosen.put("ZCOPY_THRESH", "inf");
     chosen.put("RNDV_THRESH", "inf");
     chosen.put("MAX_EAGER_RAILS", "1");

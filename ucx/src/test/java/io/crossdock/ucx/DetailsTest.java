@@ -2,6 +2,7 @@ package io.crossdock.ucx;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.crossdock.core.Mode;
 import io.crossdock.ucx.binding.Config;
@@ -84,6 +85,45 @@ final class DetailsTest {
             assertThat(config.text()).containsPattern("NET_DEVICES=\\S*\\ball\n");
           }
         });
+  }
+
+  /// Puts that are forced over TCP open the same port.
+  @Test
+  void forcedPutsOfOneMachineListenOnLoopbackAlone() {
+    ModeSettings near = new ModeSettings(Mode.NORMAL, 1, true);
+    assumeTrue(ModeSettings.devices().isEmpty(), "this machine has a network with puts");
+    with(
+        "crossdock.ucx.normal.puts",
+        "rma",
+        () -> {
+          assertThat(near.chosen(near.puts())).containsEntry("NET_DEVICES", "lo");
+          assertThat(Details.of(near))
+              .filteredOn(line -> line.contains("networks="))
+              .singleElement()
+              .asString()
+              .contains("tcp/lo")
+              .doesNotContainPattern("tcp/(?!lo\\b)");
+          assertThat(ModeSettings.of(Mode.NORMAL).chosen(PutsKind.RMA))
+              .doesNotContainKey("NET_DEVICES");
+        });
+  }
+
+  @Test
+  void aSizeOfMessagesThatIsNoNumberIsRefused() {
+    ModeSettings settings = ModeSettings.of(Mode.NORMAL);
+    with(
+        "crossdock.ucx.normal.messageBytes",
+        "64k",
+        () ->
+            assertThatThrownBy(settings::messageBytes)
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage(
+                    "size of messages is no number of bytes:"
+                        + " property=crossdock.ucx.normal.messageBytes, value=64k"));
+    with(
+        "crossdock.ucx.normal.messageBytes",
+        "65536",
+        () -> assertThat(settings.messageBytes()).isEqualTo(65_536));
   }
 
   private static long segmentBytes(String mode) {

@@ -1,0 +1,203 @@
+package io.crossdock.host;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.crossdock.core.BufferClosedException;
+import io.crossdock.core.BufferSpec;
+import io.crossdock.core.TransportUnavailableException;
+import io.crossdock.core.group.GroupOptions;
+import io.crossdock.core.group.InProcessGroup;
+import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.core.spi.EngineSession;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Three nodes of one rank each; rank 1 has bad luck.
+@Timeout(90)
+class NetworksTest {
+  private static final int RANKS = 3;
+  private static final int UNLUCKY = 1;
+  private static final BufferSpec SPEC =
+      BufferSpec.builder()
+          .numMaxTokensPerRank(4)
+          .hidden(8)
+          .topk(1)
+          .numExperts(6)
+          .hostTimeout(Duration.ofSeconds(1))
+          .build();
+
+  /// Never connects.
+  private static final class Deaf extends StubTransport {
+    @Override
+    public boolean isConnected(int peer) {
+      return false;
+    }
+  }
+
+  /// Cannot connect, and says so.
+  private static final class Cut extends StubTransport {
+    @Override
+    public boolean isConnected(int peer) {
+      return false;
+    }
+
+    @Override
+    public String failure(int peer) {
+      return "cable was cut";
+    }
+  }
+
+  /// Takes no offer.
+  private static final class Choosy extends StubTransport {
+    @Override
+    public void connect(int peer, byte[] offer) {
+      throw new IllegalArgumentException("offer does not fit: peer=" + peer);
+    }
+  }
+
+  /// Hangs where it makes progress.
+  private static final class Hanging extends StubTransport {
+    private final CountDownLatch leave = new CountDownLatch(1);
+
+    @Override
+    public boolean progress() {
+      try {
+        return leave.await(60, TimeUnit.SECONDS);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
+  /// What a rank does with its session.
+  ///
+  /// Confined to the thread of the rank.
+  private interface Use {
+    void run(int rank, EngineSession session);
+  }
+
+  private static StubTransport pick(int rank, StubTransport unlucky) {
+    return rank == UNLUCKY ? unlucky : new StubTransport();
+  }
+
+  /// {@return what the ranks threw, by rank; null where nothing}
+  private static List<Throwable> onAll(StubProvider provider, Use use) throws Exception {
+    GroupOptions options =
+        GroupOptions.defaults().withTimeout(Duration.ofSeconds(30)).withNumNodes(RANKS);
+    List<ProcessGroup> groups = InProcessGroup.create(RANKS, options);
+    List<Throwable> failures = new ArrayList<>();
+    try (ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
+      List<Future<Throwable>> ranks = new ArrayList<>();
+      for (ProcessGroup group : groups) {
+        ranks.add(threads.submit(() -> catchThrowable(() -> open(provider, group, use))));
+      }
+      for (Future<Throwable> rank : ranks) {
+        failures.add(rank.get(60, TimeUnit.SECONDS));
+      }
+    }
+    groups.forEach(ProcessGroup::close);
+    return failures;
+  }
+
+  private static void open(StubProvider provider, ProcessGroup group, Use use) {
+    try (EngineSession session = new HostEngine(() -> provider).openSession(SPEC, group)) {
+      use.run(group.rank(), session);
+    }
+  }
+
+  private static void checkAllTell(List<Throwable> failures, String reason) {
+    assertThat(failures)
+        .hasSize(RANKS)
+        .allSatisfy(failure ->
+            assertThat(failure)
+                .isInstanceOf(TransportUnavailableException.class)
+                .hasMessageContaining("reason=" + reason));
+    for (int rank = 0; rank < RANKS; rank++) {
+      String start =
+          rank == UNLUCKY
+              ? "this rank does not reach other nodes: rank=1, "
+              : "a rank does not reach other nodes: rank=" + rank + ", peer=1, ";
+      assertThat(failures.get(rank)).hasMessageStartingWith(start);
+    }
+  }
+
+  private static void checkOpeningFails(StubTransport unlucky, String reason) throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, unlucky));
+    checkAllTell(onAll(provider, (_, _) -> {}), reason);
+    assertThat(provider.opened())
+        .hasSize(RANKS)
+        .allSatisfy(one -> {
+          assertThat(one.transport().closed.getCount()).isZero();
+          assertThat(one.region().scope().isAlive()).isFalse();
+        });
+  }
+
+  @Test
+  void aConnectionThatDoesNotComeIsOneFailureOnAll() throws Exception {
+    checkOpeningFails(
+        new Deaf(), "peer did not arrive: rank=1, peer=0, phase=CONNECT, expected=1, seen=0");
+  }
+
+  @Test
+  void aConnectionThatFailsIsOneFailureOnAll() throws Exception {
+    checkOpeningFails(new Cut(), "peer cannot be reached: rank=1, peer=0, cause=cable was cut");
+  }
+
+  @Test
+  void anOfferThatDoesNotFitIsOneFailureOnAll() throws Exception {
+    checkOpeningFails(new Choosy(), "offer does not fit: peer=0");
+  }
+
+  /// A buffer without a network takes no calls, whether it had been aborted before or not.
+  @Test
+  void aResetThatDoesNotConnectIsOneFailureOnAllAndAborts() throws Exception {
+    StubProvider provider =
+        new StubProvider(
+            (rank, round) -> pick(rank, round == 0 ? new StubTransport() : new Deaf()));
+    List<Throwable> failures =
+        onAll(
+            provider,
+            (rank, session) -> {
+              if (rank == UNLUCKY) {
+                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+              }
+              Throwable failure = catchThrowable(session::reset);
+              assertThatThrownBy(session::barrier)
+                  .isInstanceOf(BufferClosedException.class)
+                  .hasMessageContaining("buffer was aborted and not reset: origin=" + rank)
+                  .hasMessageContaining("phase=CONNECT");
+              throw (RuntimeException) failure;
+            });
+    checkAllTell(failures, "peer did not arrive: rank=1, peer=0, phase=CONNECT");
+    assertThat(provider.opened())
+        .hasSize(2 * RANKS)
+        .allSatisfy(one -> assertThat(one.transport().closed.getCount()).isZero());
+  }
+
+  /// Its memory is not unmapped under it.
+  @Test
+  void aTransportThatHangsAtTheEndKeepsItsMemory() throws Exception {
+    Hanging hanging = new Hanging();
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, hanging));
+    List<Throwable> failures = onAll(provider, (_, _) -> {});
+    assertThat(failures.get(0)).isNull();
+    assertThat(failures.get(2)).isNull();
+    assertThat(failures.get(UNLUCKY)).hasMessage("thread did not stop: thread=crossdock-net-1");
+    assertThat(hanging.closed.getCount()).isOne();
+    assertThat(provider.opened(UNLUCKY).getFirst().region().get(JAVA_BYTE, 0)).isZero();
+    assertThat(provider.opened(0).getFirst().region().scope().isAlive()).isFalse();
+    hanging.leave.countDown();
+    assertThat(hanging.closed.await(30, TimeUnit.SECONDS)).isTrue();
+  }
+}
