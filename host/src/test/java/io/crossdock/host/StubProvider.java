@@ -17,6 +17,9 @@ final class StubProvider implements TransportProvider {
   ///
   /// Safe for any thread.
   interface Maker {
+    /// {@return the transport that the rank opens next}
+    ///
+    /// @param rank whose
     /// @param round how many the rank opened before
     StubTransport make(int rank, int round);
   }
