@@ -76,7 +76,8 @@ final class Network implements AutoCloseable {
     transport = fresh;
     broken = null;
     wordBytes = 0;
-    NetworkLock own = new NetworkLock();
+    // Whoever holds it waits for room no longer than one time-out.
+    NetworkLock own = new NetworkLock(2 * timeoutNanos);
     thread = new NetworkThread("crossdock-net-" + place.rank(), fresh, own, this::breakDown);
     lock = own;
   }

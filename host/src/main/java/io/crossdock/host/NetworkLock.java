@@ -1,7 +1,9 @@
 package io.crossdock.host;
 
+import io.crossdock.core.CrossdockException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /// Lets one thread at a time use a transport. A holder keeps it for one put or a few words. It
 /// waits for nobody meanwhile where the transport has room for them, as it has for what low-latency
@@ -16,21 +18,52 @@ final class NetworkLock {
   private static final long PARK_NANOS = 20_000;
 
   private final AtomicBoolean held = new AtomicBoolean();
+  private final long timeoutNanos;
+
+  /// @param timeoutNanos that a holder may keep it; who waits for longer takes the holder for lost
+  NetworkLock(long timeoutNanos) {
+    this.timeoutNanos = timeoutNanos;
+  }
 
   boolean tryLock() {
     return !held.get() && held.compareAndSet(false, true);
   }
 
+  /// @throws CrossdockException if a thread keeps it for too long
   void lock() {
+    long start = 0;
     for (int turn = 0; !tryLock(); turn++) {
       if (turn < SPINS) {
         Thread.onSpinWait();
       } else if (turn < SPINS + YIELDS) {
         Thread.yield();
       } else {
+        long now = System.nanoTime();
+        start = start == 0 ? now : start;
+        checkHolder(now - start);
         LockSupport.parkNanos(this, PARK_NANOS);
       }
     }
+  }
+
+  private void checkHolder(long waited) {
+    if (waited > timeoutNanos) {
+      throw new CrossdockException(
+          "network is held by a thread that does not return: waitedMs=" + waited / 1_000_000);
+    }
+  }
+
+  /// Takes it unless the caller is to stop before it is free.
+  ///
+  /// @return true if it is taken
+  boolean lockUnless(BooleanSupplier stops) {
+    while (!tryLock()) {
+      if (stops.getAsBoolean()) {
+        return false;
+      }
+      LockSupport.parkNanos(this, PARK_NANOS);
+    }
+    return true;
   }
 
   void unlock() {

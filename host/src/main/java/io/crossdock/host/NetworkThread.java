@@ -6,6 +6,7 @@ import io.crossdock.core.spi.Transport;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /// The thread that makes progress on one transport while no call does. Once told to end it does not
@@ -29,6 +30,7 @@ final class NetworkThread {
 
   private volatile boolean callWaits;
   private volatile boolean stopped;
+  private final BooleanSupplier stops = () -> stopped;
 
   /// @param lock taken around all use of the transport
   /// @param breakDown told, under the lock, what the transport failed with
@@ -97,7 +99,9 @@ final class NetworkThread {
   }
 
   private boolean progress() {
-    lock.lock();
+    if (!lock.lockUnless(stops)) {
+      return false;
+    }
     try {
       return !stopped && transport.progress();
     } catch (RuntimeException e) {
@@ -112,7 +116,9 @@ final class NetworkThread {
     try {
       transport.await(AWAIT_NANOS);
     } catch (RuntimeException e) {
-      lock.lock();
+      if (!lock.lockUnless(stops)) {
+        return;
+      }
       try {
         fail(e);
       } finally {

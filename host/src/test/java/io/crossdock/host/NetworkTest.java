@@ -54,13 +54,33 @@ class NetworkTest {
   }
 
   private static Network network(Transport transport) {
+    return network(transport, Duration.ofSeconds(SECONDS));
+  }
+
+  private static Network network(Transport transport, Duration timeout) {
     WindowLayout layout = WindowLayout.of(SPEC, PLACE);
     return new Network(
         transport,
         PLACE,
         layout.nodes,
         Arena.ofAuto().allocate(layout.byteSize, 4096),
-        Duration.ofSeconds(SECONDS));
+        timeout);
+  }
+
+  @Test
+  @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  void whoNeedsATransportThatHangsIsToldInTime() throws Exception {
+    Hanging transport = new Hanging();
+    try (Network network = network(transport, Duration.ofMillis(200))) {
+      network.connect(new byte[2][]);
+      network.awaitConnected();
+      assertThat(transport.hangs.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+      assertThatThrownBy(network::pending)
+          .isInstanceOf(CrossdockException.class)
+          .hasMessageStartingWith("network is held by a thread that does not return: waitedMs=");
+      transport.leave.countDown();
+    }
+    assertThat(transport.closed.getCount()).isZero();
   }
 
   /// The thread of a transport that was replaced is not given the next one, and what it may still

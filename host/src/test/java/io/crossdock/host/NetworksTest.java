@@ -66,14 +66,15 @@ class NetworksTest {
     }
   }
 
-  /// Hangs where it makes progress.
+  /// Does not come back from a wait before it is let go.
   private static final class Hanging extends StubTransport {
     private final CountDownLatch leave = new CountDownLatch(1);
 
     @Override
-    public boolean progress() {
+    public void await(long nanos) {
+      awaited.countDown();
       try {
-        return leave.await(60, TimeUnit.SECONDS);
+        assertThat(leave.await(60, TimeUnit.SECONDS)).isTrue();
       } catch (InterruptedException e) {
         throw new IllegalStateException(e);
       }
@@ -185,12 +186,22 @@ class NetworksTest {
         .allSatisfy(one -> assertThat(one.transport().closed.getCount()).isZero());
   }
 
+  /// A thread that is told to end before it hangs would not hang.
+  private static void awaitHang(CountDownLatch hangs) {
+    try {
+      assertThat(hangs == null || hangs.await(30, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   /// Its memory is not unmapped under it.
   @Test
   void aTransportThatHangsAtTheEndKeepsItsMemory() throws Exception {
     Hanging hanging = new Hanging();
     StubProvider provider = new StubProvider((rank, _) -> pick(rank, hanging));
-    List<Throwable> failures = onAll(provider, (_, _) -> {});
+    List<Throwable> failures =
+        onAll(provider, (rank, _) -> awaitHang(rank == UNLUCKY ? hanging.awaited : null));
     assertThat(failures.get(0)).isNull();
     assertThat(failures.get(2)).isNull();
     assertThat(failures.get(UNLUCKY)).hasMessage("thread did not stop: thread=crossdock-net-1");
