@@ -60,11 +60,7 @@ class NetworkTest {
   private static Network network(Transport transport, Duration timeout) {
     WindowLayout layout = WindowLayout.of(SPEC, PLACE);
     return new Network(
-        transport,
-        PLACE,
-        layout.nodes,
-        Arena.ofAuto().allocate(layout.byteSize, 4096),
-        timeout);
+        transport, PLACE, layout.nodes, Arena.ofAuto().allocate(layout.byteSize, 4096), timeout);
   }
 
   @Test
