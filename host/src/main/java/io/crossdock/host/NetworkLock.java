@@ -3,7 +3,6 @@ package io.crossdock.host;
 import io.crossdock.core.CrossdockException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 
 /// Lets one thread at a time use a transport. A holder keeps it for one put or a few words. It
 /// waits for nobody meanwhile where the transport has room for them, as it has for what low-latency
@@ -41,7 +40,7 @@ final class NetworkLock {
         long now = System.nanoTime();
         start = start == 0 ? now : start;
         checkHolder(now - start);
-        LockSupport.parkNanos(this, PARK_NANOS);
+        pause();
       }
     }
   }
@@ -53,17 +52,9 @@ final class NetworkLock {
     }
   }
 
-  /// Takes it unless the caller is to stop before it is free.
-  ///
-  /// @return true if it is taken
-  boolean lockUnless(BooleanSupplier stops) {
-    while (!tryLock()) {
-      if (stops.getAsBoolean()) {
-        return false;
-      }
-      LockSupport.parkNanos(this, PARK_NANOS);
-    }
-    return true;
+  /// Lets some time pass, for who tries again.
+  void pause() {
+    LockSupport.parkNanos(this, PARK_NANOS);
   }
 
   void unlock() {

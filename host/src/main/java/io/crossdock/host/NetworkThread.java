@@ -6,7 +6,6 @@ import io.crossdock.core.spi.Transport;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /// The thread that makes progress on one transport while no call does. Once told to end it does not
@@ -30,7 +29,6 @@ final class NetworkThread {
 
   private volatile boolean callWaits;
   private volatile boolean stopped;
-  private final BooleanSupplier stops = () -> stopped;
 
   /// @param lock taken around all use of the transport
   /// @param breakDown told, under the lock, what the transport failed with
@@ -98,8 +96,19 @@ final class NetworkThread {
     }
   }
 
+  /// {@return true if the lock is taken}
+  private boolean lockUnlessStopped() {
+    while (!lock.tryLock()) {
+      if (stopped) {
+        return false;
+      }
+      lock.pause();
+    }
+    return true;
+  }
+
   private boolean progress() {
-    if (!lock.lockUnless(stops)) {
+    if (!lockUnlessStopped()) {
       return false;
     }
     try {
@@ -116,7 +125,7 @@ final class NetworkThread {
     try {
       transport.await(AWAIT_NANOS);
     } catch (RuntimeException e) {
-      if (!lock.lockUnless(stops)) {
+      if (!lockUnlessStopped()) {
         return;
       }
       try {
