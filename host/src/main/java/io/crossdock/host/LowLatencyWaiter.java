@@ -282,17 +282,10 @@ final class LowLatencyWaiter {
     board.publishMask(peer, true);
   }
 
-  /// What all far ranks are to take in before memory is written again.
-  private final class Sending implements Wanted {
+  /// What far ranks are to take in; the network is asked anew at each look.
+  private abstract class Outgoing implements Wanted {
     @Override
-    public void look(long waitedNanos) {
-      // The network is asked anew each time.
-    }
-
-    @Override
-    public int next() {
-      return network.nextSending(living);
-    }
+    public void look(long waitedNanos) {}
 
     @Override
     public Phase phase() {
@@ -310,24 +303,27 @@ final class LowLatencyWaiter {
     }
 
     @Override
-    public boolean awaits(int peer) {
-      return !context.place.isNear(peer) && !state.isMasked(peer) && network.pending(peer) > 0;
-    }
-
-    @Override
     public void giveUp(int peer) {
       mask(peer);
     }
   }
 
-  /// What one far rank is to take in.
-  private final class Room implements Wanted {
-    private int peer;
+  /// All of it, before memory is written again.
+  private final class Sending extends Outgoing {
+    @Override
+    public int next() {
+      return network.nextSending(living);
+    }
 
     @Override
-    public void look(long waitedNanos) {
-      // The network is asked anew each time.
+    public boolean awaits(int peer) {
+      return !context.place.isNear(peer) && !state.isMasked(peer) && network.pending(peer) > 0;
     }
+  }
+
+  /// Enough for one far rank to have room.
+  private final class Room extends Outgoing {
+    private int peer;
 
     @Override
     public int next() {
@@ -335,28 +331,8 @@ final class LowLatencyWaiter {
     }
 
     @Override
-    public Phase phase() {
-      return Phase.SENT;
-    }
-
-    @Override
-    public long expected() {
-      return 0;
-    }
-
-    @Override
-    public long seen(int other) {
-      return network.pending(other);
-    }
-
-    @Override
     public boolean awaits(int other) {
       return other == peer && !state.isMasked(peer) && network.isFull(peer);
-    }
-
-    @Override
-    public void giveUp(int other) {
-      mask(other);
     }
   }
 
