@@ -251,7 +251,7 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
   LlWalk walk = {0, 0};
   walk.advance(threadIdx.x / kGroupLanes, stage.num_groups);
   while (walk.stage < batch.num_pieces) {
-    uint4 words[kCastAhead];
+    uint4 words[kCastAhead] = {};
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
@@ -285,7 +285,7 @@ __device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, con
   LlWalk walk = {0, 0};
   walk.advance(threadIdx.x, num_words);
   while (walk.stage < batch.num_pieces) {
-    uint4 words[kCopyAhead];
+    uint4 words[kCopyAhead] = {};
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {

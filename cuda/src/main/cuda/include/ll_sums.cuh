@@ -237,7 +237,7 @@ __device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summand
   }
   float sums[kSumChannels] = {};
   for (u32 first = 0; first < call.topk; first += kSumAhead) {
-    uint4 words[kSumAhead];
+    uint4 words[kSumAhead] = {};  // else the compiler keeps registers for them from the start
 #pragma unroll
     for (u32 i = 0; i < kSumAhead; i++) {
       const u64 row = first + i < call.topk ? summands[first + i].row : kNowhere;
@@ -299,16 +299,66 @@ __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, 
   }
 }
 
-// By a whole block: some parts of tokens; the first summand is one of the first part's token.
+// By one warp: the same for parts in a row, from no more rows than a lane loads at a time. Where they lie
+// stays in registers.
+__device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSummand* summands, LlParts parts,
+                                                u64 to) {
+  const u32 topk = static_cast<u32>(call.topk);
+  const u32 row_words = static_cast<u32>(call.ll.hidden) / kSumChannels;
+  u64 rows[kSumAhead];  // from this lane's first word on
+  float weights[kSumAhead];
+#pragma unroll
+  for (u32 k = 0; k < kSumAhead; k++) {
+    const u64 row = k < topk ? summands[k].row : kNowhere;
+    rows[k] = row == kNowhere ? kNowhere : row + lane_idx() * sizeof(uint4);
+    weights[k] = k < topk ? summands[k].weight : 0.0f;
+  }
+  for (u32 part = parts.begin; part < parts.end; part++) {
+    const u32 word = part * kWarpThreads;
+    if (word + lane_idx() >= row_words) {
+      return;
+    }
+    uint4 words[kSumAhead] = {};
+#pragma unroll
+    for (u32 k = 0; k < kSumAhead; k++) {
+      if (rows[k] != kNowhere) {
+        words[k] = ld_no_allocate(pointer<const uint4>(rows[k]) + word);
+      }
+    }
+    float sums[kSumChannels] = {};
+#pragma unroll
+    for (u32 k = 0; k < kSumAhead; k++) {
+      if (rows[k] != kNowhere) {
+        ll_add(sums, words[k], weights[k]);
+      }
+    }
+    pointer<uint4>(to)[word + lane_idx()] = ll_round(sums);
+  }
+}
+
+// By a whole block, whose warps take parts in a row: some parts of tokens; the first summand is one of the
+// first part's token.
 __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
                                                    const LlParts& parts, const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
   const u32 per_token = ll_summing_of(call).parts_per_token;
   const u32 first = parts.begin / per_token;
-  for (u32 i = parts.begin + warp_idx(); i < parts.end; i += kLlWarps) {
+  const u32 num_parts = parts.end - parts.begin;
+  const u32 end = parts.begin + num_parts * (warp_idx() + 1) / kLlWarps;
+  for (u32 i = parts.begin + num_parts * warp_idx() / kLlWarps; i < end;) {
     const u32 token = i / per_token;
-    ll_sum_plain(call, summands + (token - first) * call.topk, i - token * per_token,
-                 sums.combined_x + token * sums.combined_x_pitch, aligned);
+    const u32 origin = token * per_token;
+    const LlParts own = {i - origin, min(end - origin, per_token)};
+    const LlSummand* terms = summands + (token - first) * call.topk;
+    const u64 to = sums.combined_x + token * sums.combined_x_pitch;
+    if (aligned && call.topk <= kSumAhead) {
+      ll_sum_in_a_row(call, terms, own, to);
+    } else {
+      for (u32 part = own.begin; part < own.end; part++) {
+        ll_sum_plain(call, terms, part, to, aligned);
+      }
+    }
+    i = origin + own.end;
   }
 }
 
