@@ -42,16 +42,22 @@ __device__ __forceinline__ u32 ll_take_part(u32* taken) {
   return __shfl_sync(kAllLanes, lane_idx() == 0 ? atomicAdd(taken, 1u) : 0, 0);
 }
 
-// By a whole block: `find(source, expert)` tells of a run, `move(run, part)` moves a part of it; each is
-// called by a whole warp. `may_move()` is asked once the first runs were found, when the block has met; false
-// if it says no.
+// A part of a run that a warp is to move. No run: there is none left.
+struct LlRunPart {
+  const LlRun* run;  // shared
+  u32 part;
+};
+
+// By a whole block: `find(source, expert)` tells of a run, `move(next)` moves the parts that `next()` deals
+// out; each is called by a whole warp. `may_move()` is asked once the first runs were found, when the block
+// has met; false if it says no.
 template <typename Find, typename MayMove, typename Move>
 __device__ inline bool ll_move_runs(const LlCall& call, LlDealing dealing, Find find, MayMove may_move,
                                     Move move) {
   __shared__ LlRun runs[kRunsAtOnce];
   __shared__ u32 taken;
   u32 turn = warp_idx();
-  const auto next = [&] {
+  const auto take = [&] {
     const u32 own = turn;
     turn += kLlWarps;
     return dealing == LlDealing::kInTurn ? own : ll_take_part(&taken);
@@ -77,9 +83,10 @@ __device__ inline bool ll_move_runs(const LlCall& call, LlDealing dealing, Find 
     if (begin == parts.begin && !may_move()) {
       return false;
     }
-    for (u32 i = begin + next(); i < end; i = begin + next()) {
-      move(runs[i / kRunParts - first], i % kRunParts);
-    }
+    move([&]() -> LlRunPart {
+      const u32 i = begin + take();
+      return {i < end ? &runs[i / kRunParts - first] : nullptr, i % kRunParts};
+    });
     __syncthreads();
     begin = end;
   } while (begin < parts.end);
@@ -101,13 +108,85 @@ __device__ __forceinline__ LlRun ll_run_from(u64 source, u64 expert, Count count
   return {source, expert, __reduce_add_sync(kAllLanes, slots), __reduce_add_sync(kAllLanes, rows), num_rows};
 }
 
-// By one warp: a part of bytes that lie together at both ends.
-__device__ __forceinline__ void ll_copy_part(u64 to, u64 from, u64 num_bytes, u32 part) {
+// Words that lie together at both ends.
+struct LlSpan {
+  u64 from;
+  u64 to;
+  u32 num_words;
+};
+
+// A part of a run of so many bytes.
+__device__ __forceinline__ LlSpan ll_span_of(u64 to, u64 from, u64 num_bytes, u32 part) {
   const u64 words = num_bytes / sizeof(uint4);
   const u64 begin = part * words / kRunParts;
   const u64 end = (part + 1) * words / kRunParts;
-  const u64 shift = begin * sizeof(uint4);
-  copy_bytes_by(to + shift, from + shift, (end - begin) * sizeof(uint4), lane_idx(), kWarpThreads);
+  return {from + begin * sizeof(uint4), to + begin * sizeof(uint4), static_cast<u32>(end - begin)};
 }
+
+constexpr u32 kSpanAhead = 8;  // words of a lane that are under way
+constexpr u32 kSpanGroup = 4;  // of them, that are waited for together
+constexpr u32 kMaxSpanWords = kSpanAhead * kWarpThreads;
+
+// By one warp: stores a group of words of one span once they are there, and then loads the same of the next.
+__device__ __forceinline__ void ll_pass_words(const LlSpan& now, const LlSpan& ahead, u32 first,
+                                              uint4 words[kSpanGroup]) {
+#pragma unroll
+  for (u32 i = 0; i < kSpanGroup; i++) {
+    const u32 at = (first + i) * kWarpThreads + lane_idx();
+    if (at < now.num_words) {
+      st_no_allocate(pointer<uint4>(now.to) + at, words[i]);
+    }
+  }
+#pragma unroll
+  for (u32 i = 0; i < kSpanGroup; i++) {
+    const u32 at = (first + i) * kWarpThreads + lane_idx();
+    if (at < ahead.num_words) {
+      words[i] = ld_no_allocate(pointer<const uint4>(ahead.from) + at);
+    }
+  }
+}
+
+// By one warp: copies the aligned spans that `next()` tells of, the last of which is empty, so that some
+// loads are always under way.
+template <typename Next>
+__device__ __forceinline__ void ll_stream_spans(Next next) {
+  LlSpan rest = {0, 0, 0};
+  const auto take = [&]() -> LlSpan {
+    if (rest.num_words == 0) {
+      rest = next();
+    }
+    const LlSpan some = {rest.from, rest.to, min(rest.num_words, kMaxSpanWords)};
+    rest = {rest.from + kMaxSpanWords * sizeof(uint4), rest.to + kMaxSpanWords * sizeof(uint4),
+            rest.num_words - some.num_words};
+    return some;
+  };
+  uint4 words[kSpanAhead] = {};
+  LlSpan now = {0, 0, 0};
+  LlSpan ahead = take();
+  do {
+#pragma unroll
+    for (u32 first = 0; first < kSpanAhead; first += kSpanGroup) {
+      ll_pass_words(now, ahead, first, words + first);
+    }
+    now = ahead;
+    if (now.num_words != 0) {
+      ahead = take();
+    }
+  } while (now.num_words != 0);
+}
+
+// By one warp: the same one by one, however they are aligned.
+template <typename Next>
+__device__ __forceinline__ void ll_copy_spans(Next next) {
+  for (LlSpan span = next(); span.num_words != 0; span = next()) {
+    copy_bytes_by(span.to, span.from, span.num_words * sizeof(uint4), lane_idx(), kWarpThreads);
+  }
+}
+
+// How a kernel copies spans.
+enum class LlCopying : u32 {
+  kStreamed,
+  kOneByOne,  // where registers are rare
+};
 
 }  // namespace crossdock

@@ -33,24 +33,59 @@ __device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 strid
   return right;
 }
 
-// By one warp: a part of a run from the outputs to the lane of its home.
-__device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y, u64 epoch, u32 part) {
-  const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
+// A run between the outputs and the lane of its home.
+struct LlReplyEnds {
+  u64 from;
+  u64 to;
+};
+
+__device__ __forceinline__ LlReplyEnds ll_reply_ends(const LlCall& call, const LlRun& run, u64 y, u64 epoch) {
   const u64 first = run.expert * call.terms.num_max_tokens * call.geometry.num_ranks + run.row;
-  const u64 from = y + first * row_bytes;
+  return {y + first * call.ll.hidden * sizeof(__nv_bfloat16),
+          ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * ll_reply_pitch(call)};
+}
+
+// By one warp: encodes the parts that `next()` deals out; `counts(run)` says whether one is to move.
+template <typename Next, typename Counts>
+__device__ __forceinline__ void ll_reply_encoded(const LlCall& call, u64 y, u64 epoch, Next next,
+                                                 Counts counts) {
+  const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
   const u64 pitch = ll_reply_pitch(call);
-  const u64 to = ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * pitch;
-  if (!is_encoded(call)) {
-    ll_copy_part(to, from, run.num_rows * row_bytes, part);
-    return;
+  for (LlRunPart part = next(); part.run != nullptr; part = next()) {
+    const LlRun& run = *part.run;
+    const LlReplyEnds ends = ll_reply_ends(call, run, y, epoch);
+    const u64 end = counts(run) ? (part.part + 1) * run.num_rows / kRunParts : 0;
+    for (u64 i = part.part * run.num_rows / kRunParts; i < end; i++) {
+      log_encode_row(ends.from + i * row_bytes, ends.to + i * pitch, call.ll.hidden);
+    }
   }
-  for (u64 i = part * run.num_rows / kRunParts; i < (part + 1) * run.num_rows / kRunParts; i++) {
-    log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
+}
+
+// By one warp: copies them.
+template <LlCopying kCopying, typename Next, typename Counts>
+__device__ __forceinline__ void ll_reply_plain(const LlCall& call, u64 y, u64 epoch, Next next,
+                                               Counts counts) {
+  const auto next_span = [&]() -> LlSpan {
+    for (LlRunPart part = next(); part.run != nullptr; part = next()) {
+      const LlReplyEnds ends = ll_reply_ends(call, *part.run, y, epoch);
+      const u64 num_bytes = part.run->num_rows * ll_reply_pitch(call);
+      const LlSpan span = ll_span_of(ends.to, ends.from, num_bytes, part.part);
+      if (span.num_words != 0 && counts(*part.run)) {
+        return span;
+      }
+    }
+    return {0, 0, 0};
+  };
+  if (kCopying == LlCopying::kStreamed && is_aligned(y, sizeof(uint4))) {
+    ll_stream_spans(next_span);
+  } else {
+    ll_copy_spans(next_span);
   }
 }
 
 // By a whole block: its part of the outputs into the lanes, unless the call cannot begin, which the block
 // knows when it has met.
+template <LlCopying kCopying>
 __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
   const i32* counts = pointer<const i32>(call.handle.counts);
   const auto count = [&](u64 source, u64 expert) -> u32 {
@@ -64,10 +99,15 @@ __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& begi
   return ll_move_runs(
       call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
       [&] { return beginning.ready != 0; },
-      [&](const LlRun& run, u32 part) {
+      [&](auto next) {
         // Runs were found beside the wait for the grant.
-        if (beginning.at_once != 0 || !is_masked(call, run.source)) {
-          ll_reply_part(call, run, y, epoch, part);
+        const auto counts = [&](const LlRun& run) {
+          return beginning.at_once != 0 || !is_masked(call, run.source);
+        };
+        if (is_encoded(call)) {
+          ll_reply_encoded(call, y, epoch, next, counts);
+        } else {
+          ll_reply_plain<kCopying>(call, y, epoch, next, counts);
         }
       });
 }
@@ -98,10 +138,11 @@ __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch) {
 }
 
 // By a whole block that begins a combine: sends the outputs. False for a thread if the call fails.
+template <LlCopying kCopying>
 __device__ inline bool ll_reply_through_lanes(const LlCall& call, const LlBeginning& beginning, u64 y,
                                               u64 epoch) {
   const bool right = ll_check_choices(call, grid_thread_idx(), grid_threads());
-  return ll_reply_rows(call, beginning, y, epoch) && right;
+  return ll_reply_rows<kCopying>(call, beginning, y, epoch) && right;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
@@ -110,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   const LlBeginning& beginning = ll_begin(call, epoch);
-  bool well = ll_reply_through_lanes(call, beginning, args.y, epoch);
+  bool well = ll_reply_through_lanes<LlCopying::kStreamed>(call, beginning, args.y, epoch);
   if (beginning.ready != 0 && blockIdx.x == 0) {
     ll_write_flags(call, {ll_terms(call), kInLanes, false}, epoch);
   }
@@ -207,7 +248,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   ll_find_first(call, args.sums, summands);
   const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
-    ll_reply_through_lanes(call, ll_begin(call, epoch), args.y, epoch);
+    ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), args.y, epoch);
     if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
       ll_publish_replied(call, epoch);
     }

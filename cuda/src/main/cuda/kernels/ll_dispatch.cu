@@ -126,31 +126,6 @@ __device__ __forceinline__ void ll_store_scale(const LlScalePart& part, u32 i, u
   part.to[column * part.column_pitch + row] = word;
 }
 
-constexpr u32 kScalesAhead = 2;  // of a lane, which come beside the rows
-
-// By one warp: the rows of a part of a run, and its scales. The first of them are loaded before the rows are,
-// so that they come together.
-__device__ inline void ll_pack_with_scales(const LlScalePart& scales, u64 to, u64 from, u64 num_bytes,
-                                           u32 part) {
-  u32 words[kScalesAhead];
-#pragma unroll
-  for (u32 step = 0; step < kScalesAhead; step++) {
-    const u32 i = lane_idx() + step * kWarpThreads;
-    words[step] = i < scales.num_words ? ll_load_scale(scales, i) : 0;
-  }
-  ll_copy_part(to, from, num_bytes, part);
-#pragma unroll
-  for (u32 step = 0; step < kScalesAhead; step++) {
-    const u32 i = lane_idx() + step * kWarpThreads;
-    if (i < scales.num_words) {
-      ll_store_scale(scales, i, words[step]);
-    }
-  }
-  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < scales.num_words; i += kWarpThreads) {
-    ll_store_scale(scales, i, ll_load_scale(scales, i));
-  }
-}
-
 // By one warp: what a run says of itself.
 __device__ inline void ll_describe_run(const LlCall& call, const LlPacked& packed, const LlRun& run,
                                        u64 lane) {
@@ -169,27 +144,82 @@ __device__ inline void ll_describe_run(const LlCall& call, const LlPacked& packe
   }
 }
 
-// By one warp: a part of a run from the lane to where it is packed.
-__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
-                                    u32 part) {
-  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
-  if (run.num_rows != 0) {
-    const u64 row_bytes = ll_row_bytes(call);
-    const u64 to = packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes;
-    const u64 from = lane + run.slot * row_bytes;
-    if (is_fp8(call.terms)) {
-      ll_pack_with_scales(ll_scale_part(call, packed, run, lane, part), to, from, run.num_rows * row_bytes,
-                          part);
-    } else {
-      ll_copy_part(to, from, run.num_rows * row_bytes, part);
+constexpr u32 kScalesAhead = 2;  // of a lane, which come beside the rows
+
+// By one warp: loads the first scales of a part.
+__device__ __forceinline__ void ll_load_scales(const LlScalePart& part, u32 words[kScalesAhead]) {
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    words[step] = i < part.num_words ? ll_load_scale(part, i) : 0;
+  }
+}
+
+// By one warp: stores the scales of a part, the first of which were loaded.
+__device__ __forceinline__ void ll_store_scales(const LlScalePart& part, const u32 words[kScalesAhead]) {
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    if (i < part.num_words) {
+      ll_store_scale(part, i, words[step]);
     }
   }
-  if (part == 0) {
-    ll_describe_run(call, packed, run, lane);
+  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < part.num_words; i += kWarpThreads) {
+    ll_store_scale(part, i, ll_load_scale(part, i));
+  }
+}
+
+// By one warp: the parts that `next()` deals out, from the lanes to where they are packed. The scales of a
+// part come beside its rows, and are stored when the next part is begun.
+template <LlCopying kCopying, typename Next>
+__device__ __forceinline__ void ll_pack_parts(const LlCall& call, const LlPacked& packed, u64 epoch,
+                                              Next next) {
+  const u64 row_bytes = ll_row_bytes(call);
+  u32 words[kScalesAhead] = {};
+  LlRunPart behind = {nullptr, 0};
+  const auto lane_of = [&](const LlRun& run) {
+    return ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
+  };
+  const auto scales_of = [&](const LlRunPart& part) {
+    return ll_scale_part(call, packed, *part.run, lane_of(*part.run), part.part);
+  };
+  const auto next_span = [&]() -> LlSpan {
+    for (;;) {
+      if (behind.run != nullptr && is_fp8(call.terms)) {
+        ll_store_scales(scales_of(behind), words);
+      }
+      behind = next();
+      if (behind.run == nullptr) {
+        return {0, 0, 0};
+      }
+      const LlRun& run = *behind.run;
+      const u64 lane = lane_of(run);
+      if (behind.part == 0) {
+        ll_describe_run(call, packed, run, lane);
+      }
+      if (run.num_rows == 0) {
+        behind.run = nullptr;
+        continue;
+      }
+      if (is_fp8(call.terms)) {
+        ll_load_scales(scales_of(behind), words);
+      }
+      const u64 to = packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes;
+      const LlSpan span = ll_span_of(to, lane + run.slot * row_bytes, run.num_rows * row_bytes, behind.part);
+      if (span.num_words != 0) {
+        return span;
+      }
+    }
+  };
+  if (kCopying == LlCopying::kStreamed) {
+    ll_stream_spans(next_span);
+  } else {
+    ll_copy_spans(next_span);
   }
 }
 
 // By a whole block: awaits the flags, then packs the block's part of what arrived. False if the call fails.
+template <LlCopying kCopying>
 __device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   if (!ll_await_flags(call, epoch, places)) {
@@ -202,7 +232,7 @@ __device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, 
   return ll_move_runs(
       call, LlDealing::kInTurn, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
       [] { return true; },
-      [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
+      [&](auto next) { ll_pack_parts<kCopying>(call, packed, epoch, next); });
 }
 
 // By the first block of a receive half: frees the slots once all blocks are done, and no rank reads what was
@@ -230,7 +260,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
     return;
   }
   const LlBeginning& beginning = ll_resume(call, epoch);
-  bool well = ll_pack_rows(call, args.packed, epoch);
+  bool well = ll_pack_rows<LlCopying::kStreamed>(call, args.packed, epoch);
   well = ll_leave(call, well, false, epoch);
   if (blockIdx.x == 0) {
     ll_end_packing(call, beginning, well, epoch);
@@ -282,7 +312,7 @@ __device__ inline bool ll_receive_rows(const LlCall& call, const LlPacked& packe
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
     ll_publish_sent(call, epoch);
   }
-  return ll_pack_rows(call, packed, epoch);
+  return ll_pack_rows<LlCopying::kOneByOne>(call, packed, epoch);
 }
 
 // By the first block, once its own part is done.
