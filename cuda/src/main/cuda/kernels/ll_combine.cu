@@ -40,44 +40,49 @@ struct LlReplyEnds {
 };
 
 __device__ __forceinline__ LlReplyEnds ll_reply_ends(const LlCall& call, const LlRun& run, u64 y, u64 epoch) {
-  const u64 first = run.expert * call.terms.num_max_tokens * call.geometry.num_ranks + run.row;
+  const u64 first = run.expert * (call.terms.num_max_tokens * call.geometry.num_ranks) + run.row;
   return {y + first * call.ll.hidden * sizeof(__nv_bfloat16),
           ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * ll_reply_pitch(call)};
 }
 
-// By one warp: encodes the parts that `next()` deals out; `counts(run)` says whether one is to move.
-template <typename Next, typename Counts>
-__device__ __forceinline__ void ll_reply_encoded(const LlCall& call, u64 y, u64 epoch, Next next,
-                                                 Counts counts) {
+// By one warp: encodes rows of the block's share, each the next when one is done; `counts(run)` says whether
+// those of a run are to move.
+template <typename Count, typename Counts>
+__device__ __forceinline__ void ll_reply_encoded(const LlCall& call, const LlRuns& runs, u64 y, u64 epoch,
+                                                 Count count, Counts counts) {
   const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
-  const u64 pitch = ll_reply_pitch(call);
-  for (LlRunPart part = next(); part.run != nullptr; part = next()) {
-    const LlRun& run = *part.run;
-    const LlReplyEnds ends = ll_reply_ends(call, run, y, epoch);
-    const u64 end = counts(run) ? (part.part + 1) * run.num_rows / kRunParts : 0;
-    for (u64 i = part.part * run.num_rows / kRunParts; i < end; i++) {
-      log_encode_row(ends.from + i * row_bytes, ends.to + i * pitch, call.ll.hidden);
+  for (i64 row = ll_take_row(runs); row >= 0; row = ll_take_row(runs)) {
+    const u32 i = ll_run_of(runs, static_cast<u32>(row));
+    const LlRun run = ll_run_at(runs, i, count);
+    if (counts(run)) {
+      const LlReplyEnds ends = ll_reply_ends(call, run, y, epoch);
+      const u64 within = static_cast<u64>(row) - runs.begins[i];
+      log_encode_row(ends.from + within * row_bytes, ends.to + within * ll_reply_pitch(call),
+                     call.ll.hidden);
     }
   }
 }
 
-// By one warp: copies them.
-template <LlCopying kCopying, typename Next, typename Counts>
-__device__ __forceinline__ void ll_reply_plain(const LlCall& call, u64 y, u64 epoch, Next next,
-                                               Counts counts) {
+// By one warp: copies its share of them.
+template <LlCopying kCopying, typename Count, typename Counts>
+__device__ __forceinline__ void ll_reply_plain(const LlCall& call, const LlRuns& runs, u64 y, u64 epoch,
+                                               Count count, Counts counts) {
+  LlPieces pieces = ll_pieces_of(runs, static_cast<u32>(ll_reply_pitch(call) / sizeof(uint4)));
+  LlInPiece in = {0, 0, 0};
   const auto next_span = [&]() -> LlSpan {
-    for (LlRunPart part = next(); part.run != nullptr; part = next()) {
-      const LlReplyEnds ends = ll_reply_ends(call, *part.run, y, epoch);
-      const u64 num_bytes = part.run->num_rows * ll_reply_pitch(call);
-      const LlSpan span = ll_span_of(ends.to, ends.from, num_bytes, part.part);
-      if (span.num_words != 0 && counts(*part.run)) {
-        return span;
+    for (;;) {
+      const LlRunPart part = ll_take_part(runs, &pieces, &in, count);
+      if (part.num_words == 0) {
+        return {0, 0, 0};
+      }
+      if (counts(part.run)) {
+        const LlReplyEnds ends = ll_reply_ends(call, part.run, y, epoch);
+        return ll_span_of(ends.from, ends.to, part);
       }
     }
-    return {0, 0, 0};
   };
   if (kCopying == LlCopying::kStreamed && is_aligned(y, sizeof(uint4))) {
-    ll_stream_spans(next_span);
+    ll_stream_spans<false>(next_span);
   } else {
     ll_copy_spans(next_span);
   }
@@ -87,27 +92,19 @@ __device__ __forceinline__ void ll_reply_plain(const LlCall& call, u64 y, u64 ep
 // knows when it has met.
 template <LlCopying kCopying>
 __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
-  const i32* counts = pointer<const i32>(call.handle.counts);
-  const auto count = [&](u64 source, u64 expert) -> u32 {
-    return static_cast<u32>(counts[source * ll_num_local(call) + expert]);
-  };
-  const auto find = [&](u64 source, u64 expert) {
-    LlRun run = ll_run_from(source, expert, count);
-    run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
-    return run;
+  const i32* handle_counts = pointer<const i32>(call.handle.counts);
+  const auto count = [&](u32 source, u32 expert) -> u32 {
+    return static_cast<u32>(handle_counts[source * ll_num_local(call) + expert]);
   };
   return ll_move_runs(
-      call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
-      [&] { return beginning.ready != 0; },
-      [&](auto next) {
-        // Runs were found beside the wait for the grant.
-        const auto counts = [&](const LlRun& run) {
-          return beginning.at_once != 0 || !is_masked(call, run.source);
-        };
+      call, count, [&] { return beginning.ready != 0; },
+      [&](const LlRuns& runs) {
+        const bool all_count = beginning.at_once != 0 && beginning.unmasked != 0;
+        const auto counts = [&](const LlRun& run) { return all_count || !is_masked(call, run.source); };
         if (is_encoded(call)) {
-          ll_reply_encoded(call, y, epoch, next, counts);
+          ll_reply_encoded(call, runs, y, epoch, count, counts);
         } else {
-          ll_reply_plain<kCopying>(call, y, epoch, next, counts);
+          ll_reply_plain<kCopying>(call, runs, y, epoch, count, counts);
         }
       });
 }
@@ -171,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     return;
   }
   ll_find_first(call, args.sums, summands);
-  ll_await_sums(call, args.sums, epoch, summands);
+  ll_await_sums<true>(call, args.sums, epoch, summands);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
@@ -255,7 +252,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   } else if (blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }
-  const bool came = ll_await_sums(call, args.sums, epoch, summands);
+  const bool came = ll_await_sums<false>(call, args.sums, epoch, summands);
   const bool well = ll_leave(call, came, false, epoch);
   if (blockIdx.x == 0) {
     ll_end_combine(call, in_place, well, epoch, look.other);
