@@ -38,4 +38,17 @@ __device__ __forceinline__ unsigned char to_code(float scaled, float channel) {
          (__float_as_uint(channel) >> kSignShift & kSignBit);
 }
 
+__device__ __forceinline__ u32 exponent_of(float scale) {
+  return __float_as_uint(scale) >> kFractionBits;
+}
+
+// Four scales as a word of exponents.
+__device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
+  u32 word = 0;
+  for (u32 i = 0; i < min(num_scales, 4u); i++) {
+    word |= exponent_of(scales[i]) << (8 * i);
+  }
+  return word;
+}
+
 }  // namespace crossdock

@@ -251,7 +251,7 @@ __device__ inline void ll_cast_batch(const LlCall& call, const LlRows& rows, con
   LlWalk walk = {0, 0};
   walk.advance(threadIdx.x / kGroupLanes, stage.num_groups);
   while (walk.stage < batch.num_pieces) {
-    uint4 words[kCastAhead];
+    uint4 words[kCastAhead] = {};
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCastAhead; i++) {
@@ -285,7 +285,7 @@ __device__ inline void ll_copy_batch(const LlCall& call, const LlRows& rows, con
   LlWalk walk = {0, 0};
   walk.advance(threadIdx.x, num_words);
   while (walk.stage < batch.num_pieces) {
-    uint4 words[kCopyAhead];
+    uint4 words[kCopyAhead] = {};
     LlWalk at = walk;
 #pragma unroll
     for (u32 i = 0; i < kCopyAhead; i++) {
@@ -403,19 +403,6 @@ __device__ inline bool ll_find_targets(const LlCall& call, const LlRoute& route,
   return __syncthreads_and(came ? 1 : 0) != 0;
 }
 
-__device__ __forceinline__ u32 exponent_of(float scale) {
-  return __float_as_uint(scale) >> kFractionBits;
-}
-
-// Four scales as a word of exponents.
-__device__ inline u32 ll_pack_exponents(const float* scales, u32 num_scales) {
-  u32 word = 0;
-  for (u32 i = 0; i < min(num_scales, 4u); i++) {
-    word |= exponent_of(scales[i]) << (8 * i);
-  }
-  return word;
-}
-
 // By a whole block, a warp for each destination: the scales of a batch.
 __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, const LlRoute& route,
                                       const LlBatch& batch, const LlSelection* selections) {
@@ -443,10 +430,11 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
   }
 }
 
-// By a whole block: begins the bulk stores of a slice.
+// By a whole block: begins the bulk stores of a slice. Results leave the cache first, and x stays.
 __device__ inline void ll_send_slice(const LlCall& call, const LlRows& rows, const LlBatch& slice,
-                                     const LlSelection* selections) {
+                                     const LlSelection* selections, LlPath path) {
   const LlStage stage = ll_stage_of(call, rows);
+  const u64 policy = path == kLlDirect ? createpolicy_evict_first() : createpolicy_evict_normal();
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
   for (u32 i = threadIdx.x; i < slice.num_pieces * topk; i += kLlThreads) {
@@ -455,7 +443,7 @@ __device__ inline void ll_send_slice(const LlCall& call, const LlRows& rows, con
     const u64 row = selections[i].target.row;
     if (row != 0) {
       cp_async_bulk_store(pointer<char>(row + piece.first_channel * channel_bytes),
-                          slice.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes);
+                          slice.stages + at * stage.pitch_bytes, piece.num_channels * channel_bytes, policy);
     }
   }
 }
@@ -509,7 +497,7 @@ __device__ inline bool ll_process_batch(const LlCall& call, const LlRows& rows, 
       ll_await_fetched(sending->fetch);
       return false;
     }
-    ll_send_slice(call, rows, slice, sending->selections + begin * static_cast<u32>(call.topk));
+    ll_send_slice(call, rows, slice, sending->selections + begin * static_cast<u32>(call.topk), route->path);
     begin += each;
   } while (sending->fetch.num_slices != 1 && begin < batch.num_pieces);
   cp_async_bulk_commit_group();

@@ -237,7 +237,7 @@ __device__ inline void ll_sum_plain(const LlCall& call, const LlSummand* summand
   }
   float sums[kSumChannels] = {};
   for (u32 first = 0; first < call.topk; first += kSumAhead) {
-    uint4 words[kSumAhead];
+    uint4 words[kSumAhead] = {};  // else the compiler keeps registers for them from the start
 #pragma unroll
     for (u32 i = 0; i < kSumAhead; i++) {
       const u64 row = first + i < call.topk ? summands[first + i].row : kNowhere;
@@ -299,16 +299,90 @@ __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, 
   }
 }
 
-// By a whole block: some parts of tokens; the first summand is one of the first part's token.
+constexpr u32 kRowLines = kWarpThreads / kLineWords;  // of a row in a part
+static_assert(kRowLines * kSumAhead == kWarpThreads);
+
+// By one warp: of the lines that a part is read from, the one that this lane looks after, in the first part
+// of a token. Those in the lanes are not needed again; kNowhere for others.
+__device__ __forceinline__ u64 ll_line_read_once(const LlCall& call, const LlSummand* summands) {
+  constexpr u64 kLineChannels = kLineBytes / sizeof(__nv_bfloat16);
+  const u32 k = lane_idx() / kRowLines;
+  const u64 row = k < call.topk ? summands[k].row : kNowhere;
+  const u64 lanes = ll_combine_lane(call, call.geometry.rank, 0, 0);
+  const bool in_lanes = row - lanes < kSlotSets * call.geometry.num_ranks * call.ll.combine_pitch;
+  const bool in_lines = is_aligned(row, kLineBytes) && call.ll.hidden % kLineChannels == 0;
+  return in_lanes && in_lines ? row + lane_idx() % kRowLines * kLineBytes : kNowhere;
+}
+
+// By one warp: the same for parts in a row, from no more rows than a lane loads at a time. Where they lie
+// stays in registers. With `kDiscards` what lay in lanes is not needed again.
+template <bool kDiscards>
+__device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSummand* summands, LlParts parts,
+                                                u64 to) {
+  const u32 topk = static_cast<u32>(call.topk);
+  const u32 row_words = static_cast<u32>(call.ll.hidden) / kSumChannels;
+  u64 rows[kSumAhead];  // from this lane's first word on
+  float weights[kSumAhead];
+#pragma unroll
+  for (u32 k = 0; k < kSumAhead; k++) {
+    const u64 row = k < topk ? summands[k].row : kNowhere;
+    rows[k] = row == kNowhere ? kNowhere : row + lane_idx() * sizeof(uint4);
+    weights[k] = k < topk ? summands[k].weight : 0.0f;
+  }
+  const u64 read_once = kDiscards ? ll_line_read_once(call, summands) : kNowhere;
+  for (u32 part = parts.begin; part < parts.end; part++) {
+    const u32 word = part * kWarpThreads;
+    if (word + lane_idx() >= row_words) {
+      return;
+    }
+    uint4 words[kSumAhead] = {};
+#pragma unroll
+    for (u32 k = 0; k < kSumAhead; k++) {
+      if (rows[k] != kNowhere) {
+        words[k] = ld_no_allocate(pointer<const uint4>(rows[k]) + word);
+      }
+    }
+    float sums[kSumChannels] = {};
+#pragma unroll
+    for (u32 k = 0; k < kSumAhead; k++) {
+      if (rows[k] != kNowhere) {
+        ll_add(sums, words[k], weights[k]);
+      }
+    }
+    pointer<uint4>(to)[word + lane_idx()] = ll_round(sums);
+    if (kDiscards) {
+      __syncwarp(kAllLanes >> (kWarpThreads - min(row_words - word, kWarpThreads)));
+      if (read_once != kNowhere && word + lane_idx() % kRowLines * kLineWords < row_words) {
+        discard_l2(pointer<uint4>(read_once) + word);
+      }
+    }
+  }
+}
+
+// By a whole block, whose warps take parts in a row: some parts of tokens; the first summand is one of the
+// first part's token.
+template <bool kDiscards>
 __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
                                                    const LlParts& parts, const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
   const u32 per_token = ll_summing_of(call).parts_per_token;
   const u32 first = parts.begin / per_token;
-  for (u32 i = parts.begin + warp_idx(); i < parts.end; i += kLlWarps) {
+  const u32 num_parts = parts.end - parts.begin;
+  const u32 end = parts.begin + num_parts * (warp_idx() + 1) / kLlWarps;
+  for (u32 i = parts.begin + num_parts * warp_idx() / kLlWarps; i < end;) {
     const u32 token = i / per_token;
-    ll_sum_plain(call, summands + (token - first) * call.topk, i - token * per_token,
-                 sums.combined_x + token * sums.combined_x_pitch, aligned);
+    const u32 origin = token * per_token;
+    const LlParts own = {i - origin, min(end - origin, per_token)};
+    const LlSummand* terms = summands + (token - first) * call.topk;
+    const u64 to = sums.combined_x + token * sums.combined_x_pitch;
+    if (aligned && call.topk <= kSumAhead) {
+      ll_sum_in_a_row<kDiscards>(call, terms, own, to);
+    } else {
+      for (u32 part = own.begin; part < own.end; part++) {
+        ll_sum_plain(call, terms, part, to, aligned);
+      }
+    }
+    i = origin + own.end;
   }
 }
 
@@ -326,6 +400,7 @@ __device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSu
 }
 
 // By a whole block: its part of the sums. The first tokens' summands were found.
+template <bool kDiscards>
 __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
                                    LlSummand* summands) {
   const LlSumming summing = ll_summing_of(call);
@@ -343,7 +418,7 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
     if (is_encoded(call)) {
       ll_sum_encoded_parts(call, sums, {begin, tokens.end_part}, summands);
     } else {
-      ll_sum_plain_parts(call, sums, {begin, tokens.end_part}, summands);
+      ll_sum_plain_parts<kDiscards>(call, sums, {begin, tokens.end_part}, summands);
     }
     __syncthreads();
     begin = tokens.end_part;
@@ -357,13 +432,14 @@ __device__ inline void ll_find_first(const LlCall& call, const LlSums& sums, LlS
 }
 
 // By a whole block: awaits the flags, then sums. False if the call fails.
+template <bool kDiscards>
 __device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   const bool came = ll_await_flags(call, epoch, places);
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
   grid_launch_dependents();
   if (came) {
-    ll_sum_rows(call, sums, epoch, places, summands);
+    ll_sum_rows<kDiscards>(call, sums, epoch, places, summands);
   }
   return came;
 }

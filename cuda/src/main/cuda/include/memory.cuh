@@ -136,7 +136,7 @@ template <typename Word>
 __device__ __forceinline__ void copy_words(u64 to, u64 from, u64 num_words, u64 first, u64 stride) {
   constexpr u32 kInFlight = 8;
   for (u64 i = first; i < num_words; i += kInFlight * stride) {
-    Word words[kInFlight];
+    Word words[kInFlight] = {};
 #pragma unroll
     for (u32 step = 0; step < kInFlight; step++) {
       if (i + step * stride < num_words) {
@@ -156,7 +156,7 @@ template <>
 __device__ __forceinline__ void copy_words<uint4>(u64 to, u64 from, u64 num_words, u64 first, u64 stride) {
   constexpr u32 kInFlight = 8;
   for (u64 i = first; i < num_words; i += kInFlight * stride) {
-    uint4 words[kInFlight];
+    uint4 words[kInFlight] = {};
 #pragma unroll
     for (u32 step = 0; step < kInFlight; step++) {
       if (i + step * stride < num_words) {

@@ -157,6 +157,26 @@ __device__ __forceinline__ void cp_async_bulk_store(void* global, const void* sh
                : "memory");
 }
 
+// How long a cache keeps what is stored with a policy: as long as anything, or shorter.
+__device__ __forceinline__ u64 createpolicy_evict_normal() {
+  u64 policy;
+  asm volatile("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+__device__ __forceinline__ u64 createpolicy_evict_first() {
+  u64 policy;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+__device__ __forceinline__ void cp_async_bulk_store(void* global, const void* shared, u32 num_bytes,
+                                                    u64 policy) {
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint [%0], [%1], %2, %3;" ::"l"(global),
+               "r"(shared_address(shared)), "r"(num_bytes), "l"(policy)
+               : "memory");
+}
+
 __device__ __forceinline__ void cp_async_bulk_commit_group() {
   asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
@@ -181,6 +201,12 @@ __device__ __forceinline__ uint4 ld_no_allocate(const void* address) {
                : "l"(address)
                : "memory");
   return value;
+}
+
+// What an aligned line of 128 bytes holds is no longer needed, so that a cache need not write it back. It is
+// undefined until it is stored anew.
+__device__ __forceinline__ void discard_l2(void* line) {
+  asm volatile("discard.global.L2 [%0], 128;" ::"l"(line) : "memory");
 }
 
 __device__ __forceinline__ void st_no_allocate(void* address, uint4 value) {

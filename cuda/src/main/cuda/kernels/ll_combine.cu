@@ -33,41 +33,78 @@ __device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 strid
   return right;
 }
 
-// By one warp: a part of a run from the outputs to the lane of its home.
-__device__ inline void ll_reply_part(const LlCall& call, const LlRun& run, u64 y, u64 epoch, u32 part) {
+// A run between the outputs and the lane of its home.
+struct LlReplyEnds {
+  u64 from;
+  u64 to;
+};
+
+__device__ __forceinline__ LlReplyEnds ll_reply_ends(const LlCall& call, const LlRun& run, u64 y, u64 epoch) {
+  const u64 first = run.expert * (call.terms.num_max_tokens * call.geometry.num_ranks) + run.row;
+  return {y + first * call.ll.hidden * sizeof(__nv_bfloat16),
+          ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * ll_reply_pitch(call)};
+}
+
+// By one warp: encodes rows of the block's share, each the next when one is done; `counts(run)` says whether
+// those of a run are to move.
+template <typename Count, typename Counts>
+__device__ __forceinline__ void ll_reply_encoded(const LlCall& call, const LlRuns& runs, u64 y, u64 epoch,
+                                                 Count count, Counts counts) {
   const u64 row_bytes = call.ll.hidden * sizeof(__nv_bfloat16);
-  const u64 first = run.expert * call.terms.num_max_tokens * call.geometry.num_ranks + run.row;
-  const u64 from = y + first * row_bytes;
-  const u64 pitch = ll_reply_pitch(call);
-  const u64 to = ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * pitch;
-  if (!is_encoded(call)) {
-    ll_copy_part(to, from, run.num_rows * row_bytes, part);
-    return;
+  for (i64 row = ll_take_row(runs); row >= 0; row = ll_take_row(runs)) {
+    const u32 i = ll_run_of(runs, static_cast<u32>(row));
+    const LlRun run = ll_run_at(runs, i, count);
+    if (counts(run)) {
+      const LlReplyEnds ends = ll_reply_ends(call, run, y, epoch);
+      const u64 within = static_cast<u64>(row) - runs.begins[i];
+      log_encode_row(ends.from + within * row_bytes, ends.to + within * ll_reply_pitch(call),
+                     call.ll.hidden);
+    }
   }
-  for (u64 i = part * run.num_rows / kRunParts; i < (part + 1) * run.num_rows / kRunParts; i++) {
-    log_encode_row(from + i * row_bytes, to + i * pitch, call.ll.hidden);
+}
+
+// By one warp: copies its share of them.
+template <LlCopying kCopying, typename Count, typename Counts>
+__device__ __forceinline__ void ll_reply_plain(const LlCall& call, const LlRuns& runs, u64 y, u64 epoch,
+                                               Count count, Counts counts) {
+  LlPieces pieces = ll_pieces_of(runs, static_cast<u32>(ll_reply_pitch(call) / sizeof(uint4)));
+  LlInPiece in = {0, 0, 0};
+  const auto next_span = [&]() -> LlSpan {
+    for (;;) {
+      const LlRunPart part = ll_take_part(runs, &pieces, &in, count);
+      if (part.num_words == 0) {
+        return {0, 0, 0};
+      }
+      if (counts(part.run)) {
+        const LlReplyEnds ends = ll_reply_ends(call, part.run, y, epoch);
+        return ll_span_of(ends.from, ends.to, part);
+      }
+    }
+  };
+  if (kCopying == LlCopying::kStreamed && is_aligned(y, sizeof(uint4))) {
+    ll_stream_spans<false>(next_span);
+  } else {
+    ll_copy_spans(next_span);
   }
 }
 
 // By a whole block: its part of the outputs into the lanes, unless the call cannot begin, which the block
 // knows when it has met.
+template <LlCopying kCopying>
 __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
-  const i32* counts = pointer<const i32>(call.handle.counts);
-  const auto count = [&](u64 source, u64 expert) -> u32 {
-    return static_cast<u32>(counts[source * ll_num_local(call) + expert]);
-  };
-  const auto find = [&](u64 source, u64 expert) {
-    LlRun run = ll_run_from(source, expert, count);
-    run.num_rows = is_masked(call, source) ? 0 : run.num_rows;
-    return run;
+  const i32* handle_counts = pointer<const i32>(call.handle.counts);
+  const auto count = [&](u32 source, u32 expert) -> u32 {
+    return static_cast<u32>(handle_counts[source * ll_num_local(call) + expert]);
   };
   return ll_move_runs(
-      call, is_encoded(call) ? LlDealing::kOnDemand : LlDealing::kInTurn, find,
-      [&] { return beginning.ready != 0; },
-      [&](const LlRun& run, u32 part) {
-        // Runs were found beside the wait for the grant.
-        if (beginning.at_once != 0 || !is_masked(call, run.source)) {
-          ll_reply_part(call, run, y, epoch, part);
+      call, count, [&] { return beginning.ready != 0; },
+      [&](const LlRuns& runs) {
+        const bool all_count = beginning.at_once != 0 && beginning.unmasked != 0;
+        const auto counts = [&](const LlRun& run) { return all_count || !is_masked(call, run.source); };
+        if (is_encoded(call)) {
+          ll_reply_encoded(call, runs, y, epoch, count, counts);
+        } else {
+          ll_reply_plain<kCopying>(call, runs, y, epoch, count, counts);
         }
       });
 }
@@ -98,10 +135,11 @@ __device__ inline void ll_publish_replied(const LlCall& call, u64 epoch) {
 }
 
 // By a whole block that begins a combine: sends the outputs. False for a thread if the call fails.
+template <LlCopying kCopying>
 __device__ inline bool ll_reply_through_lanes(const LlCall& call, const LlBeginning& beginning, u64 y,
                                               u64 epoch) {
   const bool right = ll_check_choices(call, grid_thread_idx(), grid_threads());
-  return ll_reply_rows(call, beginning, y, epoch) && right;
+  return ll_reply_rows<kCopying>(call, beginning, y, epoch) && right;
 }
 
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
@@ -110,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   const LlBeginning& beginning = ll_begin(call, epoch);
-  bool well = ll_reply_through_lanes(call, beginning, args.y, epoch);
+  bool well = ll_reply_through_lanes<LlCopying::kStreamed>(call, beginning, args.y, epoch);
   if (beginning.ready != 0 && blockIdx.x == 0) {
     ll_write_flags(call, {ll_terms(call), kInLanes, false}, epoch);
   }
@@ -130,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     return;
   }
   ll_find_first(call, args.sums, summands);
-  ll_await_sums(call, args.sums, epoch, summands);
+  ll_await_sums<true>(call, args.sums, epoch, summands);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
@@ -207,14 +245,14 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   ll_find_first(call, args.sums, summands);
   const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
-    ll_reply_through_lanes(call, ll_begin(call, epoch), args.y, epoch);
+    ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), args.y, epoch);
     if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
       ll_publish_replied(call, epoch);
     }
   } else if (blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }
-  const bool came = ll_await_sums(call, args.sums, epoch, summands);
+  const bool came = ll_await_sums<false>(call, args.sums, epoch, summands);
   const bool well = ll_leave(call, came, false, epoch);
   if (blockIdx.x == 0) {
     ll_end_combine(call, in_place, well, epoch, look.other);

@@ -83,126 +83,183 @@ __device__ __forceinline__ void ll_write_range(const LlCall& call, const LlPacke
   pointer<i32>(call.handle.counts)[source * ll_num_local(call) + expert] = num_rows;
 }
 
-// The scales of a part of a run, rows in the lane to columns in the result.
-struct LlScalePart {
-  const float* from;  // of the first row
-  u32* to;            // of the first column
+// By a whole block: what some runs say of themselves, of which each block describes a part.
+__device__ inline void ll_describe_runs(const LlCall& call, const LlPacked& packed, const LlRuns& runs) {
+  const LlParts parts = ll_parts_of(runs.num_runs);
+  for (u32 i = parts.begin + threadIdx.x; i < parts.end; i += kLlThreads) {
+    const u32 within = i / runs.num_ranks;
+    const u32 source = i - within * runs.num_ranks;
+    const u32 expert = runs.first_expert + within;
+    const u32 first = runs.begins[i - source];  // row of the expert
+    const i32 row = static_cast<i32>(runs.begins[i] - first);
+    const i32 end = static_cast<i32>(runs.begins[i + 1] - first);
+    ll_write_range(call, packed, source, expert, row, end - row);
+    if (source == runs.num_ranks - 1) {
+      ll_write_total(packed, expert, end);
+    }
+  }
+}
+
+// The tokens of the rows that begin in a part of a run, in the lane and in the result.
+struct LlTokensOfPart {
+  const i32* from;
+  i32* to;
+  u32 num_rows;
+};
+
+__device__ __forceinline__ LlTokensOfPart ll_tokens_of_part(const LlCall& call, const LlPacked& packed,
+                                                            const LlRunPart& part, u64 lane) {
+  const u32 row_words = static_cast<u32>(ll_row_bytes(call) / sizeof(uint4));
+  const u32 first = (part.first + row_words - 1) / row_words;
+  const u32 end = (part.first + part.num_words + row_words - 1) / row_words;
+  return {pointer<const i32>(lane + call.ll.lane_sources) + part.run.slot + first,
+          pointer<i32>(packed.src_info) + part.run.expert * ll_result_rows(call) + part.run.row + first,
+          end - first};
+}
+
+// The scales that go with the words of a part of a run, rows in the lane to columns in the result.
+struct LlScalesOfPart {
+  const float* from;  // of the first row of the run
+  u32* to;            // of its first column
   u32 num_groups;     // of a row in the lane
-  u32 first;          // column
-  u32 width;
-  u32 num_words;  // in all rows
+  u32 num_columns;
+  u32 first;  // of the run's, by row and then by column
+  u32 num_scales;
   u64 column_pitch;
   bool in_words;  // four scales are one word
 };
 
-__device__ inline LlScalePart ll_scale_part(const LlCall& call, const LlPacked& packed, const LlRun& run,
-                                            u64 lane, u32 part) {
+__device__ inline LlScalesOfPart ll_scales_of_part(const LlCall& call, const LlPacked& packed,
+                                                   const LlRunPart& part, u64 lane) {
+  const u32 row_words = static_cast<u32>(ll_row_bytes(call) / sizeof(uint4));
   const u32 num_groups = static_cast<u32>(call.ll.hidden / kGroupChannels);
   const u32 num_columns = static_cast<u32>(ll_scale_columns(call));
-  const u32 first = part * num_columns / kRunParts;
-  const u32 width = (part + 1) * num_columns / kRunParts - first;
+  const auto scales_before = [&](u32 word) {
+    const u32 row = word / row_words;
+    return row * num_columns + (word - row * row_words) * num_columns / row_words;
+  };
+  const u32 first = scales_before(part.first);
   const u64 column_pitch = ll_result_rows(call);
-  return {pointer<const float>(lane + call.ll.lane_scales) + run.slot * num_groups,
-          pointer<u32>(packed.scales) + run.expert * num_columns * column_pitch + run.row,
+  return {pointer<const float>(lane + call.ll.lane_scales) + part.run.slot * num_groups,
+          pointer<u32>(packed.scales) + part.run.expert * num_columns * column_pitch + part.run.row,
           num_groups,
+          num_columns,
           first,
-          width,
-          static_cast<u32>(run.num_rows) * width,
+          scales_before(part.first + part.num_words) - first,
           column_pitch,
           call.terms.format == kLlFp8Ue8m0};
 }
 
-__device__ __forceinline__ u32 ll_load_scale(const LlScalePart& part, u32 i) {
-  const u32 row = i / part.width;
-  const u32 column = part.first + i - row * part.width;
+__device__ __forceinline__ u32 ll_load_scale(const LlScalesOfPart& part, u32 i) {
+  const u32 row = (part.first + i) / part.num_columns;
+  const u32 column = part.first + i - row * part.num_columns;
   const float* scales = part.from + row * part.num_groups;
   return part.in_words ? ll_pack_exponents(scales + column * 4, part.num_groups - column * 4)
                        : __float_as_uint(__ldcg(scales + column));
 }
 
-__device__ __forceinline__ void ll_store_scale(const LlScalePart& part, u32 i, u32 word) {
-  const u32 row = i / part.width;
-  const u32 column = part.first + i - row * part.width;
+__device__ __forceinline__ void ll_store_scale(const LlScalesOfPart& part, u32 i, u32 word) {
+  const u32 row = (part.first + i) / part.num_columns;
+  const u32 column = part.first + i - row * part.num_columns;
   part.to[column * part.column_pitch + row] = word;
 }
 
 constexpr u32 kScalesAhead = 2;  // of a lane, which come beside the rows
 
-// By one warp: the rows of a part of a run, and its scales. The first of them are loaded before the rows are,
-// so that they come together.
-__device__ inline void ll_pack_with_scales(const LlScalePart& scales, u64 to, u64 from, u64 num_bytes,
-                                           u32 part) {
-  u32 words[kScalesAhead];
-#pragma unroll
-  for (u32 step = 0; step < kScalesAhead; step++) {
-    const u32 i = lane_idx() + step * kWarpThreads;
-    words[step] = i < scales.num_words ? ll_load_scale(scales, i) : 0;
+// What comes beside the words of a part: where it lies, and the first of it in the registers of a warp.
+struct LlBeside {
+  LlTokensOfPart tokens;
+  LlScalesOfPart scales;
+  i32 token;
+  u32 scale[kScalesAhead];
+};
+
+// By one warp: loads the first of it.
+__device__ __forceinline__ void ll_load_beside(const LlCall& call, const LlPacked& packed,
+                                               const LlRunPart& part, u64 lane, LlBeside* beside) {
+  beside->tokens = ll_tokens_of_part(call, packed, part, lane);
+  if (lane_idx() < beside->tokens.num_rows) {
+    beside->token = __ldcg(beside->tokens.from + lane_idx());
   }
-  ll_copy_part(to, from, num_bytes, part);
+  if (is_fp8(call.terms)) {
+    beside->scales = ll_scales_of_part(call, packed, part, lane);
 #pragma unroll
-  for (u32 step = 0; step < kScalesAhead; step++) {
-    const u32 i = lane_idx() + step * kWarpThreads;
-    if (i < scales.num_words) {
-      ll_store_scale(scales, i, words[step]);
+    for (u32 step = 0; step < kScalesAhead; step++) {
+      const u32 i = lane_idx() + step * kWarpThreads;
+      beside->scale[step] = i < beside->scales.num_scales ? ll_load_scale(beside->scales, i) : 0;
     }
   }
-  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < scales.num_words; i += kWarpThreads) {
+}
+
+// By one warp: stores it, and copies the rest.
+__device__ __forceinline__ void ll_store_beside(const LlBeside& beside) {
+  const LlTokensOfPart& tokens = beside.tokens;
+  if (lane_idx() < tokens.num_rows) {
+    tokens.to[lane_idx()] = beside.token;
+  }
+#pragma unroll 1
+  for (u32 i = lane_idx() + kWarpThreads; i < tokens.num_rows; i += kWarpThreads) {
+    tokens.to[i] = __ldcg(tokens.from + i);
+  }
+  const LlScalesOfPart& scales = beside.scales;
+#pragma unroll
+  for (u32 step = 0; step < kScalesAhead; step++) {
+    const u32 i = lane_idx() + step * kWarpThreads;
+    if (i < scales.num_scales) {
+      ll_store_scale(scales, i, beside.scale[step]);
+    }
+  }
+#pragma unroll 1
+  for (u32 i = lane_idx() + kScalesAhead * kWarpThreads; i < scales.num_scales; i += kWarpThreads) {
     ll_store_scale(scales, i, ll_load_scale(scales, i));
   }
 }
 
-// By one warp: what a run says of itself.
-__device__ inline void ll_describe_run(const LlCall& call, const LlPacked& packed, const LlRun& run,
-                                       u64 lane) {
-  const i32* sources = pointer<const i32>(lane + call.ll.lane_sources) + run.slot;
-  const u64 first_row = run.expert * ll_result_rows(call) + run.row;
-  for (u64 i = lane_idx(); i < run.num_rows; i += kWarpThreads) {
-    pointer<i32>(packed.src_info)[first_row + i] = __ldcg(sources + i);
-  }
-  if (lane_idx() == 0) {
-    const i32 row = static_cast<i32>(run.row);
-    const i32 num_rows = static_cast<i32>(run.num_rows);
-    ll_write_range(call, packed, run.source, run.expert, row, num_rows);
-    if (run.source == call.geometry.num_ranks - 1) {
-      ll_write_total(packed, run.expert, row + num_rows);
+// By one warp: its share of the rows, from the lanes to where they are packed. What comes beside the words of
+// a part is loaded with them, and stored when the next part is begun.
+template <LlCopying kCopying, typename Count>
+__device__ __forceinline__ void ll_pack_share(const LlCall& call, const LlPacked& packed, u64 epoch,
+                                              const LlRuns& runs, Count count) {
+  const u64 row_bytes = ll_row_bytes(call);
+  LlPieces pieces = ll_pieces_of(runs, static_cast<u32>(row_bytes / sizeof(uint4)));
+  LlInPiece in = {0, 0, 0};
+  LlBeside beside = {};
+  const auto next_span = [&]() -> LlSpan {
+    ll_store_beside(beside);
+    const LlRunPart part = ll_take_part(runs, &pieces, &in, count);
+    if (part.num_words == 0) {
+      return {0, 0, 0};
     }
-  }
-}
-
-// By one warp: a part of a run from the lane to where it is packed.
-__device__ inline void ll_pack_part(const LlCall& call, const LlPacked& packed, const LlRun& run, u64 epoch,
-                                    u32 part) {
-  const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
-  if (run.num_rows != 0) {
-    const u64 row_bytes = ll_row_bytes(call);
-    const u64 to = packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes;
-    const u64 from = lane + run.slot * row_bytes;
-    if (is_fp8(call.terms)) {
-      ll_pack_with_scales(ll_scale_part(call, packed, run, lane, part), to, from, run.num_rows * row_bytes,
-                          part);
-    } else {
-      ll_copy_part(to, from, run.num_rows * row_bytes, part);
-    }
-  }
-  if (part == 0) {
-    ll_describe_run(call, packed, run, lane);
+    const LlRun& run = part.run;
+    const u64 lane = ll_dispatch_lane(call, call.geometry.rank, run.source, epoch);
+    ll_load_beside(call, packed, part, lane, &beside);
+    return ll_span_of(lane + run.slot * row_bytes,
+                      packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes, part);
+  };
+  if (kCopying == LlCopying::kStreamed) {
+    ll_stream_spans<true>(next_span);
+  } else {
+    ll_copy_spans(next_span);
   }
 }
 
 // By a whole block: awaits the flags, then packs the block's part of what arrived. False if the call fails.
+template <LlCopying kCopying>
 __device__ inline bool ll_pack_rows(const LlCall& call, const LlPacked& packed, u64 epoch) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   if (!ll_await_flags(call, epoch, places)) {
     return false;
   }
-  const auto count = [&](u64 source, u64 expert) -> u32 {
+  const auto count = [&](u32 source, u32 expert) -> u32 {
     const i32* counts = ll_flag_counts(ll_flag(call, call.geometry.rank, source, epoch));
     return places[source] != 0 ? static_cast<u32>(__ldcg(counts + expert)) : 0;
   };
   return ll_move_runs(
-      call, LlDealing::kInTurn, [&](u64 source, u64 expert) { return ll_run_from(source, expert, count); },
-      [] { return true; },
-      [&](const LlRun& run, u32 part) { ll_pack_part(call, packed, run, epoch, part); });
+      call, count, [] { return true; },
+      [&](const LlRuns& runs) {
+        ll_describe_runs(call, packed, runs);
+        ll_pack_share<kCopying>(call, packed, epoch, runs, count);
+      });
 }
 
 // By the first block of a receive half: frees the slots once all blocks are done, and no rank reads what was
@@ -230,7 +287,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
     return;
   }
   const LlBeginning& beginning = ll_resume(call, epoch);
-  bool well = ll_pack_rows(call, args.packed, epoch);
+  bool well = ll_pack_rows<LlCopying::kStreamed>(call, args.packed, epoch);
   well = ll_leave(call, well, false, epoch);
   if (blockIdx.x == 0) {
     ll_end_packing(call, beginning, well, epoch);
@@ -282,7 +339,7 @@ __device__ inline bool ll_receive_rows(const LlCall& call, const LlPacked& packe
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
     ll_publish_sent(call, epoch);
   }
-  return ll_pack_rows(call, packed, epoch);
+  return ll_pack_rows<LlCopying::kOneByOne>(call, packed, epoch);
 }
 
 // By the first block, once its own part is done.

@@ -37,6 +37,7 @@ class LowLatencyThreadsTest {
   static Stream<Sizes> extremes() {
     return Stream.of(
         sizes(List.of(2, 1), 16, 2 * 1024, 32),
+        sizes(List.of(40, 25), 128, 2 * 600, 12),
         sizes(List.of(1, 1, 1), 8, 3 * 1024, 32),
         sizes(List.of(9, 0), 7168, 2 * 32, 8),
         sizes(List.of(32, 7, 32), 128, 3 * 11, 32),
