@@ -12,7 +12,7 @@ import java.util.List;
 /// Makes low-latency calls while one rank stands still for longer than the others wait. They mask
 /// it and go on; when it goes on itself it is told, and comes back. All calls are exact.
 public final class StandstillBody implements RankBody {
-  private static final Duration TIMEOUT = Duration.ofSeconds(1);
+  private static final Duration TIMEOUT = Duration.ofSeconds(3);
   private static final Duration BOUND = Duration.ofSeconds(60);
   private static final int MAX_CALLS = 100_000;
   private static final int WARM = 8;
