@@ -18,9 +18,13 @@ import java.util.Arrays;
 ///
 /// Every `publish` is a release store and pairs with the acquire load of [#load] on another rank.
 ///
-/// Reading is safe for any thread; each rank publishes on one thread at a time.
+/// Reading is safe for any thread, and so is saying what this rank says of itself; all else each
+/// rank publishes on one thread at a time.
 final class Board {
   private static final VarHandle LONG = JAVA_LONG.varHandle();
+
+  /// The cell of a rank's state also has the rank whose reason it is, from this bit on.
+  private static final int ORIGIN_SHIFT = 32;
 
   private final WindowLayout layout;
   private final MemorySegment[] pages;
@@ -71,9 +75,23 @@ final class Board {
 
   /// Publishes what this rank says of itself, with a reason; pairs with [#state].
   void publishState(PeerState state, String reason) {
+    publishState(state, rank, reason);
+  }
+
+  /// Publishes that a peer's word of an abort was heard, in that word's terms. Between nodes a rank
+  /// may be cut off from the one that aborted, and wait for this one, which waits no longer. Does
+  /// nothing on one node, where all read the same cells, nor if this rank said something itself.
+  void passOn(int peer) {
+    if (network != null && isRunning(rank)) {
+      publishState(PeerState.ABORTED, origin(peer), reason(peer));
+    }
+  }
+
+  private synchronized void publishState(PeerState state, int origin, String reason) {
+    long word = state.ordinal() | (long) origin << ORIGIN_SHIFT;
     putText(pages[rank], layout.reason, reason);
-    LONG.setRelease(pages[rank], layout.state, (long) state.ordinal());
-    mirror(layout.reason, 8 + Entry.MAX_REASON_BYTES, layout.state, state.ordinal());
+    LONG.setRelease(pages[rank], layout.state, word);
+    mirror(layout.reason, 8 + Entry.MAX_REASON_BYTES, layout.state, word);
   }
 
   /// Publishes that all words before were told; pairs with [#load] of `drained`.
@@ -92,6 +110,11 @@ final class Board {
       case 1 -> PeerState.LEAVING;
       default -> PeerState.ABORTED;
     };
+  }
+
+  /// {@return the rank that aborted, if a peer aborted or passed that on}
+  int origin(int peer) {
+    return (int) (load(peer, layout.state) >> ORIGIN_SHIFT);
   }
 
   String reason(int peer) {

@@ -108,7 +108,7 @@ final class CombineRunner {
     try {
       return windows.acquire();
     } catch (CrossdockException e) {
-      if (context.protocol.abortOrigin() < 0) {
+      if (context.protocol.abortedRank() < 0) {
         context.mine().refuse(e.getMessage());
         context.publish();
       }

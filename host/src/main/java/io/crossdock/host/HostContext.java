@@ -2,6 +2,7 @@ package io.crossdock.host;
 
 import io.crossdock.core.BufferSpec;
 import io.crossdock.core.CrossdockException;
+import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.Entry;
 import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.HandleData;
@@ -153,13 +154,25 @@ final class HostContext {
     return rows;
   }
 
-  /// Throws if the buffer was aborted by any rank. Safe for any thread: a call is reserved while
-  /// the one before may still run.
+  /// Throws if the buffer was aborted by any rank, and passes it on. Safe for any thread: a call is
+  /// reserved while the one before may still run.
   void checkUsable() {
     for (int peer = 0; peer < numRanks; peer++) {
       if (board.state(peer) == PeerState.ABORTED) {
-        throw Failures.unusable(peer, board.reason(peer));
+        board.passOn(peer);
+        throw Failures.unusable(board.origin(peer), board.reason(peer));
       }
+    }
+  }
+
+  /// Tells the peers that a call failed, unless they know. What a call throws on purpose left every
+  /// rank in order, or was published by whoever threw it. Anything else (memory of the caller that
+  /// vanished, words that found no room in time) would leave peers waiting.
+  void tellPeers(Throwable failure) {
+    boolean late = failure instanceof WaitTimeoutException;
+    boolean known = failure instanceof CrossdockException && !late;
+    if (!known && board.isRunning(rank)) {
+      waiter.abort("call failed: rank=" + rank + ", cause=" + failure);
     }
   }
 

@@ -1,7 +1,6 @@
 package io.crossdock.host;
 
 import io.crossdock.core.BareCosts;
-import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.LeaseException;
 import io.crossdock.core.protocol.LowLatencyHandleData;
@@ -81,16 +80,11 @@ final class HostLowLatency implements LowLatencySession {
     orTellPeers(() -> combines.receive(call));
   }
 
-  /// What a call throws on purpose left every rank in order, or was published by whoever threw it.
-  /// Anything else (memory of the caller that vanished, say) would leave peers waiting: they are
-  /// told.
   private void orTellPeers(Runnable half) {
     try {
       half.run();
-    } catch (CrossdockException e) {
-      throw e;
     } catch (RuntimeException | Error e) {
-      context.host.waiter.abort("call failed: rank=" + context.rank + ", cause=" + e);
+      context.host.tellPeers(e);
       throw e;
     }
   }

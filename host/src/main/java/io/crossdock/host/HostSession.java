@@ -2,7 +2,6 @@ package io.crossdock.host;
 
 import io.crossdock.core.CallStats;
 import io.crossdock.core.CallTimer;
-import io.crossdock.core.CrossdockException;
 import io.crossdock.core.Domain;
 import io.crossdock.core.EngineMemory;
 import io.crossdock.core.ExecutionStream;
@@ -137,7 +136,7 @@ final class HostSession implements EngineSession {
       context.checkUsable();
       dispatches.enter(call);
     } catch (RuntimeException | Error e) {
-      tellPeers(e);
+      context.tellPeers(e);
       throw e;
     }
   }
@@ -147,7 +146,7 @@ final class HostSession implements EngineSession {
     try {
       dispatches.place(call);
     } catch (RuntimeException | Error e) {
-      tellPeers(e);
+      context.tellPeers(e);
       throw e;
     }
   }
@@ -171,17 +170,8 @@ final class HostSession implements EngineSession {
       context.checkUsable();
       combines.combine(call);
     } catch (RuntimeException | Error e) {
-      tellPeers(e);
+      context.tellPeers(e);
       throw e;
-    }
-  }
-
-  /// What a call throws on purpose left every rank in order, or was published by whoever threw it.
-  /// Anything else (memory of the caller that vanished, say) would leave peers waiting: they are
-  /// told.
-  private void tellPeers(Throwable failure) {
-    if (!(failure instanceof CrossdockException)) {
-      context.waiter.abort("call failed: rank=" + context.rank + ", cause=" + failure);
     }
   }
 

@@ -254,11 +254,12 @@ final class Waiter {
     return new PeerLeftException(facts);
   }
 
-  /// Throws if any rank aborted.
+  /// Throws if any rank aborted, and passes it on.
   void checkUsable() {
-    int origin = protocol.abortOrigin();
-    if (origin >= 0) {
-      throw new AbortedException(origin, board.reason(origin));
+    int peer = protocol.abortedRank();
+    if (peer >= 0) {
+      board.passOn(peer);
+      throw new AbortedException(board.origin(peer), board.reason(peer));
     }
   }
 

@@ -5,20 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.crossdock.core.AbortedException;
-import io.crossdock.core.BufferSpec;
-import io.crossdock.core.Mode;
 import io.crossdock.core.RefusedException;
 import io.crossdock.core.WaitTimeoutException;
-import io.crossdock.core.protocol.Entry;
-import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.protocol.PeerState;
-import io.crossdock.core.protocol.ProtocolState;
-import io.crossdock.core.protocol.WindowSet;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Collections;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -32,50 +23,21 @@ class FullQueueTest {
   /// More than a peer that takes in what comes ever has before it.
   private static final int FULL = 1_000;
 
-  private static final NodePlace PLACE = new NodePlace(0, 3, 1);
-
-  private final Arena arena = Arena.ofShared();
-  private final StubTransport transport = new StubTransport();
+  private ThreeNodes nodes;
+  private StubTransport transport;
   private Network network;
   private HostContext context;
 
   private void open(boolean shrinks) {
-    BufferSpec spec =
-        BufferSpec.builder()
-            .mode(Mode.LOW_LATENCY)
-            .enableShrink(shrinks)
-            .numMaxTokensPerRank(1)
-            .hidden(1024)
-            .topk(1)
-            .numExperts(3)
-            .hostTimeout(TIMEOUT)
-            .build();
-    WindowLayout layout = WindowLayout.of(spec, PLACE);
-    MemorySegment page = arena.allocate(layout.byteSize, 4096);
-    MemorySegment[] pages = new MemorySegment[3];
-    Arrays.setAll(
-        pages,
-        peer -> peer == 0 ? page : page.asSlice(layout.nodes.mirror(peer), layout.cellBytes));
-    network = new Network(transport, PLACE, layout.nodes, page, TIMEOUT);
-    network.connect(new byte[3][]);
-    network.awaitConnected();
-    Entry[] entries = new Entry[3];
-    Arrays.setAll(entries, _ -> new Entry(3, spec.numExperts()));
-    ProtocolState protocol = new ProtocolState(PLACE, entries, new WindowSet(1), new WindowSet(1));
-    Board board = new Board(layout, pages, 0);
-    board.mirror(network);
-    Waiter waiter = new Waiter(board, protocol, new long[3], TIMEOUT, new WaitTimes(3));
-    waiter.reach(network, PLACE);
-    context =
-        new HostContext(
-            spec, new HostContext.Mapping(PLACE, pages, board, network, 1), protocol, waiter);
+    nodes = new ThreeNodes(shrinks, TIMEOUT);
+    transport = nodes.transport;
+    network = nodes.network;
+    context = nodes.context;
   }
 
   @AfterEach
   void close() {
-    network.close();
-    context.pool.close();
-    arena.close();
+    nodes.close();
   }
 
   private static void expectNamed(WaitTimeoutException thrown, int left) {
@@ -146,6 +108,27 @@ class FullQueueTest {
         .isInstanceOf(AbortedException.class)
         .hasMessageContaining("told");
     assertThat(transport.puts).isEmpty();
+  }
+
+  /// Near ranks would wait for this one.
+  @Test
+  void wordsThatFindNoRoomEndTheBuffer() {
+    open(false);
+    transport.pending.set(2, 3);
+    WaitTimeoutException thrown =
+        catchThrowableOfType(
+            WaitTimeoutException.class,
+            () -> {
+              for (int epoch = 1; epoch <= FULL; epoch++) {
+                context.board.publishEntry(epoch, context.mine());
+              }
+            });
+    expectNamed(thrown, 3);
+    assertThat(context.board.isRunning(0)).isTrue();
+    transport.pending.set(2, 0);
+    context.tellPeers(thrown);
+    assertThat(context.board.state(0)).isEqualTo(PeerState.ABORTED);
+    assertThat(context.board.reason(0)).contains("peer=2, phase=SENT");
   }
 
   /// A word takes room behind a portion, which a full queue must leave.

@@ -209,7 +209,7 @@ public final class ProtocolState {
   /// @param windows its kind
   /// @param window its index
   public void withdraw(WindowSet windows, int window) {
-    if (abortOrigin() < 0) {
+    if (abortedRank() < 0) {
       windows.withdraw(window);
     }
   }
@@ -295,8 +295,9 @@ public final class ProtocolState {
     }
   }
 
-  /// {@return the lowest rank that aborted, or -1: while there is one, every call is refused}
-  public int abortOrigin() {
+  /// {@return the lowest rank that aborted or passes an abort on, or -1: while there is one, every
+  /// call is refused}
+  public int abortedRank() {
     for (int peer = 0; peer < numRanks; peer++) {
       if (states[peer] == PeerState.ABORTED) {
         return peer;

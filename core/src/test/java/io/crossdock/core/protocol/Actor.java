@@ -97,7 +97,7 @@ final class Actor {
         return true;
       }
     }
-    return me.protocol.abortOrigin() >= 0
+    return me.protocol.abortedRank() >= 0
         || (world.rules.isGone(me.protocol, peer) && !isCellThere());
   }
 
@@ -228,7 +228,7 @@ final class Actor {
   }
 
   private void judgePoll() {
-    if (me.protocol.abortOrigin() >= 0) {
+    if (me.protocol.abortedRank() >= 0) {
       fail(Outcome.ABORTED);
     } else {
       phase = world.rules.isGone(me.protocol, peer) ? Phase.RECHECK : resume;

@@ -183,11 +183,11 @@ class ProtocolStateTest {
   void namesTheLowestRankThatAborted() {
     protocol.observeState(2, PeerState.ABORTED);
     protocol.observeState(1, PeerState.LEAVING);
-    assertThat(protocol.abortOrigin()).isEqualTo(2);
+    assertThat(protocol.abortedRank()).isEqualTo(2);
     assertThat(protocol.isGone(1)).isTrue();
     assertThat(protocol.isGone(0)).isFalse();
     protocol.observeState(1, PeerState.ABORTED);
-    assertThat(protocol.abortOrigin()).isEqualTo(1);
+    assertThat(protocol.abortedRank()).isEqualTo(1);
   }
 
   @Test
@@ -218,7 +218,7 @@ class ProtocolStateTest {
     long start = ProtocolState.restart(protocol.epoch());
     assertThat(start).isGreaterThan(protocol.epoch());
     protocol.reset(start);
-    assertThat(protocol.abortOrigin()).isEqualTo(-1);
+    assertThat(protocol.abortedRank()).isEqualTo(-1);
     assertThat(protocol.nextUnfinished()).isEqualTo(-1);
     assertThat(protocol.nextUnpulled(start)).isEqualTo(-1);
     assertThat(receive.holder(0)).isEqualTo(Holder.FREE);

@@ -61,17 +61,33 @@ class NodesCutTest {
   void aCutEndsCallsOfNormalModeOnAllRanks(Puts puts) throws Exception {
     Weather.forecast(Weather.forecast().withPuts(puts));
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-      int now = repeat;
-      AtomicLong cutAt = new AtomicLong(Long.MAX_VALUE);
-      RankThreads.run(
-          RANKS,
-          group -> {
-            try (EpBuffer buffer = open(group)) {
-              expectCut(group, new ExactCalls(buffer)::run, now, cutAt);
-            }
-          });
+      endsNormalMode(repeat, () -> betweenNodes(Weather::cut));
     }
     RankThreads.run(RANKS, group -> callsAreRight(group, 3));
+  }
+
+  /// Two ranks know of the cut. One of them may wait for a rank of its own node, which hears of the
+  /// cut from the other one alone.
+  @ParameterizedTest
+  @EnumSource(Puts.class)
+  void aCutBetweenTwoRanksEndsCallsOfNormalModeOnAllRanks(Puts puts) throws Exception {
+    Weather.forecast(Weather.forecast().withPuts(puts));
+    for (int repeat = 0; repeat < REPEATS; repeat++) {
+      int near = repeat % 2;
+      int far = 2 + repeat / 2 % 2;
+      endsNormalMode(repeat, () -> Weather.cut(near, far));
+    }
+  }
+
+  private static void endsNormalMode(int repeat, Runnable cut) throws Exception {
+    AtomicLong cutAt = new AtomicLong(Long.MAX_VALUE);
+    RankThreads.run(
+        RANKS,
+        group -> {
+          try (EpBuffer buffer = open(group)) {
+            expectCut(group, new ExactCalls(buffer)::run, new Cut(repeat, cut, cutAt));
+          }
+        });
   }
 
   private static EpBuffer open(ProcessGroup group) {
@@ -101,30 +117,35 @@ class NodesCutTest {
           group -> {
             var spec = ElasticRank.spec(RANKS, TIMEOUT).enableShrink(false).build();
             try (ElasticRank rank = ElasticRank.open(group, spec)) {
-              expectCut(group, rank.calls()::run, now, cutAt);
+              Runnable cut = () -> betweenNodes(Weather::cut);
+              expectCut(group, rank.calls()::run, new Cut(now, cut, cutAt));
             }
           });
     }
   }
 
-  private static void expectCut(ProcessGroup group, Calls calls, int repeat, AtomicLong cutAt)
+  /// What rank 0 does at a random moment, and when it did.
+  private record Cut(int repeat, Runnable cut, AtomicLong at) {
+    void make() {
+      atARandomMoment(
+          repeat,
+          () -> {
+            at.set(System.nanoTime());
+            cut.run();
+          });
+    }
+  }
+
+  private static void expectCut(ProcessGroup group, Calls calls, Cut cut)
       throws InterruptedException {
     calls.run(0);
     group.barrier();
     Thread cutter = null;
     if (group.rank() == 0) {
-      cutter =
-          Thread.ofPlatform()
-              .start(() ->
-                  atARandomMoment(
-                      repeat,
-                      () -> {
-                        cutAt.set(System.nanoTime());
-                        betweenNodes(Weather::cut);
-                      }));
+      cutter = Thread.ofPlatform().start(cut::make);
     }
     Throwable thrown = catchThrowable(() -> runOn(calls));
-    long took = System.nanoTime() - cutAt.get();
+    long took = System.nanoTime() - cut.at.get();
     assertThat(thrown)
         .isInstanceOfAny(
             PeerLeftException.class, AbortedException.class, BufferClosedException.class);
