@@ -73,10 +73,14 @@ class NodesCutTest {
   void aCutBetweenTwoRanksEndsCallsOfNormalModeOnAllRanks(Puts puts) throws Exception {
     Weather.forecast(Weather.forecast().withPuts(puts));
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-      int near = repeat % 2;
-      int far = 2 + repeat / 2 % 2;
-      endsNormalMode(repeat, () -> Weather.cut(near, far));
+      endsNormalMode(repeat, betweenTwo(repeat));
     }
+  }
+
+  private static Runnable betweenTwo(int repeat) {
+    int near = repeat % 2;
+    int far = 2 + repeat / 2 % 2;
+    return () -> Weather.cut(near, far);
   }
 
   private static void endsNormalMode(int repeat, Runnable cut) throws Exception {
@@ -110,18 +114,21 @@ class NodesCutTest {
   void aCutEndsCallsOfLowLatencyModeOnAllRanks(Puts puts) throws Exception {
     Weather.forecast(Weather.forecast().withPuts(puts));
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-      int now = repeat;
-      AtomicLong cutAt = new AtomicLong(Long.MAX_VALUE);
-      RankThreads.run(
-          RANKS,
-          group -> {
-            var spec = ElasticRank.spec(RANKS, TIMEOUT).enableShrink(false).build();
-            try (ElasticRank rank = ElasticRank.open(group, spec)) {
-              Runnable cut = () -> betweenNodes(Weather::cut);
-              expectCut(group, rank.calls()::run, new Cut(now, cut, cutAt));
-            }
-          });
+      endsLowLatencyMode(repeat, () -> betweenNodes(Weather::cut));
+      endsLowLatencyMode(repeat, betweenTwo(repeat));
     }
+  }
+
+  private static void endsLowLatencyMode(int repeat, Runnable cut) throws Exception {
+    AtomicLong cutAt = new AtomicLong(Long.MAX_VALUE);
+    RankThreads.run(
+        RANKS,
+        group -> {
+          var spec = ElasticRank.spec(RANKS, TIMEOUT).enableShrink(false).build();
+          try (ElasticRank rank = ElasticRank.open(group, spec)) {
+            expectCut(group, rank.calls()::run, new Cut(repeat, cut, cutAt));
+          }
+        });
   }
 
   /// What rank 0 does at a random moment, and when it did.
@@ -185,6 +192,33 @@ class NodesCutTest {
               rank.expectMasked(0, 1);
             } else {
               rank.expectMasked(2);
+            }
+          }
+        });
+  }
+
+  /// Two ranks that are cut off from each other mask each other, and nobody else masks them.
+  @ParameterizedTest
+  @EnumSource(Puts.class)
+  void aCutBetweenTwoRanksMasksThemForEachOther(Puts puts) throws Exception {
+    Weather.forecast(Weather.forecast().withPuts(puts));
+    RankThreads.run(
+        RANKS,
+        group -> {
+          try (ElasticRank rank = ElasticRank.open(group, TIMEOUT)) {
+            rank.calls().run(0, 5);
+            group.barrier();
+            if (rank.rank() == 0) {
+              Weather.cut(0, 2);
+            }
+            group.barrier();
+            long start = System.nanoTime();
+            rank.calls().run(10, 20);
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
+            switch (rank.rank()) {
+              case 0 -> rank.expectMasked(2);
+              case 2 -> rank.expectMasked(0);
+              default -> rank.expectMasked();
             }
           }
         });
