@@ -3,7 +3,8 @@ package io.crossdock.host;
 import java.lang.foreign.Arena;
 
 /// What a session holds and gives back at its end, the networks first. Memory that a network may
-/// still write to, since it could not be closed, stays until the process ends.
+/// still read or write, since it could not be closed or did not let go, stays until the process
+/// ends.
 ///
 /// Confined to the thread that closes it.
 ///

@@ -56,8 +56,8 @@ final class HostEngine implements EngineBackend {
     try {
       Mapped mapped = exchange(layout, group, arena, times);
       if (place.numNodes() > 1) {
-        MemorySegment page = mapped.pages[place.rank()];
-        networks = new Networks(spec, group, layout.nodes, page, transports);
+        NodeMemory memory = new NodeMemory(layout.nodes, mapped.pages[place.rank()], arena);
+        networks = new Networks(spec, group, memory, transports);
         networks.open();
       }
       HostContext context = context(spec, place, mapped, times, networks);

@@ -9,13 +9,11 @@ import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportProvider;
 import io.crossdock.core.spi.TransportSettings;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Function;
 import java.util.function.Supplier;
 
 /// The networks of a buffer over several nodes: one for each mode, so that their traffic can go
@@ -30,24 +28,18 @@ final class Networks implements AutoCloseable {
   private final BufferSpec spec;
   private final ProcessGroup group;
   private final NodePlace place;
-  private final NodeLayout layout;
-  private final MemorySegment page;
+  private final NodeMemory memory;
   private final Supplier<TransportProvider> choice;
   private final List<Network> all = new ArrayList<>();
 
-  /// @param page this rank's memory
+  /// @param memory of this rank, which outlives the networks
   /// @param choice tells which transport to take
   Networks(
-      BufferSpec spec,
-      ProcessGroup group,
-      NodeLayout layout,
-      MemorySegment page,
-      Supplier<TransportProvider> choice) {
+      BufferSpec spec, ProcessGroup group, NodeMemory memory, Supplier<TransportProvider> choice) {
     this.spec = spec;
     this.group = group;
     this.place = new NodePlace(group.rank(), group.size(), group.localSize());
-    this.layout = layout;
-    this.page = page;
+    this.memory = memory;
     this.choice = choice;
   }
 
@@ -65,24 +57,20 @@ final class Networks implements AutoCloseable {
         : List.of(Mode.NORMAL);
   }
 
-  private Network add(Transport transport) {
-    try {
-      Network network = new Network(transport, place, layout, page, spec.hostTimeout());
-      all.add(network);
-      return network;
-    } catch (RuntimeException | Error e) {
-      closeAfter(e, transport::close);
-      throw e;
-    }
+  private Network add() {
+    Network network = new Network(place, memory, spec.hostTimeout());
+    all.add(network);
+    return network;
   }
 
   /// Opens a transport and connects the network that it is for.
-  private void connect(Mode mode, Function<Transport, Network> use) {
+  private void connect(Mode mode, Supplier<Network> user) {
     AtomicReference<Network> network = new AtomicReference<>();
     byte[][] offers =
         gather(() -> {
+          network.set(user.get());
           Transport transport = open(mode);
-          network.set(use.apply(transport));
+          network.get().use(transport);
           return transport.offer();
         });
     // All hear of an offer that does not fit before anybody waits for who refused it.
@@ -106,7 +94,7 @@ final class Networks implements AutoCloseable {
             spec.numQpsPerRank(),
             group.isOnOneMachine(),
             spec.hostTimeout());
-    return provider.open(settings, page);
+    return provider.open(settings, memory.page());
   }
 
   /// {@return true if a far rank cannot be reached any more}
@@ -120,12 +108,7 @@ final class Networks implements AutoCloseable {
     List<Mode> modes = modes();
     for (int i = 0; i < modes.size(); i++) {
       Network network = all.get(i);
-      connect(
-          modes.get(i),
-          transport -> {
-            network.replace(transport);
-            return network;
-          });
+      connect(modes.get(i), () -> network);
     }
   }
 
@@ -191,14 +174,6 @@ final class Networks implements AutoCloseable {
   /// Gives last words time to leave, bounded.
   void linger(Board board) {
     all.forEach(network -> network.linger(board));
-  }
-
-  private static void closeAfter(Throwable cause, Runnable close) {
-    try {
-      close.run();
-    } catch (RuntimeException e) {
-      cause.addSuppressed(e);
-    }
   }
 
   @Override

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.TransportUnavailableException;
 import io.crossdock.core.group.GroupOptions;
 import io.crossdock.core.group.InProcessGroup;
@@ -19,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -209,5 +211,63 @@ class NetworksTest {
     assertThat(provider.opened(0).getFirst().region().scope().isAlive()).isFalse();
     hanging.leave.countDown();
     assertThat(hanging.closed.await(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  private static StubTransport clinging() {
+    StubTransport transport = new StubTransport();
+    transport.letsGo = false;
+    return transport;
+  }
+
+  private static void checkMemoryStaysOnOne(StubProvider provider) {
+    assertThat(provider.opened())
+        .allSatisfy(one -> {
+          assertThat(one.transport().closed.getCount()).isZero();
+          assertThat(one.region().scope().isAlive()).isEqualTo(one.rank() == UNLUCKY);
+        });
+  }
+
+  @Test
+  void aTransportThatDoesNotLetGoKeepsItsMemory() throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, clinging()));
+    List<Throwable> failures = onAll(provider, (_, _) -> {});
+    assertThat(failures.get(0)).isNull();
+    assertThat(failures.get(2)).isNull();
+    assertThat(failures.get(UNLUCKY))
+        .isInstanceOf(CrossdockException.class)
+        .hasMessageStartingWith("network did not let go of memory: rank=1, bytes=");
+    checkMemoryStaysOnOne(provider);
+  }
+
+  /// The next one lets go, which does not help.
+  @Test
+  void aTransportBeforeAResetThatDoesNotLetGoKeepsItsMemory() throws Exception {
+    StubProvider provider =
+        new StubProvider(
+            (rank, round) -> pick(rank, round == 0 ? clinging() : new StubTransport()));
+    List<Throwable> failures =
+        onAll(
+            provider,
+            (rank, session) -> {
+              if (rank == UNLUCKY) {
+                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+              }
+              session.reset();
+            });
+    checkAllTell(failures, "network did not let go of memory: rank=1, bytes=");
+    assertThat(failures.get(UNLUCKY).getSuppressed())
+        .singleElement()
+        .asInstanceOf(InstanceOfAssertFactories.THROWABLE)
+        .hasMessageStartingWith("network did not let go of memory: rank=1, bytes=");
+    checkMemoryStaysOnOne(provider);
+  }
+
+  @Test
+  void aTransportThatDoesNotLetGoWhenOpeningFailsKeepsItsMemory() throws Exception {
+    Deaf deaf = new Deaf();
+    deaf.letsGo = false;
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, deaf));
+    checkAllTell(onAll(provider, (_, _) -> {}), "peer did not arrive: rank=1, peer=0");
+    checkMemoryStaysOnOne(provider);
   }
 }
