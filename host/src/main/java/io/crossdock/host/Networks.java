@@ -9,8 +9,6 @@ import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportProvider;
 import io.crossdock.core.spi.TransportSettings;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -21,15 +19,12 @@ import java.util.function.Supplier;
 ///
 /// Safe for any thread.
 final class Networks implements AutoCloseable {
-  private static final byte GOOD = 0;
-  private static final byte BAD = 1;
-  private static final byte[] NOTHING = {};
-
   private final BufferSpec spec;
   private final ProcessGroup group;
   private final NodePlace place;
   private final NodeMemory memory;
   private final Supplier<TransportProvider> choice;
+  private final JointSteps together;
   private final List<Network> all = new ArrayList<>();
 
   /// @param memory of this rank, which outlives the networks
@@ -41,6 +36,7 @@ final class Networks implements AutoCloseable {
     this.place = new NodePlace(group.rank(), group.size(), group.localSize());
     this.memory = memory;
     this.choice = choice;
+    this.together = new JointSteps(group, this::failure);
   }
 
   /// Opens and connects the networks of a rank. Collective: if one rank cannot, all fail and say
@@ -67,20 +63,20 @@ final class Networks implements AutoCloseable {
   private void connect(Mode mode, Supplier<Network> user) {
     AtomicReference<Network> network = new AtomicReference<>();
     byte[][] offers =
-        gather(() -> {
+        together.take(() -> {
           network.set(user.get());
           Transport transport = open(mode);
           network.get().use(transport);
           return transport.offer();
         });
     // All hear of an offer that does not fit before anybody waits for who refused it.
-    gather(() -> {
+    together.take(() -> {
       network.get().connect(offers);
-      return NOTHING;
+      return JointSteps.NOTHING;
     });
-    gather(() -> {
+    together.take(() -> {
       network.get().awaitConnected();
-      return NOTHING;
+      return JointSteps.NOTHING;
     });
   }
 
@@ -112,49 +108,14 @@ final class Networks implements AutoCloseable {
     }
   }
 
-  /// A step of opening that may fail on this rank.
-  private interface Step {
-    byte[] run();
-  }
-
-  private byte[][] gather(Step step) {
-    byte[] mine;
-    RuntimeException failure = null;
-    try {
-      mine = tagged(GOOD, step.run());
-    } catch (RuntimeException e) {
-      failure = typed(e);
-      mine = tagged(BAD, String.valueOf(e.getMessage()).getBytes(StandardCharsets.UTF_8));
-    }
-    byte[][] all = group.allGather(mine);
-    if (failure != null) {
-      throw failure;
-    }
-    for (int peer = 0; peer < all.length; peer++) {
-      ByteBuffer theirs = ByteBuffer.wrap(all[peer]);
-      byte tag = theirs.get();
-      byte[] rest = new byte[theirs.remaining()];
-      theirs.get(rest);
-      if (tag != GOOD) {
-        String reason = new String(rest, StandardCharsets.UTF_8);
-        throw new TransportUnavailableException(place.rank(), peer, reason);
-      }
-      all[peer] = rest;
-    }
-    return all;
-  }
-
   /// What tells by its type that no transport can run stays as it is. All else is one type on all
   /// ranks, whoever fails and why, since nothing was opened.
-  private RuntimeException typed(RuntimeException failure) {
-    return switch (failure) {
+  private RuntimeException failure(int peer, String reason, Throwable cause) {
+    return switch (cause) {
+      case null -> new TransportUnavailableException(place.rank(), peer, reason);
       case EngineUnavailableException known -> known;
-      default -> new TransportUnavailableException(place.rank(), failure);
+      default -> new TransportUnavailableException(place.rank(), reason, cause);
     };
-  }
-
-  private static byte[] tagged(byte tag, byte[] bytes) {
-    return ByteBuffer.allocate(1 + bytes.length).put(tag).put(bytes).array();
   }
 
   /// {@return what carries the bytes of the buffer's mode}

@@ -23,6 +23,8 @@ import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Three nodes of one rank each; rank 1 has bad luck.
 @Timeout(90)
@@ -64,6 +66,38 @@ class NetworksTest {
     @Override
     public void connect(int peer, byte[] offer) {
       throw new IllegalArgumentException("offer does not fit: peer=" + peer);
+    }
+  }
+
+  /// Throws an error in one of the steps, as where a library or a thread is not to be had.
+  private static final class Broken extends StubTransport {
+    private final String step;
+
+    Broken(String step) {
+      this.step = step;
+    }
+
+    private void enter(String name) {
+      if (name.equals(step)) {
+        throw new OutOfMemoryError("broken in " + name);
+      }
+    }
+
+    @Override
+    public byte[] offer() {
+      enter("offer");
+      return super.offer();
+    }
+
+    @Override
+    public void connect(int peer, byte[] offer) {
+      enter("connect");
+    }
+
+    @Override
+    public boolean isConnected(int peer) {
+      enter("isConnected");
+      return true;
     }
   }
 
@@ -159,6 +193,53 @@ class NetworksTest {
   @Test
   void anOfferThatDoesNotFitIsOneFailureOnAll() throws Exception {
     checkOpeningFails(new Choosy(), "offer does not fit: peer=0");
+  }
+
+  private static void checkBrokenIsTold(List<Throwable> failures, String step) {
+    checkAllTell(failures, "java.lang.OutOfMemoryError: broken in " + step);
+    assertThat(failures.get(UNLUCKY)).hasCauseInstanceOf(OutOfMemoryError.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"offer", "connect", "isConnected"})
+  void anErrorIsOneFailureOnAll(String step) throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, new Broken(step)));
+    checkBrokenIsTold(onAll(provider, (_, _) -> {}), step);
+    assertThat(provider.opened())
+        .hasSize(RANKS)
+        .allSatisfy(one -> {
+          assertThat(one.transport().closed.getCount()).isZero();
+          assertThat(one.region().scope().isAlive()).isFalse();
+        });
+  }
+
+  @Test
+  void anErrorInsteadOfATransportIsOneFailureOnAll() throws Exception {
+    StubProvider provider =
+        new StubProvider((rank, _) -> {
+          if (rank == UNLUCKY) {
+            throw new OutOfMemoryError("broken in open");
+          }
+          return new StubTransport();
+        });
+    checkBrokenIsTold(onAll(provider, (_, _) -> {}), "open");
+  }
+
+  @Test
+  void anErrorInAResetIsOneFailureOnAll() throws Exception {
+    StubProvider provider =
+        new StubProvider((rank, round) ->
+            pick(rank, round == 0 ? new StubTransport() : new Broken("isConnected")));
+    List<Throwable> failures =
+        onAll(
+            provider,
+            (rank, session) -> {
+              if (rank == UNLUCKY) {
+                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+              }
+              session.reset();
+            });
+    checkBrokenIsTold(failures, "isConnected");
   }
 
   /// A buffer without a network takes no calls, whether it had been aborted before or not.
