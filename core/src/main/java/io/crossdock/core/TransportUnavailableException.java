@@ -11,11 +11,10 @@ public final class TransportUnavailableException extends CrossdockException {
   /// Creates the exception of the rank that failed.
   ///
   /// @param rank this rank
+  /// @param reason how it failed, in words
   /// @param cause how it failed
-  public TransportUnavailableException(int rank, Throwable cause) {
-    super(
-        "this rank does not reach other nodes: rank=" + rank + ", reason=" + cause.getMessage(),
-        cause);
+  public TransportUnavailableException(int rank, String reason, Throwable cause) {
+    super("this rank does not reach other nodes: rank=" + rank + ", reason=" + reason, cause);
   }
 
   /// Creates the exception of the other ranks.

@@ -14,4 +14,12 @@ public final class WindowAllocationException extends CrossdockException {
   public WindowAllocationException(String message) {
     super(message);
   }
+
+  /// Creates the exception with a cause.
+  ///
+  /// @param message what failed, then `key=value` facts
+  /// @param cause what led to it
+  public WindowAllocationException(String message, Throwable cause) {
+    super(message, cause);
+  }
 }

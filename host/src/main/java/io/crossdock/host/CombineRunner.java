@@ -56,9 +56,12 @@ final class CombineRunner {
 
   private void combineAtOnce(CombineCall call, int window, int workers) {
     windowRows.prepare(call.handle);
-    sum(pull, call, workers);
-    endRound(window);
-    windowRows.clear();
+    try {
+      sum(pull, call, workers);
+      endRound(window);
+    } finally {
+      windowRows.clear();
+    }
   }
 
   private void combineOverNodes(CombineCall call, int window, int workers) {
@@ -88,11 +91,14 @@ final class CombineRunner {
   }
 
   private void sum(PullTask task, CombineCall call, int workers) {
-    task.prepare(call, workers);
-    context.stats.numWorkers = Math.min(workers, task.numChunks());
-    context.stats.numChunks += task.numChunks();
-    context.pool.run(task, task.numChunks(), workers);
-    task.clear();
+    try {
+      task.prepare(call, workers);
+      context.stats.numWorkers = Math.min(workers, task.numChunks());
+      context.stats.numChunks += task.numChunks();
+      context.pool.run(task, task.numChunks(), workers);
+    } finally {
+      task.clear();
+    }
   }
 
   private void endRound(int window) {

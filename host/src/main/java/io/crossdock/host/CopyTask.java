@@ -37,17 +37,19 @@ final class CopyTask implements ChunkTask {
     return this;
   }
 
-  /// Copies on the given number of workers.
+  /// Copies on the given number of workers, and forgets where from and where to.
   void copy(long rows, long bytes, WorkerPool pool, int workers) {
-    if (rows <= 0 || bytes == 0) {
-      return;
+    try {
+      if (rows > 0 && bytes > 0) {
+        numRows = rows;
+        rowBytes = bytes;
+        chunkRows = Math.max(1, CHUNK_BYTES / bytes);
+        pool.run(this, Math.toIntExact((rows + chunkRows - 1) / chunkRows), workers);
+      }
+    } finally {
+      from = null;
+      to = null;
     }
-    numRows = rows;
-    rowBytes = bytes;
-    chunkRows = Math.max(1, CHUNK_BYTES / bytes);
-    pool.run(this, Math.toIntExact((rows + chunkRows - 1) / chunkRows), workers);
-    from = null;
-    to = null;
   }
 
   @Override

@@ -160,6 +160,17 @@ final class DispatchRunner {
   /// Places all rows and waits for all peers'. The window becomes a lease (borrowed) or free
   /// (owned).
   void place(DispatchCall call) {
+    try {
+      placeAll(call);
+    } finally {
+      place.clear();
+      if (nodes != null) {
+        nodes.clear();
+      }
+    }
+  }
+
+  private void placeAll(DispatchCall call) {
     int rounds = context.protocol.rounds(call.handle);
     workers = context.workers(call.config.numSms());
     place.prepare(call);
@@ -183,10 +194,6 @@ final class DispatchRunner {
     }
     count(call);
     finish(call);
-    place.clear();
-    if (nodes != null) {
-      nodes.clear();
-    }
   }
 
   private void placeRound(int round) {

@@ -157,7 +157,11 @@ final class HomeSumTask implements ChunkTask {
     return chunk(node, index) + inChunk * rowBytes + index % rows * weightBytes;
   }
 
+  /// Forgets the call, so that nothing of the caller's is kept alive.
   void clear() {
+    for (Scratch own : scratch) {
+      own.rows.forget();
+    }
     call = null;
     handle = null;
     source = null;

@@ -53,7 +53,7 @@ final class HostContext {
     this.waiter = waiter;
     this.pool = new WorkerPool("crossdock-" + rank);
     this.planner = new RoutePlanner(numRanks);
-    this.staging = network == null ? null : new NodeStaging(place, layout.nodes);
+    this.staging = network == null ? null : new NodeStaging(place, layout.nodes, network);
     this.autoWorkers = mapping.autoWorkers();
   }
 

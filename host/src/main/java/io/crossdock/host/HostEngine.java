@@ -15,6 +15,7 @@ import io.crossdock.core.spi.TransportProvider;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 /// The CPU engine: ranks of a node are threads or processes of one machine, windows are shared
@@ -23,7 +24,6 @@ import java.util.function.Supplier;
 /// Safe for any thread.
 final class HostEngine implements EngineBackend {
   static final String NAME = "host";
-  private static final String FAILED = "!";
 
   private final Supplier<TransportProvider> transports;
 
@@ -50,23 +50,39 @@ final class HostEngine implements EngineBackend {
   public EngineSession openSession(BufferSpec spec, ProcessGroup group) {
     NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
     WindowLayout layout = WindowLayout.of(spec, place);
-    Arena arena = Arena.ofShared();
-    WaitTimes times = new WaitTimes(group.size());
-    Networks networks = null;
+    JointSteps together = new JointSteps(group, HostEngine::failure);
+    Holdings holdings = new Holdings(group.size());
+    AtomicReference<HostSession> session = new AtomicReference<>();
     try {
-      Mapped mapped = exchange(layout, group, arena, times);
+      Mapped mapped = exchange(layout, place, together, holdings);
       if (place.numNodes() > 1) {
         MemorySegment page = mapped.pages[place.rank()];
-        networks = new Networks(spec, group, layout.nodes, page, transports);
-        networks.open();
+        NodeMemory memory = new NodeMemory(layout.nodes, page, holdings.arena());
+        holdings.hold(new Networks(spec, group, memory, transports));
+        holdings.networks().open();
       }
-      HostContext context = context(spec, place, mapped, times, networks);
-      return new HostSession(context, group, new Holdings(arena, times, networks));
+      together.take(() -> {
+        HostContext context = context(spec, place, mapped, holdings);
+        session.set(new HostSession(context, group, holdings));
+        return JointSteps.NOTHING;
+      });
+      return session.get();
     } catch (RuntimeException | Error e) {
-      // What cannot be closed is told beside the first failure, and keeps nothing else open.
-      try (Holdings _ = new Holdings(arena, times, networks)) {
-        throw e;
-      }
+      closeAfter(e, session.get() == null ? holdings::close : session.get()::close);
+      throw e;
+    }
+  }
+
+  private static RuntimeException failure(int peer, String reason, Throwable cause) {
+    return new WindowAllocationException(
+        "a rank has no windows: peer=" + peer + ", reason=" + reason, cause);
+  }
+
+  private static void closeAfter(Throwable cause, Runnable close) {
+    try {
+      close.run();
+    } catch (RuntimeException | Error e) {
+      cause.addSuppressed(e);
     }
   }
 
@@ -74,7 +90,7 @@ final class HostEngine implements EngineBackend {
   private record Mapped(WindowLayout layout, MemorySegment[] pages, long[] pids) {}
 
   private static HostContext context(
-      BufferSpec spec, NodePlace place, Mapped mapped, WaitTimes times, Networks networks) {
+      BufferSpec spec, NodePlace place, Mapped mapped, Holdings holdings) {
     Entry[] entries = new Entry[place.numRanks()];
     for (int peer = 0; peer < entries.length; peer++) {
       entries[peer] = new Entry(place.numRanks(), spec.numExperts());
@@ -86,8 +102,8 @@ final class HostEngine implements EngineBackend {
             new WindowSet(spec.numReceiveWindows()),
             new WindowSet(spec.numOutputWindows()));
     Board board = new Board(mapped.layout, mapped.pages, place.rank());
-    Waiter waiter = new Waiter(board, protocol, mapped.pids, spec.hostTimeout(), times);
-    Network network = networks == null ? null : networks.normal();
+    Waiter waiter = new Waiter(board, protocol, mapped.pids, spec.hostTimeout(), holdings.times());
+    Network network = holdings.networks() == null ? null : holdings.networks().normal();
     if (network != null) {
       board.mirror(network);
       waiter.reach(network, place);
@@ -99,63 +115,46 @@ final class HostEngine implements EngineBackend {
   }
 
   /// Makes this rank's memory and maps that of all near peers; the pages of far ones are mirrors in
-  /// this rank's. If one rank cannot, all fail and say whose.
+  /// this rank's.
   private static Mapped exchange(
-      WindowLayout layout, ProcessGroup group, Arena arena, WaitTimes times) {
-    SharedMemory own = null;
+      WindowLayout layout, NodePlace place, JointSteps together, Holdings holdings) {
+    int numRanks = place.numRanks();
+    Mapped mapped = new Mapped(layout, new MemorySegment[numRanks], new long[numRanks]);
+    AtomicReference<SharedMemory> own = new AtomicReference<>();
     try {
-      String offer;
-      try {
-        own = SharedMemory.create(SharedMemory.WINDOWS, layout.byteSize, group.rank());
-        times.share(WaitHistogram.create(group.rank(), group.size(), arena));
-        offer = ProcessHandle.current().pid() + " " + own.link();
-      } catch (RuntimeException | OutOfMemoryError e) {
-        offer = FAILED + e.getMessage();
-      }
-      Mapped mapped = new Mapped(layout, new MemorySegment[group.size()], new long[group.size()]);
-      NodePlace place = new NodePlace(group.rank(), group.size(), group.localSize());
-      String outcome = map(gather(group, offer), mapped, place, arena);
-      gather(group, outcome);
+      byte[][] offers =
+          together.take(() -> {
+            own.set(SharedMemory.create(SharedMemory.WINDOWS, layout.byteSize, place.rank()));
+            Arena arena = holdings.arena();
+            holdings.times().share(WaitHistogram.create(place.rank(), numRanks, arena));
+            String offer = ProcessHandle.current().pid() + " " + own.get().link();
+            return offer.getBytes(StandardCharsets.UTF_8);
+          });
+      together.take(() -> {
+        map(offers, mapped, place, holdings.arena());
+        return JointSteps.NOTHING;
+      });
       return mapped;
     } finally {
-      if (own != null) {
-        own.close();
+      if (own.get() != null) {
+        own.get().close();
       }
     }
   }
 
-  private static String[] gather(ProcessGroup group, String mine) {
-    byte[][] all = group.allGather(mine.getBytes(StandardCharsets.UTF_8));
-    String[] texts = new String[all.length];
-    for (int peer = 0; peer < all.length; peer++) {
-      texts[peer] = new String(all[peer], StandardCharsets.UTF_8);
-      if (texts[peer].startsWith(FAILED)) {
-        String reason = texts[peer].substring(FAILED.length());
-        throw new WindowAllocationException(
-            "a rank has no windows: peer=" + peer + ", reason=" + reason);
-      }
-    }
-    return texts;
-  }
-
-  private static String map(String[] offers, Mapped mapped, NodePlace place, Arena arena) {
+  private static void map(byte[][] offers, Mapped mapped, NodePlace place, Arena arena) {
     WindowLayout layout = mapped.layout;
-    try {
-      for (int peer = place.firstNear(); peer < place.endNear(); peer++) {
-        int space = offers[peer].indexOf(' ');
-        mapped.pids[peer] = Long.parseLong(offers[peer].substring(0, space));
-        String link = offers[peer].substring(space + 1);
-        mapped.pages[peer] = SharedMemory.map(link, layout.byteSize, arena);
+    for (int peer = place.firstNear(); peer < place.endNear(); peer++) {
+      String offer = new String(offers[peer], StandardCharsets.UTF_8);
+      int space = offer.indexOf(' ');
+      mapped.pids[peer] = Long.parseLong(offer.substring(0, space));
+      mapped.pages[peer] = SharedMemory.map(offer.substring(space + 1), layout.byteSize, arena);
+    }
+    for (int peer = 0; peer < offers.length; peer++) {
+      if (!place.isNear(peer)) {
+        long mirror = layout.nodes.mirror(peer);
+        mapped.pages[peer] = mapped.pages[place.rank()].asSlice(mirror, layout.cellBytes);
       }
-      for (int peer = 0; peer < offers.length; peer++) {
-        if (!place.isNear(peer)) {
-          long mirror = layout.nodes.mirror(peer);
-          mapped.pages[peer] = mapped.pages[place.rank()].asSlice(mirror, layout.cellBytes);
-        }
-      }
-      return "";
-    } catch (WindowAllocationException e) {
-      return FAILED + e.getMessage();
     }
   }
 }

@@ -2,8 +2,6 @@ package io.crossdock.host;
 
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
-import io.crossdock.ffi.AnonymousMemory;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.IntPredicate;
 
@@ -46,7 +44,7 @@ final class Lanes {
     this.pages = pages.clone();
     for (int peer = 0; peer < pages.length; peer++) {
       if (!place.isNear(peer)) {
-        this.pages[peer] = AnonymousMemory.map(layout.end, Arena.ofAuto());
+        this.pages[peer] = network.map(layout.end);
       }
     }
   }

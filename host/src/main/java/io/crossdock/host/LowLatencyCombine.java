@@ -42,7 +42,15 @@ final class LowLatencyCombine {
     terms.numMaxTokens = handle.numMaxTokens;
     terms.handleEpoch = handle.epoch;
     int workers = context.host.workers(call.config == null ? 0 : call.config.numSms());
-    reply.prepare(call, workers);
+    try {
+      reply.prepare(call, workers);
+      sendReplies(epoch, workers);
+    } finally {
+      reply.clear();
+    }
+  }
+
+  private void sendReplies(long epoch, int workers) {
     context.host.stats.start(Math.min(workers, reply.numChunks()), 1, 1);
     context.host.stats.numChunks = reply.numChunks();
     context.host.pool.run(reply, reply.numChunks(), workers);
@@ -53,7 +61,6 @@ final class LowLatencyCombine {
     context.host.stats.bytesWritten = reply.bytesWritten();
     context.host.stats.wireBytes = reply.wireBytes();
     context.host.stats.networkBytes = context.lanes.bytes();
-    reply.clear();
   }
 
   /// The plan goes where that of the call before the last was, which is complete.
@@ -95,9 +102,12 @@ final class LowLatencyCombine {
   private void awaitAndSum(LowLatencyCombineCall call) {
     context.awaitFlags(call.epoch);
     int workers = context.host.workers(call.config == null ? 0 : call.config.numSms());
-    sum.prepare(call, plan(call.epoch), workers);
-    context.host.pool.run(sum, sum.numChunks(), workers);
-    sum.clear();
+    try {
+      sum.prepare(call, plan(call.epoch), workers);
+      context.host.pool.run(sum, sum.numChunks(), workers);
+    } finally {
+      sum.clear();
+    }
     context.writeWaits(call.waitStats);
   }
 

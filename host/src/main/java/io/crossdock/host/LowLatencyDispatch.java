@@ -36,11 +36,14 @@ final class LowLatencyDispatch {
     terms.numMaxTokens = call.numMaxTokens;
     terms.handleEpoch = 0;
     int workers = context.host.workers(call.config == null ? 0 : call.config.numSms());
-    send.prepare(call);
-    context.host.stats.start(Math.min(workers, send.numChunks()), 1, 1);
-    context.host.stats.numChunks = send.numChunks();
-    context.host.pool.run(send, send.numChunks(), workers);
-    send.clear();
+    try {
+      send.prepare(call);
+      context.host.stats.start(Math.min(workers, send.numChunks()), 1, 1);
+      context.host.stats.numChunks = send.numChunks();
+      context.host.pool.run(send, send.numChunks(), workers);
+    } finally {
+      send.clear();
+    }
     putRows(call, handle);
     context.publishFlags(epoch, handle.plan.counts());
     count(call, handle);
@@ -106,10 +109,13 @@ final class LowLatencyDispatch {
     }
     handle.endReceive();
     writeLayout(call, handle);
-    pack.prepare(call);
     int workers = context.host.workers(call.config == null ? 0 : call.config.numSms());
-    context.host.pool.run(pack, pack.numChunks(), workers);
-    pack.clear();
+    try {
+      pack.prepare(call);
+      context.host.pool.run(pack, pack.numChunks(), workers);
+    } finally {
+      pack.clear();
+    }
     context.writeWaits(call.waitStats);
   }
 

@@ -8,7 +8,6 @@ import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Pieces;
 import io.crossdock.core.spi.Transport;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,6 +34,7 @@ final class Network implements AutoCloseable {
   private static final long RELEASE_NANOS = 2_000_000_000;
 
   private final NodePlace place;
+  private final NodeMemory memory;
   private final NodeLayout layout;
   private final MemorySegment page;
   private final Pieces cells = new Pieces();
@@ -50,26 +50,23 @@ final class Network implements AutoCloseable {
   /// Of this transport alone: a thread that hangs inside the one before may keep that one's.
   private volatile NetworkLock lock;
 
-  /// Threads of transports before that did not stop in time.
+  /// Threads of transports before that did not stop in time, or whose transport needs memory still.
   private final List<NetworkThread> late = new ArrayList<>();
 
   private volatile boolean connected;
   private volatile String broken;
 
-  /// @param page this rank's memory, which the transport offers to peers
+  /// A network without a transport; [#use] gives it one.
+  ///
+  /// @param memory of this rank, which outlives the network
   /// @param timeout of every wait
-  Network(
-      Transport transport,
-      NodePlace place,
-      NodeLayout layout,
-      MemorySegment page,
-      Duration timeout) {
+  Network(NodePlace place, NodeMemory memory, Duration timeout) {
     this.place = place;
-    this.layout = layout;
-    this.page = page;
+    this.memory = memory;
+    this.layout = memory.layout();
+    this.page = memory.page();
     this.timeoutNanos = timeout.toNanos();
-    this.words = Arena.ofAuto().allocate(CALLS_OF_WORDS * layout.mirrorBytes(), Long.BYTES);
-    start(transport);
+    this.words = memory.map(CALLS_OF_WORDS * layout.mirrorBytes());
   }
 
   private void start(Transport fresh) {
@@ -82,9 +79,12 @@ final class Network implements AutoCloseable {
     lock = own;
   }
 
-  /// Goes on over another transport, which is to be connected; ends the one before, at once or, if
-  /// its thread does not stop, when that does. No call may be under way.
-  void replace(Transport fresh) {
+  /// Goes on over another transport, which is to be connected; ends the one before, if any, at once
+  /// or, if its thread does not stop, when that does. No call may be under way.
+  ///
+  /// @throws CrossdockException if the thread of the one before still runs, or that transport did
+  ///   not let go of memory, so that peers may still put there; the other one is used all the same
+  void use(Transport fresh) {
     try {
       end();
     } finally {
@@ -137,6 +137,13 @@ final class Network implements AutoCloseable {
       }
     }
     return -1;
+  }
+
+  /// {@return memory of zeros that may be put from; it stays as long as a transport may read it}
+  ///
+  /// @param bytes its size
+  MemorySegment map(long bytes) {
+    return memory.map(bytes);
   }
 
   String description() {
@@ -457,31 +464,44 @@ final class Network implements AutoCloseable {
 
   /// Closes the transport, at once or, if its thread does not stop, when that does.
   ///
-  /// @throws CrossdockException if a thread still runs, also that of a transport before: this
-  ///   rank's memory must stay
+  /// @throws CrossdockException if a thread still runs, or a transport did not let go of memory,
+  ///   also one before: this rank's memory must stay
   @Override
   public void close() {
     end();
     for (NetworkThread before : late) {
       before.awaitEnd();
+      requireLetGo(before);
     }
   }
 
   private void end() {
     connected = false;
+    if (thread == null) {
+      return;
+    }
+    late.add(thread);
     try {
       thread.end();
     } catch (CrossdockException e) {
       // It may hang inside the transport and hold the lock.
-      late.add(thread);
       thread.closeAtEnd();
       throw e;
     }
     lock.lock();
     try {
-      transport.close();
+      thread.close();
     } finally {
       lock.unlock();
+    }
+    requireLetGo(thread);
+    late.remove(thread);
+  }
+
+  private void requireLetGo(NetworkThread ended) {
+    if (!ended.hasLetGo()) {
+      throw new CrossdockException(
+          "network did not let go of memory: rank=" + place.rank() + ", bytes=" + page.byteSize());
     }
   }
 }

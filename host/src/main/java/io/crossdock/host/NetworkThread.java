@@ -27,6 +27,7 @@ final class NetworkThread {
   /// Whether the transport was left to the thread.
   private final AtomicBoolean isLeft = new AtomicBoolean();
 
+  private volatile boolean letGo;
   private volatile boolean callWaits;
   private volatile boolean stopped;
 
@@ -80,7 +81,18 @@ final class NetworkThread {
     if (thread.isAlive() && !isLast.getAndSet(true)) {
       return;
     }
+    close();
+  }
+
+  /// Closes the transport, which nobody uses any more.
+  void close() {
     transport.close();
+    letGo = transport.hasLetGo();
+  }
+
+  /// {@return true once the transport is closed and nothing touches its memory any more}
+  boolean hasLetGo() {
+    return letGo;
   }
 
   private void run() {
@@ -92,7 +104,7 @@ final class NetworkThread {
       }
     }
     if (isLast.getAndSet(true)) {
-      transport.close();
+      close();
     }
   }
 

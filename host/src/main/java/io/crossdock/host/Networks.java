@@ -9,13 +9,9 @@ import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
 import io.crossdock.core.spi.TransportProvider;
 import io.crossdock.core.spi.TransportSettings;
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Function;
 import java.util.function.Supplier;
 
 /// The networks of a buffer over several nodes: one for each mode, so that their traffic can go
@@ -23,32 +19,24 @@ import java.util.function.Supplier;
 ///
 /// Safe for any thread.
 final class Networks implements AutoCloseable {
-  private static final byte GOOD = 0;
-  private static final byte BAD = 1;
-  private static final byte[] NOTHING = {};
-
   private final BufferSpec spec;
   private final ProcessGroup group;
   private final NodePlace place;
-  private final NodeLayout layout;
-  private final MemorySegment page;
+  private final NodeMemory memory;
   private final Supplier<TransportProvider> choice;
+  private final JointSteps together;
   private final List<Network> all = new ArrayList<>();
 
-  /// @param page this rank's memory
+  /// @param memory of this rank, which outlives the networks
   /// @param choice tells which transport to take
   Networks(
-      BufferSpec spec,
-      ProcessGroup group,
-      NodeLayout layout,
-      MemorySegment page,
-      Supplier<TransportProvider> choice) {
+      BufferSpec spec, ProcessGroup group, NodeMemory memory, Supplier<TransportProvider> choice) {
     this.spec = spec;
     this.group = group;
     this.place = new NodePlace(group.rank(), group.size(), group.localSize());
-    this.layout = layout;
-    this.page = page;
+    this.memory = memory;
     this.choice = choice;
+    this.together = new JointSteps(group, this::failure);
   }
 
   /// Opens and connects the networks of a rank. Collective: if one rank cannot, all fail and say
@@ -65,34 +53,30 @@ final class Networks implements AutoCloseable {
         : List.of(Mode.NORMAL);
   }
 
-  private Network add(Transport transport) {
-    try {
-      Network network = new Network(transport, place, layout, page, spec.hostTimeout());
-      all.add(network);
-      return network;
-    } catch (RuntimeException | Error e) {
-      closeAfter(e, transport::close);
-      throw e;
-    }
+  private Network add() {
+    Network network = new Network(place, memory, spec.hostTimeout());
+    all.add(network);
+    return network;
   }
 
   /// Opens a transport and connects the network that it is for.
-  private void connect(Mode mode, Function<Transport, Network> use) {
+  private void connect(Mode mode, Supplier<Network> user) {
     AtomicReference<Network> network = new AtomicReference<>();
     byte[][] offers =
-        gather(() -> {
+        together.take(() -> {
+          network.set(user.get());
           Transport transport = open(mode);
-          network.set(use.apply(transport));
+          network.get().use(transport);
           return transport.offer();
         });
     // All hear of an offer that does not fit before anybody waits for who refused it.
-    gather(() -> {
+    together.take(() -> {
       network.get().connect(offers);
-      return NOTHING;
+      return JointSteps.NOTHING;
     });
-    gather(() -> {
+    together.take(() -> {
       network.get().awaitConnected();
-      return NOTHING;
+      return JointSteps.NOTHING;
     });
   }
 
@@ -106,7 +90,7 @@ final class Networks implements AutoCloseable {
             spec.numQpsPerRank(),
             group.isOnOneMachine(),
             spec.hostTimeout());
-    return provider.open(settings, page);
+    return provider.open(settings, memory.page());
   }
 
   /// {@return true if a far rank cannot be reached any more}
@@ -120,58 +104,18 @@ final class Networks implements AutoCloseable {
     List<Mode> modes = modes();
     for (int i = 0; i < modes.size(); i++) {
       Network network = all.get(i);
-      connect(
-          modes.get(i),
-          transport -> {
-            network.replace(transport);
-            return network;
-          });
+      connect(modes.get(i), () -> network);
     }
-  }
-
-  /// A step of opening that may fail on this rank.
-  private interface Step {
-    byte[] run();
-  }
-
-  private byte[][] gather(Step step) {
-    byte[] mine;
-    RuntimeException failure = null;
-    try {
-      mine = tagged(GOOD, step.run());
-    } catch (RuntimeException e) {
-      failure = typed(e);
-      mine = tagged(BAD, String.valueOf(e.getMessage()).getBytes(StandardCharsets.UTF_8));
-    }
-    byte[][] all = group.allGather(mine);
-    if (failure != null) {
-      throw failure;
-    }
-    for (int peer = 0; peer < all.length; peer++) {
-      ByteBuffer theirs = ByteBuffer.wrap(all[peer]);
-      byte tag = theirs.get();
-      byte[] rest = new byte[theirs.remaining()];
-      theirs.get(rest);
-      if (tag != GOOD) {
-        String reason = new String(rest, StandardCharsets.UTF_8);
-        throw new TransportUnavailableException(place.rank(), peer, reason);
-      }
-      all[peer] = rest;
-    }
-    return all;
   }
 
   /// What tells by its type that no transport can run stays as it is. All else is one type on all
   /// ranks, whoever fails and why, since nothing was opened.
-  private RuntimeException typed(RuntimeException failure) {
-    return switch (failure) {
+  private RuntimeException failure(int peer, String reason, Throwable cause) {
+    return switch (cause) {
+      case null -> new TransportUnavailableException(place.rank(), peer, reason);
       case EngineUnavailableException known -> known;
-      default -> new TransportUnavailableException(place.rank(), failure);
+      default -> new TransportUnavailableException(place.rank(), reason, cause);
     };
-  }
-
-  private static byte[] tagged(byte tag, byte[] bytes) {
-    return ByteBuffer.allocate(1 + bytes.length).put(tag).put(bytes).array();
   }
 
   /// {@return what carries the bytes of the buffer's mode}
@@ -191,14 +135,6 @@ final class Networks implements AutoCloseable {
   /// Gives last words time to leave, bounded.
   void linger(Board board) {
     all.forEach(network -> network.linger(board));
-  }
-
-  private static void closeAfter(Throwable cause, Runnable close) {
-    try {
-      close.run();
-    } catch (RuntimeException e) {
-      cause.addSuppressed(e);
-    }
   }
 
   @Override

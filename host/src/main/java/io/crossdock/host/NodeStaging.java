@@ -1,8 +1,6 @@
 package io.crossdock.host;
 
 import io.crossdock.core.protocol.NodePlace;
-import io.crossdock.ffi.AnonymousMemory;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /// Memory that bytes for other nodes are put from, laid out like the landings they go to. It costs
@@ -12,11 +10,11 @@ import java.lang.foreign.MemorySegment;
 final class NodeStaging {
   private final MemorySegment[] chunks;
 
-  NodeStaging(NodePlace place, NodeLayout layout) {
+  NodeStaging(NodePlace place, NodeLayout layout, Network network) {
     chunks = new MemorySegment[place.numNodes()];
     for (int node = 0; node < chunks.length; node++) {
       boolean far = node != place.node();
-      chunks[node] = far ? AnonymousMemory.map(layout.chunkBytes, Arena.ofAuto()) : null;
+      chunks[node] = far ? network.map(layout.chunkBytes) : null;
     }
   }
 

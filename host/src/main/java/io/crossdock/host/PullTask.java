@@ -101,7 +101,11 @@ final class PullTask implements ChunkTask {
     }
   }
 
+  /// Forgets the call, so that nothing of the caller's is kept alive.
   void clear() {
+    for (RowSet rows : rowSets) {
+      rows.forget();
+    }
     call = null;
     plan = null;
     out = null;

@@ -1,6 +1,7 @@
 package io.crossdock.host;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /// The BF16 rows that make up one sum, in the order they are added. Reused.
 ///
@@ -21,6 +22,12 @@ final class RowSet {
   void clear() {
     count = 0;
     startsWithFirst = false;
+  }
+
+  /// Forgets the rows, so that nothing of the caller's is kept alive.
+  void forget() {
+    clear();
+    Arrays.fill(segments, null);
   }
 
   void add(MemorySegment segment, long offset) {

@@ -8,10 +8,12 @@ import io.crossdock.core.CrossdockException;
 import io.crossdock.core.protocol.NodePlace;
 import io.crossdock.core.spi.Transport;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -59,8 +61,11 @@ class NetworkTest {
 
   private static Network network(Transport transport, Duration timeout) {
     WindowLayout layout = WindowLayout.of(SPEC, PLACE);
-    return new Network(
-        transport, PLACE, layout.nodes, Arena.ofAuto().allocate(layout.byteSize, 4096), timeout);
+    Arena arena = Arena.ofAuto();
+    MemorySegment page = arena.allocate(layout.byteSize, 4096);
+    Network network = new Network(PLACE, new NodeMemory(layout.nodes, page, arena), timeout);
+    network.use(transport);
+    return network;
   }
 
   @Test
@@ -89,7 +94,7 @@ class NetworkTest {
       network.connect(new byte[2][]);
       network.awaitConnected();
       assertThat(before.awaited.await(SECONDS, TimeUnit.SECONDS)).isTrue();
-      assertThatThrownBy(() -> network.replace(after))
+      assertThatThrownBy(() -> network.use(after))
           .isInstanceOf(CrossdockException.class)
           .hasMessage("thread did not stop: thread=crossdock-net-0");
       assertThat(before.closed.getCount()).isOne();
@@ -113,7 +118,7 @@ class NetworkTest {
       network.connect(new byte[2][]);
       network.awaitConnected();
       assertThat(before.hangs.await(SECONDS, TimeUnit.SECONDS)).isTrue();
-      assertThatThrownBy(() -> network.replace(after))
+      assertThatThrownBy(() -> network.use(after))
           .hasMessage("thread did not stop: thread=crossdock-net-0");
       network.connect(new byte[2][]);
       network.awaitConnected();
@@ -142,6 +147,61 @@ class NetworkTest {
     assertThat(transport.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
   }
 
+  private static StubTransport clinging() {
+    StubTransport transport = new StubTransport();
+    transport.letsGo = false;
+    return transport;
+  }
+
+  private static void expectClinging(ThrowingCallable use) {
+    assertThatThrownBy(use)
+        .isInstanceOf(CrossdockException.class)
+        .hasMessageStartingWith("network did not let go of memory: rank=0, bytes=");
+  }
+
+  @Test
+  void aTransportThatDoesNotLetGoIsTold() {
+    StubTransport transport = clinging();
+    Network network = network(transport);
+    network.connect(new byte[2][]);
+    network.awaitConnected();
+    expectClinging(network::close);
+    assertThat(transport.closed.getCount()).isZero();
+  }
+
+  /// Peers may still put into this rank's memory over the one before.
+  @Test
+  void aTransportThatIsReplacedAndDoesNotLetGoIsToldAtOnceAndAtTheEnd() {
+    StubTransport before = clinging();
+    StubTransport after = new StubTransport();
+    Network network = network(before);
+    network.connect(new byte[2][]);
+    network.awaitConnected();
+    expectClinging(() -> network.use(after));
+    assertThat(before.closed.getCount()).isZero();
+    network.connect(new byte[2][]);
+    network.awaitConnected();
+    network.signal(1, 0, 7);
+    assertThat(after.signalled).containsExactly(1);
+    expectClinging(network::close);
+    assertThat(after.closed.getCount()).isZero();
+  }
+
+  @Test
+  void aTransportThatItsThreadClosesAndThatDoesNotLetGoIsToldAtTheEnd() throws Exception {
+    Stubborn before = new Stubborn();
+    before.letsGo = false;
+    Network network = network(before);
+    network.connect(new byte[2][]);
+    network.awaitConnected();
+    assertThat(before.awaited.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+    assertThatThrownBy(() -> network.use(new StubTransport()))
+        .hasMessage("thread did not stop: thread=crossdock-net-0");
+    before.leave.countDown();
+    assertThat(before.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
+    expectClinging(network::close);
+  }
+
   @Test
   void aTransportThatIsReplacedIsClosedAtOnce() {
     StubTransport before = new StubTransport();
@@ -149,7 +209,7 @@ class NetworkTest {
     try (Network network = network(before)) {
       network.connect(new byte[2][]);
       network.awaitConnected();
-      network.replace(after);
+      network.use(after);
       assertThat(before.closed.getCount()).isZero();
       assertThat(after.closed.getCount()).isOne();
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.BufferSpec;
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.TransportUnavailableException;
 import io.crossdock.core.group.GroupOptions;
 import io.crossdock.core.group.InProcessGroup;
@@ -19,8 +20,11 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Three nodes of one rank each; rank 1 has bad luck.
 @Timeout(90)
@@ -62,6 +66,38 @@ class NetworksTest {
     @Override
     public void connect(int peer, byte[] offer) {
       throw new IllegalArgumentException("offer does not fit: peer=" + peer);
+    }
+  }
+
+  /// Throws an error in one of the steps, as where a library or a thread is not to be had.
+  private static final class Broken extends StubTransport {
+    private final String step;
+
+    Broken(String step) {
+      this.step = step;
+    }
+
+    private void enter(String name) {
+      if (name.equals(step)) {
+        throw new OutOfMemoryError("broken in " + name);
+      }
+    }
+
+    @Override
+    public byte[] offer() {
+      enter("offer");
+      return super.offer();
+    }
+
+    @Override
+    public void connect(int peer, byte[] offer) {
+      enter("connect");
+    }
+
+    @Override
+    public boolean isConnected(int peer) {
+      enter("isConnected");
+      return true;
     }
   }
 
@@ -159,6 +195,53 @@ class NetworksTest {
     checkOpeningFails(new Choosy(), "offer does not fit: peer=0");
   }
 
+  private static void checkBrokenIsTold(List<Throwable> failures, String step) {
+    checkAllTell(failures, "java.lang.OutOfMemoryError: broken in " + step);
+    assertThat(failures.get(UNLUCKY)).hasCauseInstanceOf(OutOfMemoryError.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"offer", "connect", "isConnected"})
+  void anErrorIsOneFailureOnAll(String step) throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, new Broken(step)));
+    checkBrokenIsTold(onAll(provider, (_, _) -> {}), step);
+    assertThat(provider.opened())
+        .hasSize(RANKS)
+        .allSatisfy(one -> {
+          assertThat(one.transport().closed.getCount()).isZero();
+          assertThat(one.region().scope().isAlive()).isFalse();
+        });
+  }
+
+  @Test
+  void anErrorInsteadOfATransportIsOneFailureOnAll() throws Exception {
+    StubProvider provider =
+        new StubProvider((rank, _) -> {
+          if (rank == UNLUCKY) {
+            throw new OutOfMemoryError("broken in open");
+          }
+          return new StubTransport();
+        });
+    checkBrokenIsTold(onAll(provider, (_, _) -> {}), "open");
+  }
+
+  @Test
+  void anErrorInAResetIsOneFailureOnAll() throws Exception {
+    StubProvider provider =
+        new StubProvider((rank, round) ->
+            pick(rank, round == 0 ? new StubTransport() : new Broken("isConnected")));
+    List<Throwable> failures =
+        onAll(
+            provider,
+            (rank, session) -> {
+              if (rank == UNLUCKY) {
+                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+              }
+              session.reset();
+            });
+    checkBrokenIsTold(failures, "isConnected");
+  }
+
   /// A buffer without a network takes no calls, whether it had been aborted before or not.
   @Test
   void aResetThatDoesNotConnectIsOneFailureOnAllAndAborts() throws Exception {
@@ -209,5 +292,63 @@ class NetworksTest {
     assertThat(provider.opened(0).getFirst().region().scope().isAlive()).isFalse();
     hanging.leave.countDown();
     assertThat(hanging.closed.await(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  private static StubTransport clinging() {
+    StubTransport transport = new StubTransport();
+    transport.letsGo = false;
+    return transport;
+  }
+
+  private static void checkMemoryStaysOnOne(StubProvider provider) {
+    assertThat(provider.opened())
+        .allSatisfy(one -> {
+          assertThat(one.transport().closed.getCount()).isZero();
+          assertThat(one.region().scope().isAlive()).isEqualTo(one.rank() == UNLUCKY);
+        });
+  }
+
+  @Test
+  void aTransportThatDoesNotLetGoKeepsItsMemory() throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, clinging()));
+    List<Throwable> failures = onAll(provider, (_, _) -> {});
+    assertThat(failures.get(0)).isNull();
+    assertThat(failures.get(2)).isNull();
+    assertThat(failures.get(UNLUCKY))
+        .isInstanceOf(CrossdockException.class)
+        .hasMessageStartingWith("network did not let go of memory: rank=1, bytes=");
+    checkMemoryStaysOnOne(provider);
+  }
+
+  /// The next one lets go, which does not help.
+  @Test
+  void aTransportBeforeAResetThatDoesNotLetGoKeepsItsMemory() throws Exception {
+    StubProvider provider =
+        new StubProvider(
+            (rank, round) -> pick(rank, round == 0 ? clinging() : new StubTransport()));
+    List<Throwable> failures =
+        onAll(
+            provider,
+            (rank, session) -> {
+              if (rank == UNLUCKY) {
+                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+              }
+              session.reset();
+            });
+    checkAllTell(failures, "network did not let go of memory: rank=1, bytes=");
+    assertThat(failures.get(UNLUCKY).getSuppressed())
+        .singleElement()
+        .asInstanceOf(InstanceOfAssertFactories.THROWABLE)
+        .hasMessageStartingWith("network did not let go of memory: rank=1, bytes=");
+    checkMemoryStaysOnOne(provider);
+  }
+
+  @Test
+  void aTransportThatDoesNotLetGoWhenOpeningFailsKeepsItsMemory() throws Exception {
+    Deaf deaf = new Deaf();
+    deaf.letsGo = false;
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, deaf));
+    checkAllTell(onAll(provider, (_, _) -> {}), "peer did not arrive: rank=1, peer=0");
+    checkMemoryStaysOnOne(provider);
   }
 }

@@ -39,6 +39,9 @@ class StubTransport implements Transport {
   /// What one operation is said to carry.
   volatile long operationBytes = Long.MAX_VALUE;
 
+  /// Whether nothing touches memory any more once this is closed.
+  volatile boolean letsGo = true;
+
   private final Semaphore wakes = new Semaphore(0);
   private final String[] failures = new String[MAX_RANKS];
 
@@ -124,5 +127,10 @@ class StubTransport implements Transport {
   @Override
   public void close() {
     closed.countDown();
+  }
+
+  @Override
+  public boolean hasLetGo() {
+    return letsGo && closed.getCount() == 0;
   }
 }

@@ -37,7 +37,8 @@ final class ThreeNodes implements AutoCloseable {
     Arrays.setAll(
         pages,
         peer -> peer == 0 ? page : page.asSlice(layout.nodes.mirror(peer), layout.cellBytes));
-    network = new Network(transport, PLACE, layout.nodes, page, timeout);
+    network = new Network(PLACE, new NodeMemory(layout.nodes, page, arena), timeout);
+    network.use(transport);
     network.connect(new byte[3][]);
     network.awaitConnected();
     Entry[] entries = new Entry[3];

@@ -49,6 +49,7 @@ final class UcxTransport implements Transport, Room {
   private final Shutdown shutdown;
 
   private boolean closed;
+  private boolean letGo;
   private boolean failureIsNew;
   private int quietCalls;
 
@@ -369,6 +370,12 @@ final class UcxTransport implements Transport, Room {
     // What a peer or UCX may still read stays until the process ends.
     if (isQuiet) {
       handles.close();
+      letGo = true;
     }
+  }
+
+  @Override
+  public boolean hasLetGo() {
+    return letGo;
   }
 }

@@ -97,4 +97,11 @@ public interface Transport extends AutoCloseable {
   /// Ends all connections, waiting no longer than bounded time for peers. Idempotent.
   @Override
   void close();
+
+  /// {@return true if neither this transport nor a peer touches any more the region, nor memory
+  /// that was put from; asked after [#close()]. Where that ended in time but something is still
+  /// under way, false: such memory must stay until the process ends}
+  default boolean hasLetGo() {
+    return true;
+  }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
+import io.crossdock.core.CrossdockException;
 import io.crossdock.core.EpBuffer;
 import io.crossdock.core.Mode;
 import io.crossdock.core.WaitTimeoutException;
@@ -62,6 +63,29 @@ class NodesReleaseTest {
             for (int seed = 2; seed < 5; seed++) {
               calls.run(seed);
             }
+          }
+        });
+  }
+
+  /// Who closes is told that memory stays; nobody else has a part in it.
+  @Test
+  void aNetworkThatDoesNotLetGoIsToldByClose() throws Exception {
+    RankThreads.run(
+        RANKS,
+        group -> {
+          EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), FaultRank.spec().build(), group);
+          new ExactCalls(buffer).run(0);
+          if (group.rank() == LAST) {
+            Weather.cling(LAST);
+          }
+          group.barrier();
+          Throwable thrown = catchThrowable(buffer::close);
+          if (group.rank() == LAST) {
+            assertThat(thrown)
+                .isExactlyInstanceOf(CrossdockException.class)
+                .hasMessageStartingWith("network did not let go of memory: rank=3, bytes=");
+          } else {
+            assertThat(thrown).isNull();
           }
         });
   }

@@ -104,6 +104,15 @@ public final class Weather {
     }
   }
 
+  /// Lets the open transports of a rank need memory for ever, as if something stayed under way.
+  ///
+  /// @param rank whose
+  public static void cling(int rank) {
+    OPEN.values().stream()
+        .filter(transport -> transport.settings().rank() == rank)
+        .forEach(WeatherTransport::cling);
+  }
+
   /// {@return bytes that a rank sent on the open transports of a mode}
   ///
   /// @param mode whose traffic

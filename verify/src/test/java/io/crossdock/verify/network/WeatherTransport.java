@@ -51,6 +51,7 @@ final class WeatherTransport implements Transport {
   private volatile Thread waiter;
   private volatile boolean woken;
   private volatile boolean stopping;
+  private volatile boolean clings;
 
   WeatherTransport(long id, TransportSettings settings, MemorySegment region, Forecast forecast) {
     int rank = settings.rank();
@@ -391,6 +392,11 @@ final class WeatherTransport implements Transport {
     }
   }
 
+  /// Says from now on that memory is needed, also after close.
+  void cling() {
+    clings = true;
+  }
+
   /// Holds back what comes here from a peer, if this is the receiver.
   void hold(int rank, int peer, boolean whether) {
     if (settings.rank() == peer) {
@@ -427,6 +433,13 @@ final class WeatherTransport implements Transport {
     stop();
     inbox.close();
     Weather.closed(id);
+  }
+
+  /// Nobody puts into a closed inbox.
+  @Override
+  public boolean hasLetGo() {
+    check.require(check.isClosed(), "asked before close", 0, 1);
+    return inbox.isClosed() && !clings;
   }
 
   private boolean isSending() {
