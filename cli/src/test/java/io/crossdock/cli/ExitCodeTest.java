@@ -26,6 +26,7 @@ import io.crossdock.core.group.GroupSecretException;
 import io.crossdock.core.group.GroupVersionException;
 import io.crossdock.core.group.PeerLostException;
 import io.crossdock.core.group.PeerMissingException;
+import io.crossdock.ffi.NativeCallException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.Stream;
@@ -67,6 +68,8 @@ class ExitCodeTest {
   static Stream<Throwable> peerFailed() {
     return Stream.of(
         new WaitTimeoutException(new WaitTimeoutException.Facts(0, 1, "ENTER", 2, 1, 5)),
+        new WaitTimeoutException("x", new WaitTimeoutException.Facts(0, -1, "REPORT", 2, 1, 5)),
+        new NativeCallException("x", "x", 700, "x"),
         new PeerLeftException("x"),
         new AbortedException(1, "x"),
         new BufferClosedException("x"),

@@ -19,7 +19,8 @@ public abstract class EventOverlap implements AutoCloseable {
   /// Makes the current stream wait for the event. A thread that made no GPU stream current is
   /// itself the current stream, so it blocks, bounded, until the work before the event is over.
   ///
-  /// @throws CrossdockException what the work failed with, or that the bound was reached
+  /// @throws CrossdockException what the work failed with, or that the bound was reached: a
+  ///   [WaitTimeoutException], of a GPU's event the engine's own type
   public abstract void currentStreamWait();
 
   /// Same as [#currentStreamWait()], except that a failure thrown there before is the cause of

@@ -1,5 +1,7 @@
 package io.crossdock.core;
 
+import static io.crossdock.core.WaitTimeoutException.Facts.UNKNOWN;
+
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -34,8 +36,10 @@ final class HostEvent extends EventOverlap {
     } catch (ExecutionException e) {
       thrown = true;
       throw rethrow(e.getCause());
-    } catch (TimeoutException e) {
-      throw new CrossdockException("event was not reached: waitedMs=" + bound.toMillis(), e);
+    } catch (TimeoutException _) {
+      throw new WaitTimeoutException(
+          "event was not reached",
+          new WaitTimeoutException.Facts(UNKNOWN, UNKNOWN, "EVENT", 1, 0, bound.toNanos()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CrossdockException("interrupted while waiting for an event: done=" + isDone(), e);

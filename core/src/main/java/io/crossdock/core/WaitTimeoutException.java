@@ -3,7 +3,9 @@ package io.crossdock.core;
 import java.io.Serial;
 import java.io.Serializable;
 
-/// A peer did not do its part within the buffer's timeout. The buffer is aborted on every rank.
+/// Something did not come in time: a peer's part of a call, or what a GPU was given to do. A call
+/// that ends so aborts the buffer on every rank. Waits outside calls, for a layout, for an event or
+/// while a buffer closes, leave the others alone.
 ///
 /// Safe for any thread.
 public final class WaitTimeoutException extends CrossdockException {
@@ -12,32 +14,50 @@ public final class WaitTimeoutException extends CrossdockException {
 
   /// What was waited for.
   ///
-  /// @param rank who waited
-  /// @param peer who did not arrive
+  /// @param rank who waited, or [#UNKNOWN]
+  /// @param peer who did not arrive, or [#UNKNOWN] if no peer was waited for
   /// @param phase the step of the protocol, for example `ENTER`
-  /// @param expected the epoch waited for
-  /// @param seen the epoch seen last
+  /// @param expected the epoch waited for, or what the phase counts
+  /// @param seen the epoch seen last, or how far that count came
   /// @param waitedNanos how long
   public record Facts(int rank, int peer, String phase, long expected, long seen, long waitedNanos)
-      implements Serializable {}
+      implements Serializable {
+    /// Stands for a rank that is not known.
+    public static final int UNKNOWN = -1;
 
-  /// Creates the exception.
+    /// {@return the facts as messages have them, without ranks that are not known}
+    @Override
+    public String toString() {
+      return named("rank", rank)
+          + named("peer", peer)
+          + "phase="
+          + phase
+          + ", expected="
+          + expected
+          + ", seen="
+          + seen
+          + ", waitedMs="
+          + waitedNanos / 1_000_000;
+    }
+
+    private static String named(String key, int who) {
+      return who == UNKNOWN ? "" : key + "=" + who + ", ";
+    }
+  }
+
+  /// Creates the exception of a peer that did not arrive.
   ///
   /// @param facts what was waited for
   public WaitTimeoutException(Facts facts) {
-    super(
-        "peer did not arrive: rank="
-            + facts.rank
-            + ", peer="
-            + facts.peer
-            + ", phase="
-            + facts.phase
-            + ", expected="
-            + facts.expected
-            + ", seen="
-            + facts.seen
-            + ", waitedMs="
-            + facts.waitedNanos / 1_000_000);
+    this("peer did not arrive", facts);
+  }
+
+  /// Creates the exception.
+  ///
+  /// @param what did not come
+  /// @param facts what was waited for
+  public WaitTimeoutException(String what, Facts facts) {
+    super(what + ": " + facts);
     this.facts = facts;
   }
 

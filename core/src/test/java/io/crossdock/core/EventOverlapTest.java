@@ -24,8 +24,8 @@ class EventOverlapTest {
   void theBoundOfAWaitIsToldWhenItIsReached() {
     EventOverlap never = new HostEvent(new CompletableFuture<>(), Duration.ofMillis(30));
     assertThatThrownBy(never::currentStreamWait)
-        .isInstanceOf(CrossdockException.class)
-        .hasMessage("event was not reached: waitedMs=30");
+        .isExactlyInstanceOf(WaitTimeoutException.class)
+        .hasMessage("event was not reached: phase=EVENT, expected=1, seen=0, waitedMs=30");
     assertThat(never.isDone()).isFalse();
   }
 

@@ -121,6 +121,11 @@ final class CallLog implements AutoCloseable {
     return issued;
   }
 
+  /// The last call whose report was taken in.
+  synchronized long reported() {
+    return taken;
+  }
+
   /// The oldest call that is not over; 0 if all are.
   synchronized long oldest() {
     take();

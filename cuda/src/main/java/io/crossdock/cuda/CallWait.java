@@ -11,7 +11,8 @@ import java.util.concurrent.atomic.AtomicReference;
 ///
 /// Safe for any thread.
 final class CallWait {
-  private static final long LOOK_NANOS = 10_000_000;
+  /// How long a kernel has to leave after its call was given up.
+  private static final long LEAVE_NANOS = 100_000_000;
 
   private final PeerLinks links;
   private final Control control;
@@ -20,7 +21,8 @@ final class CallWait {
   private final GpuStream stream;
   private final Duration bound;
   private final boolean[] gone;
-  private final AtomicReference<Turn> spareTurn = new AtomicReference<>();
+  private final HostTurn.Scene scene = new Surroundings();
+  private final AtomicReference<HostTurn> spareTurn = new AtomicReference<>();
 
   CallWait(Control control, PeerLinks links, CallLog log, GpuStream stream, BufferSpec spec) {
     this.links = links;
@@ -41,7 +43,7 @@ final class CallWait {
     if (log.isOver(ticket)) {
       return;
     }
-    Turn turn = takeTurn();
+    HostTurn turn = takeTurn();
     while (!log.isOver(ticket)) {
       if (turn.isIdle(ticket) && !log.isOver(ticket)) {
         throw turn.noReport(ticket);
@@ -70,7 +72,7 @@ final class CallWait {
 
   /// Waits until the counts of a call came, or throws what it failed with.
   void awaitCounts(Counts counts, long ticket) {
-    Turn turn = takeTurn();
+    HostTurn turn = takeTurn();
     while (!counts.hold(ticket)) {
       if (log.isOver(ticket)) {
         RuntimeException failure = log.failure(ticket - 1, ticket);
@@ -87,72 +89,41 @@ final class CallWait {
   }
 
   /// A wait allocates nothing unless another thread waits too, or the last one failed.
-  private Turn takeTurn() {
-    Turn spare = spareTurn.getAndSet(null);
-    Turn turn = spare == null ? new Turn() : spare;
+  private HostTurn takeTurn() {
+    HostTurn spare = spareTurn.getAndSet(null);
+    HostTurn turn = spare == null ? new HostTurn(scene, links.rank(), bound) : spare;
     turn.begin();
     return turn;
   }
 
-  /// One wait.
+  /// What a wait of this buffer sees.
   ///
-  /// Confined to the thread that waits.
-  private final class Turn {
-    private final Pacer pacer = new Pacer();
-    private long nextLook;
-
-    void begin() {
-      pacer.begin();
-      nextLook = LOOK_NANOS;
+  /// Safe for any thread.
+  private final class Surroundings implements HostTurn.Scene {
+    @Override
+    public long reported() {
+      return log.reported();
     }
 
-    /// Pauses, and looks around now and then.
-    ///
-    /// @return true if the GPU was seen to be done: what did not come by then never will
-    boolean isIdle(long ticket) {
-      if (!pacer.pause()) {
-        return false;
-      }
-      if (Thread.currentThread().isInterrupted()) {
-        throw giveUp("interrupted while waiting for a peer: rank=" + links.rank(), ticket);
-      }
-      long waited = pacer.waitedNanos();
-      if (waited > bound.toNanos()) {
-        throw giveUp(text("GPU did not report in time", ticket, waited), ticket);
-      }
-      if (waited > nextLook) {
-        nextLook = waited + LOOK_NANOS;
-        lookAtPeers();
-        return isStreamDone();
-      }
-      return false;
+    @Override
+    public void lookAtPeers() {
+      CallWait.this.lookAtPeers();
     }
 
-    CrossdockException noReport(long ticket) {
-      String what = "GPU is done and did not report";
-      return giveUp(text(what, ticket, pacer.waitedNanos()), ticket);
+    @Override
+    public boolean isGpuDone() {
+      return isStreamDone();
     }
-  }
 
-  private String text(String what, long ticket, long waitedNanos) {
-    return what
-        + ": rank="
-        + links.rank()
-        + ", call="
-        + ticket
-        + ", waitedMs="
-        + waitedNanos / 1_000_000;
-  }
-
-  /// Aborts, and lets the kernel leave before the caller's memory may go.
-  private CrossdockException giveUp(String reason, long ticket) {
-    CrossdockException failure = new CrossdockException(reason);
-    health.abortAfter(failure);
-    long deadline = System.nanoTime() + LOOK_NANOS * 10;
-    while (!log.isOver(ticket) && System.nanoTime() < deadline) {
-      Thread.onSpinWait();
+    /// Lets the kernel leave before the caller's memory may go.
+    @Override
+    public void giveUp(CrossdockException failure, String reason, long ticket) {
+      health.abortAfter(failure, reason);
+      long deadline = System.nanoTime() + LEAVE_NANOS;
+      while (!log.isOver(ticket) && System.nanoTime() < deadline) {
+        Thread.onSpinWait();
+      }
     }
-    return failure;
   }
 
   private void lookAtPeers() {

@@ -1,9 +1,9 @@
 package io.crossdock.cuda;
 
-import io.crossdock.core.CrossdockException;
 import io.crossdock.core.InvalidInputException;
 import io.crossdock.core.Layout;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.cuda.driver.Context;
 
 /// Computes layouts on the caller's current stream, or on the GPU's service stream while the caller
@@ -104,16 +104,24 @@ final class CudaLayouts implements AutoCloseable {
     pacer.begin();
     while (!ring.holds(number)) {
       if (pacer.pause() && pacer.waitedNanos() > context.wait.bound().toNanos()) {
-        // The stream knows why a kernel did not get to its report.
-        context.gpu.service().synchronize(context.wait.bound());
-        throw new CrossdockException(
-            "layout was not computed in time: rank="
-                + context.rank
-                + ", call="
-                + number
-                + ", waitedMs="
-                + pacer.waitedNanos() / 1_000_000);
+        checkReported(number);
       }
+    }
+  }
+
+  /// Throws if a layout did not come in time: what the stream failed with if that is why.
+  private void checkReported(long number) {
+    context.gpu.service().isDone();
+    if (!ring.holds(number)) {
+      throw new WaitTimeoutException(
+          "layout was not computed in time",
+          new WaitTimeoutException.Facts(
+              context.rank,
+              WaitTimeoutException.Facts.UNKNOWN,
+              "LAYOUT",
+              number,
+              checked,
+              pacer.waitedNanos()));
     }
   }
 

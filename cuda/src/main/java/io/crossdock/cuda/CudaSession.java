@@ -10,6 +10,7 @@ import io.crossdock.core.Layout;
 import io.crossdock.core.RecordedCalls;
 import io.crossdock.core.StandInWork;
 import io.crossdock.core.Tensor;
+import io.crossdock.core.WaitTimeoutException;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.core.protocol.Failures;
 import io.crossdock.core.protocol.HandleData;
@@ -196,11 +197,14 @@ final class CudaSession implements EngineSession {
     }
   }
 
-  /// Verdicts have a type of their own; memory that is exhausted and a GPU that is late have not.
-  private static boolean isOnPurpose(Throwable failure) {
+  /// Verdicts have a type of their own; memory that is exhausted and what is late have not: who
+  /// gave up because of a wait told the peers, but a handle may throw again what its call failed
+  /// with before a reset.
+  static boolean isOnPurpose(Throwable failure) {
     return failure instanceof CrossdockException
         && failure.getClass() != CrossdockException.class
-        && !(failure instanceof GpuTimeoutException);
+        && !(failure instanceof GpuTimeoutException)
+        && !(failure instanceof WaitTimeoutException);
   }
 
   @Override
@@ -316,6 +320,7 @@ final class CudaSession implements EngineSession {
   /// so kernels that wait for them, also those of graphs on other streams, end soon. Freeing plain
   /// memory waits for callers' streams by itself, unmapping does not.
   private void keepWhatIsUsed() {
+    long start = System.nanoTime();
     try {
       context.comm.driver().drain(context.wait.bound());
       if (context.log.hasCaptured() || context.links.kind() == WindowKind.FABRIC) {
@@ -323,12 +328,27 @@ final class CudaSession implements EngineSession {
       }
     } catch (GpuTimeoutException e) {
       resources.abandon();
-      throw new CrossdockException(
-          "GPU still works for a closed buffer, whose memory is kept: rank=" + context.rank, e);
+      throw stillWorks(e, System.nanoTime() - start);
     } catch (NativeCallException e) {
       // The context is lost, and with it all that ran. Closing tells the same.
       context.health.noteAbort(context.rank, e.getMessage());
     }
+  }
+
+  /// What works may also be a graph, which is no call that was counted.
+  private WaitTimeoutException stillWorks(GpuTimeoutException cause, long waitedNanos) {
+    WaitTimeoutException late =
+        new WaitTimeoutException(
+            "GPU still works for a closed buffer, whose memory is kept",
+            new WaitTimeoutException.Facts(
+                context.rank,
+                WaitTimeoutException.Facts.UNKNOWN,
+                "CLOSE",
+                context.log.issued(),
+                context.log.reported(),
+                waitedNanos));
+    late.initCause(cause);
+    return late;
   }
 
   /// Peers in other processes read this rank's memory until they leave too.

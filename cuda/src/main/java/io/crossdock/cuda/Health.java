@@ -44,8 +44,13 @@ final class Health {
 
   /// Gives up because of a failure, which stays the one to be thrown.
   void abortAfter(RuntimeException failure) {
+    abortAfter(failure, failure.getMessage());
+  }
+
+  /// The same, in other words than the failure's.
+  void abortAfter(RuntimeException failure, String reason) {
     try {
-      abort(failure.getMessage());
+      abort(reason);
     } catch (RuntimeException e) {
       failure.addSuppressed(e);
     }
