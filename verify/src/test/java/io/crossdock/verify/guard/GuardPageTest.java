@@ -12,15 +12,25 @@ import org.junit.jupiter.api.TestFactory;
 /// test is the case: all that is needed to run it again. One that fails by touching a guard ends
 /// the JVM, whose crash file names the method.
 class GuardPageTest {
-  private static final int CASES_PER_EDGE = 80;
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
+
+  /// {@return cases of normal mode for each edge; low-latency mode has half as many}
+  int casesPerEdge() {
+    return 80;
+  }
+
+  /// {@return cases of normal mode}
+  ///
+  /// @param perEdge for each edge
+  static Stream<GuardCase> cases(int perEdge) {
+    return Arrays.stream(Edge.values())
+        .flatMap(edge ->
+            IntStream.range(0, perEdge).mapToObj(i -> GuardCase.random(SEED * 1000 + i, edge)));
+  }
 
   @TestFactory
   Stream<DynamicTest> nothingBeyondATensorIsTouched() {
-    return Arrays.stream(Edge.values())
-        .flatMap(edge ->
-            IntStream.range(0, CASES_PER_EDGE)
-                .mapToObj(i -> GuardCase.random(SEED * 1000 + i, edge)))
+    return cases(casesPerEdge())
         .map(test -> DynamicTest.dynamicTest(test.toString(), () -> run(test)));
   }
 
@@ -28,7 +38,7 @@ class GuardPageTest {
   Stream<DynamicTest> nothingBeyondATensorIsTouchedInLowLatencyMode() {
     return Arrays.stream(Edge.values())
         .flatMap(edge ->
-            IntStream.range(0, CASES_PER_EDGE / 2)
+            IntStream.range(0, casesPerEdge() / 2)
                 .mapToObj(i -> LowLatencyGuardRun.Case.random(SEED * 1000 + i, edge)))
         .map(test -> DynamicTest.dynamicTest(test.toString(), () -> run(test)));
   }
@@ -37,7 +47,7 @@ class GuardPageTest {
     RankThreads.run(3, group -> LowLatencyGuardRun.run(test, group));
   }
 
-  private static void run(GuardCase test) throws Exception {
+  static void run(GuardCase test) throws Exception {
     RankThreads.run(test.numRanks(), group -> GuardRun.run(test, group));
   }
 }

@@ -126,6 +126,9 @@ class BadLinkTest {
       TimeUnit.MICROSECONDS.sleep(Math.floorMod(seed, 20_000));
       cut.make(nodes.cable());
       awaitSuccess(ranks);
+      for (int rank = 1; rank < 4; rank++) {
+        System.out.print(ranks.output(rank).indent(2));
+      }
       assertThat(shm.files()).isEmpty();
     }
   }
