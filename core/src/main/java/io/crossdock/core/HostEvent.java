@@ -39,7 +39,7 @@ final class HostEvent extends EventOverlap {
     } catch (TimeoutException _) {
       throw new WaitTimeoutException(
           "event was not reached",
-          new WaitTimeoutException.Facts(UNKNOWN, UNKNOWN, "EVENT", 1, 0, bound.toNanos()));
+          new WaitTimeoutException.Facts(UNKNOWN, "EVENT", 1, 0, bound.toNanos()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CrossdockException("interrupted while waiting for an event: done=" + isDone(), e);

@@ -25,6 +25,17 @@ public final class WaitTimeoutException extends CrossdockException {
     /// Stands for a rank that is not known.
     public static final int UNKNOWN = -1;
 
+    /// Facts of a wait for no peer.
+    ///
+    /// @param rank who waited, or [#UNKNOWN]
+    /// @param phase what was waited for
+    /// @param expected what the phase counts
+    /// @param seen how far that count came
+    /// @param waitedNanos how long
+    public Facts(int rank, String phase, long expected, long seen, long waitedNanos) {
+      this(rank, UNKNOWN, phase, expected, seen, waitedNanos);
+    }
+
     /// {@return the facts as messages have them, without ranks that are not known}
     @Override
     public String toString() {

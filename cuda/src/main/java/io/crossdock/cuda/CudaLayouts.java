@@ -116,12 +116,7 @@ final class CudaLayouts implements AutoCloseable {
       throw new WaitTimeoutException(
           "layout was not computed in time",
           new WaitTimeoutException.Facts(
-              context.rank,
-              WaitTimeoutException.Facts.UNKNOWN,
-              "LAYOUT",
-              number,
-              checked,
-              pacer.waitedNanos()));
+              context.rank, "LAYOUT", number, checked, pacer.waitedNanos()));
     }
   }
 

@@ -341,12 +341,7 @@ final class CudaSession implements EngineSession {
         new WaitTimeoutException(
             "GPU still works for a closed buffer, whose memory is kept",
             new WaitTimeoutException.Facts(
-                context.rank,
-                WaitTimeoutException.Facts.UNKNOWN,
-                "CLOSE",
-                context.log.issued(),
-                context.log.reported(),
-                waitedNanos));
+                context.rank, "CLOSE", context.log.issued(), context.log.reported(), waitedNanos));
     late.initCause(cause);
     return late;
   }

@@ -95,11 +95,6 @@ final class HostTurn {
   /// Whose part is missing is not known: the kernel that knows did not report.
   private WaitTimeoutException.Facts facts(long ticket) {
     return new WaitTimeoutException.Facts(
-        rank,
-        WaitTimeoutException.Facts.UNKNOWN,
-        "REPORT",
-        ticket,
-        scene.reported(),
-        pacer.waitedNanos());
+        rank, "REPORT", ticket, scene.reported(), pacer.waitedNanos());
   }
 }

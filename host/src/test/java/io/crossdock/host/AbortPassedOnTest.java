@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.crossdock.core.AbortedException;
 import io.crossdock.core.BufferClosedException;
 import io.crossdock.core.protocol.PeerState;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -29,9 +28,8 @@ class AbortPassedOnTest {
 
   /// As if rank 1 had passed on that rank 2 aborted.
   private void hearFromRankOne() {
-    MemorySegment[] pages = {context.pages[0], context.pages[1], context.pages[2]};
-    Board one = new Board(context.layout, pages, 1);
-    Board two = new Board(context.layout, pages, 2);
+    Board one = new Board(context.layout, context.pages, 1);
+    Board two = new Board(context.layout, context.pages, 2);
     two.publishState(PeerState.ABORTED, REASON);
     assertThat(one.origin(2)).isEqualTo(2);
     one.mirror(nodes.network);

@@ -147,12 +147,6 @@ class NetworkTest {
     assertThat(transport.closed.await(SECONDS, TimeUnit.SECONDS)).isTrue();
   }
 
-  private static StubTransport clinging() {
-    StubTransport transport = new StubTransport();
-    transport.letsGo = false;
-    return transport;
-  }
-
   private static void expectClinging(ThrowingCallable use) {
     assertThatThrownBy(use)
         .isInstanceOf(CrossdockException.class)
@@ -161,7 +155,7 @@ class NetworkTest {
 
   @Test
   void aTransportThatDoesNotLetGoIsTold() {
-    StubTransport transport = clinging();
+    StubTransport transport = StubTransport.clinging();
     Network network = network(transport);
     network.connect(new byte[2][]);
     network.awaitConnected();
@@ -172,7 +166,7 @@ class NetworkTest {
   /// Peers may still put into this rank's memory over the one before.
   @Test
   void aTransportThatIsReplacedAndDoesNotLetGoIsToldAtOnceAndAtTheEnd() {
-    StubTransport before = clinging();
+    StubTransport before = StubTransport.clinging();
     StubTransport after = new StubTransport();
     Network network = network(before);
     network.connect(new byte[2][]);

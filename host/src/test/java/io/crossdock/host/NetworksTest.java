@@ -146,6 +146,16 @@ class NetworksTest {
     return failures;
   }
 
+  /// The network of one rank loses another rank first, so that a reset connects anew.
+  private static Use afterALoss(StubProvider provider, Use use) {
+    return (rank, session) -> {
+      if (rank == UNLUCKY) {
+        provider.opened(rank).getFirst().transport().giveUp(0, "went away");
+      }
+      use.run(rank, session);
+    };
+  }
+
   private static void open(StubProvider provider, ProcessGroup group, Use use) {
     try (EngineSession session = new HostEngine(() -> provider).openSession(SPEC, group)) {
       use.run(group.rank(), session);
@@ -168,15 +178,19 @@ class NetworksTest {
     }
   }
 
-  private static void checkOpeningFails(StubTransport unlucky, String reason) throws Exception {
-    StubProvider provider = new StubProvider((rank, _) -> pick(rank, unlucky));
-    checkAllTell(onAll(provider, (_, _) -> {}), reason);
+  private static void checkAllIsGivenBack(StubProvider provider) {
     assertThat(provider.opened())
         .hasSize(RANKS)
         .allSatisfy(one -> {
           assertThat(one.transport().closed.getCount()).isZero();
           assertThat(one.region().scope().isAlive()).isFalse();
         });
+  }
+
+  private static void checkOpeningFails(StubTransport unlucky, String reason) throws Exception {
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, unlucky));
+    checkAllTell(onAll(provider, (_, _) -> {}), reason);
+    checkAllIsGivenBack(provider);
   }
 
   @Test
@@ -205,12 +219,7 @@ class NetworksTest {
   void anErrorIsOneFailureOnAll(String step) throws Exception {
     StubProvider provider = new StubProvider((rank, _) -> pick(rank, new Broken(step)));
     checkBrokenIsTold(onAll(provider, (_, _) -> {}), step);
-    assertThat(provider.opened())
-        .hasSize(RANKS)
-        .allSatisfy(one -> {
-          assertThat(one.transport().closed.getCount()).isZero();
-          assertThat(one.region().scope().isAlive()).isFalse();
-        });
+    checkAllIsGivenBack(provider);
   }
 
   @Test
@@ -230,15 +239,7 @@ class NetworksTest {
     StubProvider provider =
         new StubProvider((rank, round) ->
             pick(rank, round == 0 ? new StubTransport() : new Broken("isConnected")));
-    List<Throwable> failures =
-        onAll(
-            provider,
-            (rank, session) -> {
-              if (rank == UNLUCKY) {
-                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
-              }
-              session.reset();
-            });
+    List<Throwable> failures = onAll(provider, afterALoss(provider, (_, s) -> s.reset()));
     checkBrokenIsTold(failures, "isConnected");
   }
 
@@ -251,17 +252,16 @@ class NetworksTest {
     List<Throwable> failures =
         onAll(
             provider,
-            (rank, session) -> {
-              if (rank == UNLUCKY) {
-                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
-              }
-              Throwable failure = catchThrowable(session::reset);
-              assertThatThrownBy(session::barrier)
-                  .isInstanceOf(BufferClosedException.class)
-                  .hasMessageContaining("buffer was aborted and not reset: origin=" + rank)
-                  .hasMessageContaining("phase=CONNECT");
-              throw (RuntimeException) failure;
-            });
+            afterALoss(
+                provider,
+                (rank, session) -> {
+                  Throwable failure = catchThrowable(session::reset);
+                  assertThatThrownBy(session::barrier)
+                      .isInstanceOf(BufferClosedException.class)
+                      .hasMessageContaining("buffer was aborted and not reset: origin=" + rank)
+                      .hasMessageContaining("phase=CONNECT");
+                  throw (RuntimeException) failure;
+                }));
     checkAllTell(failures, "peer did not arrive: rank=1, peer=0, phase=CONNECT");
     assertThat(provider.opened())
         .hasSize(2 * RANKS)
@@ -294,12 +294,6 @@ class NetworksTest {
     assertThat(hanging.closed.await(30, TimeUnit.SECONDS)).isTrue();
   }
 
-  private static StubTransport clinging() {
-    StubTransport transport = new StubTransport();
-    transport.letsGo = false;
-    return transport;
-  }
-
   private static void checkMemoryStaysOnOne(StubProvider provider) {
     assertThat(provider.opened())
         .allSatisfy(one -> {
@@ -310,7 +304,7 @@ class NetworksTest {
 
   @Test
   void aTransportThatDoesNotLetGoKeepsItsMemory() throws Exception {
-    StubProvider provider = new StubProvider((rank, _) -> pick(rank, clinging()));
+    StubProvider provider = new StubProvider((rank, _) -> pick(rank, StubTransport.clinging()));
     List<Throwable> failures = onAll(provider, (_, _) -> {});
     assertThat(failures.get(0)).isNull();
     assertThat(failures.get(2)).isNull();
@@ -324,17 +318,9 @@ class NetworksTest {
   @Test
   void aTransportBeforeAResetThatDoesNotLetGoKeepsItsMemory() throws Exception {
     StubProvider provider =
-        new StubProvider(
-            (rank, round) -> pick(rank, round == 0 ? clinging() : new StubTransport()));
-    List<Throwable> failures =
-        onAll(
-            provider,
-            (rank, session) -> {
-              if (rank == UNLUCKY) {
-                provider.opened(rank).getFirst().transport().giveUp(0, "went away");
-              }
-              session.reset();
-            });
+        new StubProvider((rank, round) ->
+            pick(rank, round == 0 ? StubTransport.clinging() : new StubTransport()));
+    List<Throwable> failures = onAll(provider, afterALoss(provider, (_, s) -> s.reset()));
     checkAllTell(failures, "network did not let go of memory: rank=1, bytes=");
     assertThat(failures.get(UNLUCKY).getSuppressed())
         .singleElement()

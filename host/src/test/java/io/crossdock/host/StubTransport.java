@@ -45,6 +45,13 @@ class StubTransport implements Transport {
   private final Semaphore wakes = new Semaphore(0);
   private final String[] failures = new String[MAX_RANKS];
 
+  /// {@return one that does not let go of memory}
+  static StubTransport clinging() {
+    StubTransport transport = new StubTransport();
+    transport.letsGo = false;
+    return transport;
+  }
+
   @Override
   public String description() {
     return "stub";

@@ -169,31 +169,57 @@ class NodesCutTest {
     }
   }
 
-  /// The node that is cut off is masked by the others and the others by it, and all go on.
-  @ParameterizedTest
-  @EnumSource(Puts.class)
-  void aNodeThatIsCutOffIsMasked(Puts puts) throws Exception {
-    Weather.forecast(Weather.forecast().withPuts(puts));
+  /// What a rank does when rank 0 has cut some lines.
+  private interface After {
+    void run(ElasticRank rank) throws Exception;
+  }
+
+  private static void afterACut(int numRanks, Runnable cut, After after) throws Exception {
     RankThreads.run(
-        3,
+        numRanks,
         group -> {
           try (ElasticRank rank = ElasticRank.open(group, TIMEOUT)) {
             rank.calls().run(0, 5);
             group.barrier();
             if (rank.rank() == 0) {
-              Weather.cut(0, 2);
-              Weather.cut(1, 2);
+              cut.run();
             }
             group.barrier();
-            long start = System.nanoTime();
-            rank.calls().run(10, 20);
-            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
-            if (rank.rank() == 2) {
-              rank.expectMasked(0, 1);
-            } else {
-              rank.expectMasked(2);
-            }
+            after.run(rank);
           }
+        });
+  }
+
+  private static void cutNodeTwo() {
+    Weather.cut(0, 2);
+    Weather.cut(1, 2);
+  }
+
+  private static void goOn(ElasticRank rank) {
+    long start = System.nanoTime();
+    rank.calls().run(10, 20);
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
+  }
+
+  private static void expectNodeTwoMasked(ElasticRank rank) {
+    if (rank.rank() == 2) {
+      rank.expectMasked(0, 1);
+    } else {
+      rank.expectMasked(2);
+    }
+  }
+
+  /// The node that is cut off is masked by the others and the others by it, and all go on.
+  @ParameterizedTest
+  @EnumSource(Puts.class)
+  void aNodeThatIsCutOffIsMasked(Puts puts) throws Exception {
+    Weather.forecast(Weather.forecast().withPuts(puts));
+    afterACut(
+        3,
+        NodesCutTest::cutNodeTwo,
+        rank -> {
+          goOn(rank);
+          expectNodeTwoMasked(rank);
         });
   }
 
@@ -202,24 +228,15 @@ class NodesCutTest {
   @EnumSource(Puts.class)
   void aCutBetweenTwoRanksMasksThemForEachOther(Puts puts) throws Exception {
     Weather.forecast(Weather.forecast().withPuts(puts));
-    RankThreads.run(
+    afterACut(
         RANKS,
-        group -> {
-          try (ElasticRank rank = ElasticRank.open(group, TIMEOUT)) {
-            rank.calls().run(0, 5);
-            group.barrier();
-            if (rank.rank() == 0) {
-              Weather.cut(0, 2);
-            }
-            group.barrier();
-            long start = System.nanoTime();
-            rank.calls().run(10, 20);
-            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
-            switch (rank.rank()) {
-              case 0 -> rank.expectMasked(2);
-              case 2 -> rank.expectMasked(0);
-              default -> rank.expectMasked();
-            }
+        () -> Weather.cut(0, 2),
+        rank -> {
+          goOn(rank);
+          switch (rank.rank()) {
+            case 0 -> rank.expectMasked(2);
+            case 2 -> rank.expectMasked(0);
+            default -> rank.expectMasked();
           }
         });
   }
@@ -229,29 +246,17 @@ class NodesCutTest {
   @EnumSource(Puts.class)
   void aNodeThatTheNetworkDroppedComesBackWithAResetAlone(Puts puts) throws Exception {
     Weather.forecast(Weather.forecast().withPuts(puts));
-    RankThreads.run(
+    afterACut(
         3,
-        group -> {
-          try (ElasticRank rank = ElasticRank.open(group, TIMEOUT)) {
-            rank.calls().run(0, 5);
-            group.barrier();
-            if (rank.rank() == 0) {
-              Weather.cut(0, 2);
-              Weather.cut(1, 2);
-            }
-            group.barrier();
-            rank.calls().run(10, 5);
-            group.barrier();
-            rank.buffer().cleanMask();
-            if (rank.rank() == 2) {
-              rank.expectMasked(0, 1);
-            } else {
-              rank.expectMasked(2);
-            }
-            rank.buffer().reset();
-            rank.expectMasked();
-            rank.calls().run(20, 5);
-          }
+        NodesCutTest::cutNodeTwo,
+        rank -> {
+          rank.calls().run(10, 5);
+          rank.group().barrier();
+          rank.buffer().cleanMask();
+          expectNodeTwoMasked(rank);
+          rank.buffer().reset();
+          rank.expectMasked();
+          rank.calls().run(20, 5);
         });
   }
 
