@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NodesTest {
   private static final Recording RAGGED = new Recording(List.of(13, 0, 1, 9), 256, 4, 8, 20);
   private static final String SMALL =
-      " --tokens 5 --hidden 256 --experts 8 --topk 3 --nodes 2 --iterations ";
+      " --tokens 5 --hidden 256 --experts 8 --topk 3 --nodes 2 --iterations 2";
 
   @TempDir private Path folder;
 
@@ -155,7 +155,7 @@ class NodesTest {
   @ParameterizedTest
   @ValueSource(strings = {"--hook --zero-copy", "--hook --logfmt"})
   void variantsOfLowLatencyAreMeasuredAgainstTheNetwork(String flags) {
-    JsonNode document = bench("bench low-latency --launch threads " + flags, 2);
+    JsonNode document = bench("bench low-latency --launch threads " + flags);
     checkNetwork(document, "lowLatency");
     assertThat(document.get("verified").booleanValue()).isTrue();
     assertThat(document.get("logfmt").booleanValue()).isEqualTo(flags.contains("logfmt"));
@@ -174,7 +174,7 @@ class NodesTest {
             CommandRun.split(
                 "bench low-latency --launch threads --overlap --compute 50"
                     + SMALL
-                    + "2 --json "
+                    + " --json "
                     + json));
     assertThat(run.code()).as(run.err()).isZero();
     JsonNode document = Json.read(json, JsonNode.class);
@@ -220,12 +220,8 @@ class NodesTest {
   }
 
   private JsonNode bench(String line) {
-    return bench(line, 5);
-  }
-
-  private JsonNode bench(String line, int iterations) {
     Path json = folder.resolve("json");
-    CommandRun run = CommandRun.of(CommandRun.split(line + SMALL + iterations + " --json " + json));
+    CommandRun run = CommandRun.of(CommandRun.split(line + SMALL + " --json " + json));
     assertThat(run.code()).as(run.err()).isZero();
     assertThat(run.out()).contains("2 nodes, ", "the network alone takes", "signal: ");
     return Json.read(json, JsonNode.class);

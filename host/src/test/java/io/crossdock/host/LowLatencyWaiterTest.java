@@ -15,6 +15,8 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -111,6 +113,7 @@ class LowLatencyWaiterTest {
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void whoWaitsForARankThatStoppedIsNotMasked() throws Exception {
     open(true);
     stopBetweenFlags();
@@ -130,6 +133,7 @@ class LowLatencyWaiterTest {
 
   /// Without masks the rank that is missing is the one that is named, by both.
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void whoWaitsForARankThatStoppedIsNotBlamed() throws Exception {
     open(false);
     stopBetweenFlags();
@@ -146,6 +150,7 @@ class LowLatencyWaiterTest {
   /// Ranks 0 and 1 wait for each other, alive and out of step: no wait is without an end.
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
+  @Execution(ExecutionMode.CONCURRENT)
   void whoWaitInACircleFindOut(boolean shrinks) throws Exception {
     open(shrinks);
     long start = System.nanoTime();

@@ -16,6 +16,8 @@ import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 @Timeout(60)
 class NetworkTest {
@@ -70,6 +72,7 @@ class NetworkTest {
 
   @Test
   @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  @Execution(ExecutionMode.CONCURRENT)
   void whoNeedsATransportThatHangsIsToldInTime() throws Exception {
     Hanging transport = new Hanging();
     try (Network network = network(transport, Duration.ofMillis(200))) {
@@ -87,6 +90,7 @@ class NetworkTest {
   /// The thread of a transport that was replaced is not given the next one, and what it may still
   /// use is closed when it ends.
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void aThreadThatStopsTooLateClosesItsTransportAndTouchesNoOther() throws Exception {
     Stubborn before = new Stubborn();
     StubTransport after = new StubTransport();
@@ -111,6 +115,7 @@ class NetworkTest {
   /// A thread of its own, since who waits for a lock does not heed interrupts.
   @Test
   @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatHangsKeepsNobodyFromTheNext() throws Exception {
     Hanging before = new Hanging();
     StubTransport after = new StubTransport();
@@ -133,6 +138,7 @@ class NetworkTest {
 
   @Test
   @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatHangsAtTheEndIsClosedOnceItStops() throws Exception {
     Hanging transport = new Hanging();
     Network network = network(transport);
@@ -154,6 +160,7 @@ class NetworkTest {
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatDoesNotLetGoIsTold() {
     StubTransport transport = StubTransport.clinging();
     Network network = network(transport);
@@ -165,6 +172,7 @@ class NetworkTest {
 
   /// Peers may still put into this rank's memory over the one before.
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatIsReplacedAndDoesNotLetGoIsToldAtOnceAndAtTheEnd() {
     StubTransport before = StubTransport.clinging();
     StubTransport after = new StubTransport();
@@ -182,6 +190,7 @@ class NetworkTest {
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatItsThreadClosesAndThatDoesNotLetGoIsToldAtTheEnd() throws Exception {
     Stubborn before = new Stubborn();
     before.letsGo = false;
@@ -197,6 +206,7 @@ class NetworkTest {
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void aTransportThatIsReplacedIsClosedAtOnce() {
     StubTransport before = new StubTransport();
     StubTransport after = new StubTransport();

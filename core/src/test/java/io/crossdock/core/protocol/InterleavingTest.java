@@ -7,6 +7,8 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -26,6 +28,7 @@ class InterleavingTest {
 
   @ParameterizedTest
   @MethodSource("scenarios")
+  @Execution(ExecutionMode.CONCURRENT)
   void keepsItsPromisesInEveryOrder(Scenario scenario) {
     Explorer.Result result = Explorer.explore(scenario, RULES);
     assertThat(result.violation()).isNull();
@@ -41,12 +44,14 @@ class InterleavingTest {
 
   @ParameterizedTest
   @MethodSource("brokenRules")
+  @Execution(ExecutionMode.CONCURRENT)
   void findsABrokenRuleInRandomScripts(BrokenRules.Mutant mutant) {
     assertThat(LongStream.range(0, 200))
         .anyMatch(seed -> walk(seed, mutant.rules()).violation() != null);
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void keepsItsPromisesInRandomScripts() {
     walkFrom(System.nanoTime(), 2_000);
   }

@@ -7,6 +7,8 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -34,6 +36,7 @@ class LowLatencyInterleavingTest {
 
   @ParameterizedTest
   @MethodSource("scenarios")
+  @Execution(ExecutionMode.CONCURRENT)
   void keepsItsPromisesInEveryOrder(LowLatencyScenario scenario) {
     Explorer.Result result = explore(scenario, RULES);
     assertThat(result.violation()).isNull();
@@ -58,6 +61,7 @@ class LowLatencyInterleavingTest {
   }
 
   @Test
+  @Execution(ExecutionMode.CONCURRENT)
   void keepsItsPromisesInRandomScripts() {
     walkFrom(System.nanoTime(), 600);
   }

@@ -2,6 +2,7 @@ package io.crossdock.verify.contract;
 
 import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankProcesses;
+import io.crossdock.verify.harness.Thoroughness;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -9,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// The contract suite with ranks as processes. A failing rank prints its case.
 class ContractProcessesTest {
-  private static final int CASES = 25;
+  private static final int CASES = Thoroughness.cases(25);
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_125);
 
   @ParameterizedTest

@@ -11,6 +11,7 @@ import io.crossdock.verify.harness.PropertyChange;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.RankThreads;
+import io.crossdock.verify.harness.Thoroughness;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,7 +78,7 @@ class ContractUcxTest {
                 ContractBody.class,
                 EngineUnderTest.name(),
                 Long.toString(first),
-                Integer.toString(numCases))) {
+                Integer.toString(Thoroughness.cases(numCases)))) {
       ranks.awaitSuccess(Duration.ofMinutes(2));
     }
   }

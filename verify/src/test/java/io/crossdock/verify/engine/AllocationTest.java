@@ -254,7 +254,7 @@ class AllocationTest {
     Cost small = cost(16, 64, new Cost(MOST_BYTES, 0), AllocationTest::borrowed);
     // Sixteen bytes for each row would be more than this.
     long most = Math.min(small.caller + 1000, MOST_BYTES);
-    Cost large = cost(96, 1096, new Cost(most, 0), AllocationTest::borrowed);
+    Cost large = cost(96, 136, new Cost(most, 0), AllocationTest::borrowed);
     assertThat(small.worker).isZero();
     assertThat(large.worker).isZero();
     assertThat(large.caller).isBetween(1L, most);

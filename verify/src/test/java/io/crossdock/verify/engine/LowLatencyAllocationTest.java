@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(300)
 class LowLatencyAllocationTest {
   private static final int LOCAL_EXPERTS = 2;
-  private static final int HIDDEN = 4096;
+  private static final int HIDDEN = 2048;
   private static final int TOPK = NUM_RANKS;
 
   /// Enough for the results, their tensors, views and options.

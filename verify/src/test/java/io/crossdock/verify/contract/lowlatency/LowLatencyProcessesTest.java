@@ -2,6 +2,7 @@ package io.crossdock.verify.contract.lowlatency;
 
 import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankProcesses;
+import io.crossdock.verify.harness.Thoroughness;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -9,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// The contract suite of low-latency mode with ranks as processes. A failing rank prints its case.
 class LowLatencyProcessesTest {
-  private static final int CASES = 30;
+  private static final int CASES = Thoroughness.cases(30);
   private static final long SEED = Long.getLong("crossdock.seed", 20_261_126);
 
   @ParameterizedTest

@@ -12,6 +12,7 @@ import io.crossdock.verify.harness.PropertyChange;
 import io.crossdock.verify.harness.RankLaunch;
 import io.crossdock.verify.harness.RankProcesses;
 import io.crossdock.verify.harness.RankThreads;
+import io.crossdock.verify.harness.Thoroughness;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,7 +83,7 @@ class LowLatencyUcxTest {
                 LowLatencyBody.class,
                 EngineUnderTest.name(),
                 Long.toString(first),
-                Integer.toString(numCases))) {
+                Integer.toString(Thoroughness.cases(numCases)))) {
       ranks.awaitSuccess(Duration.ofMinutes(2));
     }
   }
