@@ -40,9 +40,11 @@ public final class Bf16 {
   /// @param values H float32
   /// @param row receives H BF16, of any alignment
   public static void encodeRow(float[] values, MemorySegment row) {
+    short[] bits = new short[values.length];
     for (int i = 0; i < values.length; i++) {
-      row.set(JAVA_SHORT_UNALIGNED, i * 2L, fromFloat(values[i]));
+      bits[i] = fromFloat(values[i]);
     }
+    MemorySegment.copy(bits, 0, row, JAVA_SHORT_UNALIGNED, 0, bits.length);
   }
 
   /// Widens a row.
@@ -50,8 +52,10 @@ public final class Bf16 {
   /// @param row H BF16, of any alignment
   /// @param values receives H float32
   public static void decodeRow(MemorySegment row, float[] values) {
+    short[] bits = new short[values.length];
+    MemorySegment.copy(row, JAVA_SHORT_UNALIGNED, 0, bits, 0, bits.length);
     for (int i = 0; i < values.length; i++) {
-      values[i] = toFloat(row.get(JAVA_SHORT_UNALIGNED, i * 2L));
+      values[i] = toFloat(bits[i]);
     }
   }
 }

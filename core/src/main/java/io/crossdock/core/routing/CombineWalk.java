@@ -92,8 +92,9 @@ final class CombineWalk {
   }
 
   private static void add(float[] sum, MemorySegment row) {
+    short[] values = row.toArray(JAVA_SHORT_UNALIGNED);
     for (int i = 0; i < sum.length; i++) {
-      sum[i] += Bf16.toFloat(row.get(JAVA_SHORT_UNALIGNED, i * 2L));
+      sum[i] += Bf16.toFloat(values[i]);
     }
   }
 

@@ -39,6 +39,7 @@ public final class ExactCalls {
   private final int maxTokens;
   private final Topology topology;
   private final Tokens tokenCounts;
+  private Known known = new Known(0, List.of());
 
   /// What one rank sends.
   ///
@@ -105,9 +106,8 @@ public final class ExactCalls {
   }
 
   private Sent sent(long seed, int source) {
-    SplittableRandom random = new SplittableRandom(seed * 31 + source);
-    int fewer = tokenCounts == Tokens.VARY ? random.nextInt(Math.max(1, maxTokens / 2)) : 0;
-    int tokens = maxTokens - fewer;
+    SplittableRandom random = random(seed, source);
+    int tokens = tokens(random);
     short[] rows = new short[tokens * hidden];
     for (int i = 0; i < rows.length; i++) {
       int bits = random.nextInt();
@@ -120,6 +120,15 @@ public final class ExactCalls {
       ids[i] = random.nextInt(8) == 0 ? -1 : ids[i];
     }
     return new Sent(tokens, rows, ids, gates.topkWeights());
+  }
+
+  private static SplittableRandom random(long seed, int source) {
+    return new SplittableRandom(seed * 31 + source);
+  }
+
+  private int tokens(SplittableRandom random) {
+    int fewer = tokenCounts == Tokens.VARY ? random.nextInt(Math.max(1, maxTokens / 2)) : 0;
+    return maxTokens - fewer;
   }
 
   private Tensor tensor(MemorySegment bytes, DType dtype, long... shape) {
@@ -174,12 +183,18 @@ public final class ExactCalls {
     }
   }
 
-  /// {@return what each rank receives of the batches of a seed}
+  /// {@return what each rank receives of the batches of a seed; kept, since a combine asks again}
   ///
   /// @param seed of all ranks' inputs
   public List<ReferenceDispatch> expected(long seed) {
-    return expected(seed, seed);
+    if (known.received.isEmpty() || known.seed != seed) {
+      known = new Known(seed, expected(seed, seed));
+    }
+    return known.received;
   }
+
+  /// What each rank receives of the batches of a seed.
+  private record Known(long seed, List<ReferenceDispatch> received) {}
 
   /// {@return what each rank receives when rows go where other ones went}
   ///
@@ -189,7 +204,7 @@ public final class ExactCalls {
     List<RankInput> inputs = new ArrayList<>();
     for (int source = 0; source < numRanks; source++) {
       Sent routes = sent(routeSeed, source);
-      short[] rows = sent(rowSeed, source).rows;
+      short[] rows = routeSeed == rowSeed ? routes.rows : sent(rowSeed, source).rows;
       inputs.add(new Sent(routes.tokens, rows, routes.ids, routes.weights).reference(hidden, topk));
     }
     return RoutingReference.dispatch(inputs, DispatchSpec.of(topology));
@@ -218,7 +233,8 @@ public final class ExactCalls {
   /// @param seed of the dispatch
   /// @param sums the result
   public void checkCombined(long seed, CombineResult sums) {
-    ReferenceCombine expected = expectedSums(expected(seed), sent(seed, rank).tokens);
+    int tokens = tokens(random(seed, rank));
+    ReferenceCombine expected = expectedSums(expected(seed), tokens);
     same(seed, "combinedX", sums.combinedX(), expected.combinedX());
     MemorySegment weights = MemorySegment.ofArray(expected.combinedTopkWeights());
     same(seed, "combinedTopkWeights", sums.combinedTopkWeights().orElseThrow(), weights);

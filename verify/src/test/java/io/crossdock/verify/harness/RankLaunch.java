@@ -12,18 +12,22 @@ import java.util.List;
 import java.util.Map;
 
 /// How ranks are started as processes of this machine. They run in a folder of their own, where a
-/// crashed virtual machine leaves its report.
+/// crashed virtual machine leaves its report. A rank that lives for seconds spends most of them on
+/// compiling, vector kernels above all, so ranks get there by `./check --long` alone.
 ///
 /// Confined to one thread.
 public final class RankLaunch {
   private static final String SECRET = "0123456789abcdef0123456789abcdef";
   private static final int TIMEOUT_SECONDS = 60;
+  private static final List<String> NO_WARM_UP =
+      List.of("-XX:TieredStopAtLevel=1", "-Dcrossdock.host.kernels=scalar");
 
   private final int numRanks;
   private final Map<String, String> common = new HashMap<>();
   private final Map<Integer, Map<String, String>> own = new HashMap<>();
   private final Map<Integer, List<String>> prefixes = new HashMap<>();
   private final List<String> jvmOptions = new ArrayList<>();
+  private boolean needsNoWarmUp = !Thoroughness.isLong();
   private int numNodes;
   private int numStarted;
 
@@ -98,6 +102,15 @@ public final class RankLaunch {
   /// @return this
   public RankLaunch jvmOption(String option) {
     jvmOptions.add(option);
+    return this;
+  }
+
+  /// Runs code that needs no warming up, also with `./check --long`: quickly compiled, scalar
+  /// kernels.
+  ///
+  /// @return this
+  public RankLaunch withoutWarmUp() {
+    needsNoWarmUp = true;
     return this;
   }
 
@@ -176,6 +189,9 @@ public final class RankLaunch {
     command.add("-D" + EngineUnderTest.PROPERTY + "=" + EngineUnderTest.name());
     if (!NodesUnderTest.transport().isEmpty()) {
       command.add("-D" + TransportChoice.PROPERTY + "=" + NodesUnderTest.transport());
+    }
+    if (needsNoWarmUp) {
+      command.addAll(NO_WARM_UP);
     }
     command.addAll(jvmOptions);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));

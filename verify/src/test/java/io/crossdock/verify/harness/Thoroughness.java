@@ -1,7 +1,7 @@
 package io.crossdock.verify.harness;
 
-/// How many random cases a test takes whose cases run in threads too. A rank that is a process of
-/// its own compiles everything anew, so most of the time of `./check` would go there.
+/// How thorough tests are. A rank that is a process of its own compiles everything anew, so most of
+/// the time of `./check` would go there.
 ///
 /// Safe for any thread.
 public final class Thoroughness {
@@ -10,6 +10,13 @@ public final class Thoroughness {
 
   private Thoroughness() {}
 
+  /// {@return true with `./check --long`}
+  static boolean isLong() {
+    return LONG;
+  }
+
+  /// How many random cases a test takes whose cases run in threads too.
+  ///
   /// {@return all cases with `./check --long`, else the first third of them, at least one}
   ///
   /// @param all cases, more than 0

@@ -220,8 +220,7 @@ final class TwoNodes implements AutoCloseable {
             .environment("LOCAL_WORLD_SIZE", Integer.toString(ranksPerNode))
             .environment("MASTER_ADDR", address(0))
             .environment("MASTER_PORT", PORT)
-            .jvmOption("-XX:TieredStopAtLevel=1")
-            .jvmOption("-Dcrossdock.host.kernels=scalar")
+            .withoutWarmUp()
             .environment("UCX_TLS", "tcp")
             .environment("UCX_NET_DEVICES", DEVICE);
     for (int rank = 0; rank < 2 * ranksPerNode; rank++) {
