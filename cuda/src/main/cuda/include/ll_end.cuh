@@ -10,7 +10,21 @@ enum LlEnding : u64 {
   kLlSent = 0,      // the receive half is to come
   kLlComplete = 1,  // the slots are free again
   kLlWhole = 2,     // both halves in one grid
+  kLlPulled = 3,    // the same of a grid that wrote nothing that a peer reads
 };
+
+// By one warp: frees what this rank read of its peers, whose calls may then write there. A value that was
+// added has been read, so no fence is needed: it would wait until the sums are there, too.
+__device__ inline void ll_publish_read(const LlCall& call, u64 mark) {
+  for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
+    debug_delay();
+    st_relaxed_sys(flag_of(call.geometry, call.ll.completed, peer, call.geometry.rank), mark);
+  }
+  if (call.reporting.report != 0) {
+    fence_acq_rel_sys();
+  }
+  __syncwarp();
+}
 
 // By one warp: writes to the host how a call failed.
 __device__ __noinline__ void ll_write_failure(const LlCall& call, u64 epoch, const Outcome& outcome) {
@@ -59,9 +73,11 @@ __device__ __forceinline__ void ll_conclude(const LlCall& call, u64 epoch, LlEnd
   LocalState* local = local_state(call.geometry);
   const bool over = outcome.code != kHookPending && outcome.code != kUnusable;
   const u64 own = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
-  if (over && own == 0) {
-    publish_to_all(call.geometry, call.ll.completed,
-                   after.other == 0 ? after.last : min(after.last, after.other - 1));
+  const u64 mark = after.other == 0 ? after.last : min(after.last, after.other - 1);
+  if (ending == kLlPulled) {
+    ll_publish_read(call, mark);
+  } else if (over && own == 0) {
+    publish_to_all(call.geometry, call.ll.completed, mark);
   }
   if (lane_idx() == 0) {
     local->arrivals = 0;
@@ -115,14 +131,21 @@ __device__ inline void ll_skip(const LlCall& call) {
 // well.
 constexpr u32 kUnwellShift = 32;
 
-// By a whole block whose part of the call is done. With `sent` its peers learn in words of their own that
-// its rows are there. True if all of its warps fared well.
-__device__ inline bool ll_leave(const LlCall& call, bool well, bool sent, u64 epoch) {
+// What a block leaves behind.
+enum class LlLeft {
+  kNothing,  // that a peer reads
+  kRows,     // which the first block will tell of
+  kSent,     // the same, and its peers learn in words of their own that they are there
+};
+
+// By a whole block whose part of the call is done. True if all of its warps fared well.
+__device__ inline bool ll_leave(const LlCall& call, bool well, LlLeft left, u64 epoch) {
   const bool all_well = __syncthreads_and(well ? 1 : 0) != 0;
   if (warp_idx() != 0) {
     return all_well;
   }
-  if (sent || blockIdx.x != 0) {
+  const bool sent = left == LlLeft::kSent;
+  if (sent || (blockIdx.x != 0 && left == LlLeft::kRows)) {
     fence_for_peers(call.geometry);
   }
   for (u64 peer = lane_idx(); sent && all_well && peer < call.geometry.num_ranks; peer += kWarpThreads) {

@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_send(const __grid
     }
   }
   ll_settle_rows();
-  well = ll_leave(call, well, false, epoch);
+  well = ll_leave(call, well, LlLeft::kRows, epoch);
   if (blockIdx.x == 0) {
     ll_end_sending(call, start.beginning, well, epoch, [&] { ll_publish_refused(call, epoch); });
   }
@@ -288,7 +288,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
   }
   const LlBeginning& beginning = ll_resume(call, epoch);
   bool well = ll_pack_rows<LlCopying::kStreamed>(call, args.packed, epoch);
-  well = ll_leave(call, well, false, epoch);
+  well = ll_leave(call, well, LlLeft::kRows, epoch);
   if (blockIdx.x == 0) {
     ll_end_packing(call, beginning, well, epoch);
   }
@@ -383,7 +383,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   bool well = path != kLlDirect || ll_write_announced(call, args.packed, epoch);
   ll_settle_rows();
   well = ll_receive_rows(call, args.packed, path, epoch) && well;
-  well = ll_leave(call, well, path == kLlDirect, epoch);
+  well = ll_leave(call, well, path == kLlDirect ? LlLeft::kSent : LlLeft::kRows, epoch);
   if (blockIdx.x == 0) {
     ll_end_dispatch(call, start.beginning, path, well, epoch);
   }

@@ -17,8 +17,9 @@ import java.util.function.Function;
 
 /// The timed part of a low-latency benchmark on one rank of a GPU at one size, on a stream of the
 /// rank's own; events on it are the clock. What a model replays is measured as it is replayed:
-/// whole calls as the mean of a chain in one graph, which has no gap between them, and halves in a
-/// graph that lets all ranks meet before each of them, so that none waits for a peer.
+/// whole calls as the mean of a chain in one graph, which has no gap between them, and halves each
+/// apart, so that none waits for a peer. All ranks meet in the graph before a chain and before a
+/// half.
 ///
 /// Confined to one thread.
 final class LowLatencyDeviceRun implements AutoCloseable {
@@ -35,6 +36,10 @@ final class LowLatencyDeviceRun implements AutoCloseable {
   private static final int HEAD_STARTS = 6;
 
   private static final long HEAD_START_BYTES = 32L << 20;
+
+  /// What is timed in chains.
+  private static final List<LowLatencyPhase> CHAINS =
+      List.of(LowLatencyPhase.DISPATCH, LowLatencyPhase.COMBINE, LowLatencyPhase.PAIR);
 
   /// What is timed apart: the halves, and nothing.
   private static final List<LowLatencyPhase> HALVES =
@@ -126,9 +131,7 @@ final class LowLatencyDeviceRun implements AutoCloseable {
   private void recordedCombines() {
     try (LowLatencyDispatchResult got = calls.dispatch(calls.dispatchOptions())) {
       Tensor outputs = calls.outputs(got);
-      half(
-          timers.get(LowLatencyPhase.COMBINE),
-          () -> chain(() -> calls.combine(got, outputs, calls.combineOptions())));
+      chain(LowLatencyPhase.COMBINE, () -> calls.combine(got, outputs, calls.combineOptions()));
       kept.add(got.handle());
     }
   }
@@ -166,9 +169,9 @@ final class LowLatencyDeviceRun implements AutoCloseable {
   }
 
   private void record() {
-    dispatches = recorder.apply(() -> chain(this::recordedDispatch));
+    dispatches = recorder.apply(() -> chain(LowLatencyPhase.DISPATCH, this::recordedDispatch));
     combines = recorder.apply(this::recordedCombines);
-    pairs = recorder.apply(() -> chain(this::recordedPair));
+    pairs = recorder.apply(() -> chain(LowLatencyPhase.PAIR, this::recordedPair));
     onePair = recorder.apply(this::recordedPair);
     halves =
         recorder.apply(() -> {
@@ -181,21 +184,23 @@ final class LowLatencyDeviceRun implements AutoCloseable {
     buffer.group().barrier();
   }
 
-  private static void chain(Runnable call) {
-    for (int i = 0; i < CHAIN; i++) {
-      call.run();
-    }
+  private void chain(LowLatencyPhase phase, Runnable call) {
+    half(
+        timers.get(phase),
+        () -> {
+          for (int i = 0; i < CHAIN; i++) {
+            call.run();
+          }
+        });
   }
 
   private void iterate(int i) {
-    times.get(LowLatencyPhase.DISPATCH)[i] = replay(LowLatencyPhase.DISPATCH, dispatches) / CHAIN;
-    times.get(LowLatencyPhase.PAIR)[i] = replay(LowLatencyPhase.PAIR, pairs) / CHAIN;
-    headStart();
-    combines.replay();
-    headStart();
-    halves.replay();
+    for (RecordedCalls recorded : List.of(dispatches, pairs, combines, halves)) {
+      headStart();
+      recorded.replay();
+    }
     awaitStream();
-    times.get(LowLatencyPhase.COMBINE)[i] = timers.get(LowLatencyPhase.COMBINE).micros() / CHAIN;
+    CHAINS.forEach(phase -> times.get(phase)[i] = timers.get(phase).micros() / CHAIN);
     HALVES.forEach(phase -> read(phase, i));
     eager(i);
     late(i);
@@ -204,16 +209,6 @@ final class LowLatencyDeviceRun implements AutoCloseable {
     launch(LowLatencyPhase.LAUNCH_PAIR, () -> pair(LowLatencyHandle::close), i);
     launch(LowLatencyPhase.LAUNCH_GRAPH, onePair::replay, i);
     buffer.check();
-  }
-
-  private double replay(LowLatencyPhase phase, RecordedCalls recorded) {
-    headStart();
-    buffer.barrier();
-    CallTimer timer = timers.get(phase);
-    timer.start();
-    recorded.replay();
-    timer.stop();
-    return timer.micros();
   }
 
   private void eager(int i) {
