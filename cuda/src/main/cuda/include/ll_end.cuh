@@ -10,21 +10,7 @@ enum LlEnding : u64 {
   kLlSent = 0,      // the receive half is to come
   kLlComplete = 1,  // the slots are free again
   kLlWhole = 2,     // both halves in one grid
-  kLlPulled = 3,    // the same of a grid that wrote nothing that a peer reads
 };
-
-// By one warp: frees what this rank read of its peers, whose calls may then write there. A value that was
-// added has been read, so no fence is needed: it would wait until the sums are there, too.
-__device__ inline void ll_publish_read(const LlCall& call, u64 mark) {
-  for (u64 peer = lane_idx(); peer < call.geometry.num_ranks; peer += kWarpThreads) {
-    debug_delay();
-    st_relaxed_sys(flag_of(call.geometry, call.ll.completed, peer, call.geometry.rank), mark);
-  }
-  if (call.reporting.report != 0) {
-    fence_acq_rel_sys();
-  }
-  __syncwarp();
-}
 
 // By one warp: writes to the host how a call failed.
 __device__ __noinline__ void ll_write_failure(const LlCall& call, u64 epoch, const Outcome& outcome) {
@@ -56,11 +42,16 @@ __device__ __noinline__ void ll_write_failure(const LlCall& call, u64 epoch, con
   }
 }
 
+// Whether the host learns that a call went well. It may read the results then.
+__device__ __forceinline__ bool ll_reports(const LlCall& call) {
+  return call.reporting.report != 0 && call.reporting.sticky == 0;
+}
+
 // By one warp: writes the report to the host.
 __device__ __forceinline__ void ll_write_report(const LlCall& call, u64 epoch, const Outcome& outcome) {
   if (outcome.code != kProceed) {
     ll_write_failure(call, epoch, outcome);
-  } else if (call.reporting.report != 0 && call.reporting.sticky == 0 && lane_idx() == 0) {
+  } else if (ll_reports(call) && lane_idx() == 0) {
     Report* report = pointer<Report>(call.reporting.report);
     st_relaxed_sys_v2(&report->ticket, call.reporting.ticket, epoch);
   }
@@ -73,11 +64,9 @@ __device__ __forceinline__ void ll_conclude(const LlCall& call, u64 epoch, LlEnd
   LocalState* local = local_state(call.geometry);
   const bool over = outcome.code != kHookPending && outcome.code != kUnusable;
   const u64 own = ending == kLlSent && outcome.code == kProceed ? epoch : 0;
-  const u64 mark = after.other == 0 ? after.last : min(after.last, after.other - 1);
-  if (ending == kLlPulled) {
-    ll_publish_read(call, mark);
-  } else if (over && own == 0) {
-    publish_to_all(call.geometry, call.ll.completed, mark);
+  if (over && own == 0) {
+    publish_to_all(call.geometry, call.ll.completed,
+                   after.other == 0 ? after.last : min(after.last, after.other - 1));
   }
   if (lane_idx() == 0) {
     local->arrivals = 0;
@@ -133,8 +122,8 @@ constexpr u32 kUnwellShift = 32;
 
 // What a block leaves behind.
 enum class LlLeft {
-  kNothing,  // that a peer reads
-  kRows,     // which the first block will tell of
+  kNothing,  // that is read before the grid is over. Values that it added itself have been read by now
+  kRows,     // for those to read whom the first block will tell
   kSent,     // the same, and its peers learn in words of their own that they are there
 };
 

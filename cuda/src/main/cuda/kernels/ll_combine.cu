@@ -224,7 +224,7 @@ __device__ inline void ll_end_combine(const LlCall& call, bool in_place, bool we
     if (lane_idx() == 0) {
       pointer<u64>(call.ll.pulled)[call.area] = epoch;
     }
-    ll_end_well(call, epoch, kLlPulled, {epoch, other});
+    ll_end_well(call, epoch, kLlWhole, {epoch, other});
   } else {
     ll_end(call, epoch, kLlWhole);
   }
@@ -253,7 +253,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_reply_in_place(call, epoch, look);
   }
   const bool came = ll_await_sums<false>(call, args.sums, epoch, summands);
-  const bool well = ll_leave(call, came, in_place ? LlLeft::kNothing : LlLeft::kRows, epoch);
+  const bool own_alone = in_place && !ll_reports(call);
+  const bool well = ll_leave(call, came, own_alone ? LlLeft::kNothing : LlLeft::kRows, epoch);
   if (blockIdx.x == 0) {
     ll_end_combine(call, in_place, well, epoch, look.other);
   }

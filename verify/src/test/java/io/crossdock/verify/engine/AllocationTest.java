@@ -39,8 +39,8 @@ import org.junit.jupiter.api.Timeout;
 ///
 /// Allocation is counted per thread, in rounds of calls. The least that any round allocated counts:
 /// before that the code is not compiled, and a peer that was not scheduled for long costs something
-/// too. Rounds go on until they brought what is wanted, or time is up; where more than nothing is
-/// wanted, until some in a row brought nothing better, too.
+/// too. Rounds go on until they brought what is wanted, or time is up; where the least is the
+/// measure of something else, until some in a row brought nothing better, too.
 @Timeout(300)
 class AllocationTest {
   static final int NUM_RANKS = 2;
@@ -73,17 +73,39 @@ class AllocationTest {
 
   static final Cost NOTHING = new Cost(0, 0);
 
-  static Cost cost(int tokens, int hidden, Preparation preparation) throws Exception {
-    return cost(tokens, hidden, NOTHING, preparation);
+  /// When rounds end before time is up.
+  ///
+  /// @param most that a call may cost
+  /// @param roundsInVain that must have brought nothing better, too
+  record Aim(Cost most, int roundsInVain) {
+    static final Aim NOTHING = atMost(AllocationTest.NOTHING);
+
+    /// {@return an upper bound}
+    ///
+    /// @param most that a call may cost
+    static Aim atMost(Cost most) {
+      return new Aim(most, 0);
+    }
+
+    /// {@return the least, which is the measure of something else}
+    ///
+    /// @param most that a call may cost
+    static Aim least(Cost most) {
+      return new Aim(most, IN_VAIN);
+    }
   }
 
-  private static Cost cost(int tokens, int hidden, Cost most, Preparation preparation)
+  static Cost cost(int tokens, int hidden, Preparation preparation) throws Exception {
+    return cost(tokens, hidden, Aim.NOTHING, preparation);
+  }
+
+  private static Cost cost(int tokens, int hidden, Aim aim, Preparation preparation)
       throws Exception {
-    return cost(Batch.spec(NUM_RANKS, tokens, hidden), most, preparation);
+    return cost(Batch.spec(NUM_RANKS, tokens, hidden), aim, preparation);
   }
 
   /// @param spec of as many ranks as experts
-  static Cost cost(BufferSpec spec, Cost most, Preparation preparation) throws Exception {
+  static Cost cost(BufferSpec spec, Aim aim, Preparation preparation) throws Exception {
     int numRanks = spec.numExperts();
     AtomicLongArray caller = new AtomicLongArray(numRanks);
     AtomicLongArray worker = new AtomicLongArray(numRanks);
@@ -93,7 +115,7 @@ class AllocationTest {
           try (Arena arena = Arena.ofShared();
               EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), spec, group)) {
             Batch batch = Batch.of(buffer, arena, spec.numMaxTokensPerRank());
-            Cost mine = measure(group, most, preparation.prepare(buffer, batch, arena));
+            Cost mine = measure(group, aim, preparation.prepare(buffer, batch, arena));
             caller.set(group.rank(), mine.caller);
             worker.set(group.rank(), mine.worker);
           }
@@ -117,13 +139,13 @@ class AllocationTest {
   /// {@return the least cost of a call}
   ///
   /// @param group of all ranks
-  /// @param most that is wanted
+  /// @param aim what is wanted
   /// @param call the call
-  static Cost measure(ProcessGroup group, Cost most, Runnable call) {
+  static Cost measure(ProcessGroup group, Aim aim, Runnable call) {
     Cost least = new Cost(Long.MAX_VALUE, Long.MAX_VALUE);
     int roundsInVain = 0;
     long start = System.nanoTime();
-    while (!allAgree(group, isEnough(least, most, roundsInVain) || isLate(start))) {
+    while (!allAgree(group, isEnough(least, aim, roundsInVain) || isLate(start))) {
       Cost cost = round(group.rank(), call);
       Cost next = least.least(cost);
       roundsInVain = next.equals(least) ? roundsInVain + 1 : 0;
@@ -132,9 +154,10 @@ class AllocationTest {
     return least;
   }
 
-  private static boolean isEnough(Cost least, Cost most, int roundsInVain) {
-    boolean wanted = least.caller <= most.caller && least.worker <= most.worker;
-    return wanted && (roundsInVain >= IN_VAIN || least.equals(NOTHING));
+  private static boolean isEnough(Cost least, Aim aim, int roundsInVain) {
+    return least.caller <= aim.most.caller
+        && least.worker <= aim.most.worker
+        && roundsInVain >= aim.roundsInVain;
   }
 
   private static boolean isLate(long start) {
@@ -251,10 +274,10 @@ class AllocationTest {
 
   @Test
   void otherCallsAllocateTheirResultOnly() throws Exception {
-    Cost small = cost(16, 64, new Cost(MOST_BYTES, 0), AllocationTest::borrowed);
+    Cost small = cost(16, 64, Aim.least(new Cost(MOST_BYTES, 0)), AllocationTest::borrowed);
     // Sixteen bytes for each row would be more than this.
     long most = Math.min(small.caller + 1000, MOST_BYTES);
-    Cost large = cost(96, 136, new Cost(most, 0), AllocationTest::borrowed);
+    Cost large = cost(96, 136, Aim.atMost(new Cost(most, 0)), AllocationTest::borrowed);
     assertThat(small.worker).isZero();
     assertThat(large.worker).isZero();
     assertThat(large.caller).isBetween(1L, most);

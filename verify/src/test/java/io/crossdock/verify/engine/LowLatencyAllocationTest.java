@@ -17,6 +17,7 @@ import io.crossdock.core.LowLatencyHandle;
 import io.crossdock.core.Mode;
 import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
+import io.crossdock.verify.engine.AllocationTest.Aim;
 import io.crossdock.verify.engine.AllocationTest.Cost;
 import io.crossdock.verify.harness.EngineUnderTest;
 import io.crossdock.verify.harness.RankThreads;
@@ -43,8 +44,7 @@ class LowLatencyAllocationTest {
   /// A byte for each row, or four for each token, would be more than this.
   private static final long SLACK = 100;
 
-  /// Rounds go on until a call costs no more than the most that is wanted, or time is up.
-  private static Cost cost(int tokens, Formats formats, Cost most) throws Exception {
+  private static Cost cost(int tokens, Formats formats, Aim aim) throws Exception {
     AtomicLongArray caller = new AtomicLongArray(NUM_RANKS);
     AtomicLongArray worker = new AtomicLongArray(NUM_RANKS);
     BufferSpec spec =
@@ -59,16 +59,16 @@ class LowLatencyAllocationTest {
     RankThreads.run(
         NUM_RANKS,
         group -> {
-          Cost mine = cost(spec, formats, most, group);
+          Cost mine = cost(spec, formats, aim, group);
           caller.set(group.rank(), mine.caller());
           worker.set(group.rank(), mine.worker());
         });
     return new Cost(AllocationTest.max(caller), AllocationTest.max(worker));
   }
 
-  private static Cost cost(BufferSpec spec, Formats formats, Cost most, ProcessGroup group) {
+  private static Cost cost(BufferSpec spec, Formats formats, Aim aim, ProcessGroup group) {
     try (EpBuffer buffer = EpBuffer.open(EngineUnderTest.open(), spec, group)) {
-      return AllocationTest.measure(group, most, calls(buffer, formats));
+      return AllocationTest.measure(group, aim, calls(buffer, formats));
     }
   }
 
@@ -130,8 +130,8 @@ class LowLatencyAllocationTest {
   @ParameterizedTest
   @EnumSource(Formats.class)
   void callsAllocateTheirResultsOnly(Formats formats) throws Exception {
-    Cost small = cost(64, formats, new Cost(MOST_BYTES, 0));
-    Cost large = cost(96, formats, new Cost(small.caller() + SLACK, 0));
+    Cost small = cost(64, formats, Aim.least(new Cost(MOST_BYTES, 0)));
+    Cost large = cost(96, formats, Aim.atMost(new Cost(small.caller() + SLACK, 0)));
     assertThat(small.worker()).isZero();
     assertThat(large.worker()).isZero();
     assertThat(small.caller()).isBetween(1L, MOST_BYTES);

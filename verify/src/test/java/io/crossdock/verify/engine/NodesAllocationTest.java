@@ -20,7 +20,7 @@ class NodesAllocationTest extends AllocationTest {
   @Test
   void forwardingAndSummingForOthersAllocatesNothing() throws Exception {
     BufferSpec spec = Batch.spec(4, 24, 256);
-    assertThat(cost(spec, NOTHING, (buffer, batch, _) -> into(buffer, batch, batch.input)))
+    assertThat(cost(spec, Aim.NOTHING, (buffer, batch, _) -> into(buffer, batch, batch.input)))
         .isEqualTo(NOTHING);
   }
 }

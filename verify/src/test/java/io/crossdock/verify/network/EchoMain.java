@@ -3,6 +3,7 @@ package io.crossdock.verify.network;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -90,13 +91,22 @@ public final class EchoMain {
     }
   }
 
+  /// Reads while it writes, since sockets need not hold all of it.
   private static byte[] exchange(DataInputStream in, OutputStream out, byte[] sent)
       throws IOException {
+    Thread.startVirtualThread(() -> write(out, sent));
     byte[] got = new byte[sent.length];
-    for (int at = 0; at < sent.length; at += PIECE_BYTES) {
-      out.write(sent, at, Math.min(PIECE_BYTES, sent.length - at));
-    }
     in.readFully(got);
     return got;
+  }
+
+  private static void write(OutputStream out, byte[] sent) {
+    try {
+      for (int at = 0; at < sent.length; at += PIECE_BYTES) {
+        out.write(sent, at, Math.min(PIECE_BYTES, sent.length - at));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }
