@@ -54,11 +54,11 @@ class ForgottenCallsTest {
     return carrying.opened(rank).getFirst().region();
   }
 
-  /// What a rank does with its session.
+  /// What a rank does with its session, and how it meets the others.
   ///
   /// Confined to the thread of the rank.
   private interface Use {
-    void run(EngineSession session);
+    void run(EngineSession session, Runnable meet);
   }
 
   /// Memory of the caller, and what is left of it.
@@ -99,7 +99,7 @@ class ForgottenCallsTest {
   private static void alone(Mode mode, Use use) {
     try (ProcessGroup group = InProcessGroup.create(1, GroupOptions.defaults()).getFirst();
         EngineSession session = new HostEngine().openSession(spec(mode), group)) {
-      use.run(session);
+      use.run(session, group::barrier);
     }
   }
 
@@ -121,7 +121,7 @@ class ForgottenCallsTest {
   private void runRank(ProcessGroup group, Use use) {
     HostEngine engine = new HostEngine(() -> carrying);
     try (EngineSession session = engine.openSession(spec(Mode.NORMAL), group)) {
-      use.run(session);
+      use.run(session, group::barrier);
       group.barrier();
     }
   }
@@ -168,8 +168,13 @@ class ForgottenCallsTest {
     DispatchCall call = dispatch(session, caller.rows(), CHOICES);
     call.topkWeights = vanished();
     session.reserve(call);
-    session.enter(call);
-    assertThatThrownBy(() -> session.place(call)).isInstanceOf(RuntimeException.class);
+    // The other rank may have failed before this one saw that it had entered.
+    assertThatThrownBy(
+            () -> {
+              session.enter(call);
+              session.place(call);
+            })
+        .isInstanceOf(RuntimeException.class);
   }
 
   private static void failToCopyOut(EngineSession session, Caller caller) {
@@ -198,8 +203,11 @@ class ForgottenCallsTest {
     session.combine(combine(session, caller, dispatched(session, -1, -1, -1)));
   }
 
-  private static void failToSum(EngineSession session, Caller caller) {
-    CombineCall call = combine(session, caller, dispatched(session, CHOICES));
+  private static void failToSum(EngineSession session, Caller caller, Runnable meet) {
+    HandleData handle = dispatched(session, CHOICES);
+    // No rank fails while another one is in the dispatch.
+    meet.run();
+    CombineCall call = combine(session, caller, handle);
     call.combinedX = rows(call.combinedX.segment().asReadOnly());
     assertThatThrownBy(() -> session.combine(call)).isInstanceOf(RuntimeException.class);
   }
@@ -239,7 +247,7 @@ class ForgottenCallsTest {
   void aDispatchThatFailsToPlaceIsForgotten() {
     alone(
         Mode.NORMAL,
-        session -> {
+        (session, _) -> {
           Caller caller = new Caller();
           failToPlace(session, caller);
           caller.expectForgotten(1);
@@ -250,7 +258,7 @@ class ForgottenCallsTest {
   void aDispatchThatFailsToCopyOutIsForgotten() {
     alone(
         Mode.NORMAL,
-        session -> {
+        (session, _) -> {
           Caller caller = new Caller();
           failToCopyOut(session, caller);
           caller.expectForgotten(2);
@@ -260,7 +268,7 @@ class ForgottenCallsTest {
   /// Each rank fails by itself, or since the other one does.
   @Test
   void aDispatchOverNodesThatFailsIsForgotten() throws Exception {
-    overNodes(session -> {
+    overNodes((session, _) -> {
       Caller caller = new Caller();
       failToPlace(session, caller);
       caller.expectForgotten(1);
@@ -271,18 +279,18 @@ class ForgottenCallsTest {
   void aCombineThatFailsIsForgotten() {
     alone(
         Mode.NORMAL,
-        session -> {
+        (session, meet) -> {
           Caller caller = new Caller();
-          failToSum(session, caller);
+          failToSum(session, caller, meet);
           caller.expectForgotten(3);
         });
   }
 
   @Test
   void aCombineOverNodesThatFailsIsForgotten() throws Exception {
-    overNodes(session -> {
+    overNodes((session, meet) -> {
       Caller caller = new Caller();
-      failToSum(session, caller);
+      failToSum(session, caller, meet);
       caller.expectForgotten(3);
     });
   }
@@ -292,7 +300,7 @@ class ForgottenCallsTest {
   void aCombineOfBiasesIsForgotten() {
     alone(
         Mode.NORMAL,
-        session -> {
+        (session, _) -> {
           Caller caller = new Caller();
           combineWell(session, caller);
           caller.expectForgotten(3);
@@ -303,7 +311,7 @@ class ForgottenCallsTest {
   void aLowLatencyCombineThatFailsIsForgotten() {
     alone(
         Mode.LOW_LATENCY,
-        session -> {
+        (session, _) -> {
           Caller caller = new Caller();
           failToSumWeighted(session.lowLatency(), caller);
           caller.expectForgotten(1);
