@@ -332,14 +332,13 @@ final class Network implements AutoCloseable {
   }
 
   /// {@return what to say of a wait for operations to leave that took too long: the first rank that
-  /// takes nothing in, and how many operations there are for it; this rank and 0 if all left by
-  /// now}
+  /// takes nothing in, and how many operations there are for it; no peer and 0 if all left by now}
   ///
   /// @param counts says who counts
   WaitTimeoutException.Facts unsent(IntPredicate counts, long waited) {
     int peer = nextSending(counts);
+    int named = peer < 0 ? WaitTimeoutException.Facts.UNKNOWN : peer;
     long left = peer < 0 ? 0 : pending(peer);
-    int named = peer < 0 ? place.rank() : peer;
     return new WaitTimeoutException.Facts(place.rank(), named, Phase.SENT.name(), 0, left, waited);
   }
 
