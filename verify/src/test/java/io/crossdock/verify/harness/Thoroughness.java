@@ -11,7 +11,7 @@ public final class Thoroughness {
   private Thoroughness() {}
 
   /// {@return true with `./check --long`}
-  static boolean isLong() {
+  public static boolean isLong() {
     return LONG;
   }
 
