@@ -33,6 +33,9 @@ public final class LibC {
   /// Continues a stopped process.
   public static final int SIGCONT = 18;
 
+  /// Has a Java virtual machine print what its threads do.
+  public static final int SIGQUIT = 3;
+
   /// Ends a process at once.
   public static final int SIGKILL = 9;
 

@@ -1,5 +1,6 @@
 package io.crossdock.verify.harness;
 
+import io.crossdock.ffi.LibC;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -19,6 +20,8 @@ import java.util.stream.Stream;
 public final class RankProcesses implements AutoCloseable {
   static final String CRASH_PREFIX = "hs_err_pid";
   private static final int TAIL_CHARS = 4000;
+  private static final int DUMP_CHARS = 60_000;
+  private static final String END_OF_DUMP = "JNI global refs";
   private static final Duration LAST_LINES = Duration.ofSeconds(10);
 
   private final List<Process> processes = new ArrayList<>();
@@ -124,18 +127,35 @@ public final class RankProcesses implements AutoCloseable {
   public int await(int rank, Duration timeout) throws InterruptedException {
     Process process = processes.get(rank);
     if (!process.waitFor(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
-      throw new AssertionError("rank hangs: rank=" + rank + allTails());
+      askForThreads();
+      throw new AssertionError("rank hangs: rank=" + rank + allTails(DUMP_CHARS));
     }
     logs.get(rank).join(LAST_LINES);
     return process.exitValue();
   }
 
+  /// Has every virtual machine that runs print what its threads do. One that is stopped does not.
+  private void askForThreads() throws InterruptedException {
+    for (Process process : processes) {
+      if (process.isAlive()) {
+        LibC.signal(process.pid(), LibC.SIGQUIT);
+      }
+    }
+    for (RankLog log : logs) {
+      log.await(END_OF_DUMP, LAST_LINES);
+    }
+  }
+
   private String allTails() {
+    return allTails(TAIL_CHARS);
+  }
+
+  private String allTails(int most) {
     StringBuilder text = new StringBuilder();
     for (int rank = 0; rank < logs.size(); rank++) {
       String log = output(rank);
       text.append("\n--- rank ").append(rank).append(" printed:\n");
-      text.append(log.substring(Math.max(0, log.length() - TAIL_CHARS)));
+      text.append(log.substring(Math.max(0, log.length() - most)));
     }
     return text.toString();
   }

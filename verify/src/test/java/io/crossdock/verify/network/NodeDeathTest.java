@@ -28,6 +28,9 @@ class NodeDeathTest {
 
   private static final String SHORT = "2000";
 
+  /// A rank that takes a second to start beside other tests is not masked.
+  private static final String MASKING = "4000";
+
   static Stream<Arguments> losses() {
     return Stories.each(
         List.of(
@@ -96,7 +99,7 @@ class NodeDeathTest {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
         ShmFolder shm = ShmFolder.create();
         RankProcesses ranks =
-            launch(nodes, shm).start(MaskBody.class, SHORT, "0", "DISPATCH", "none")) {
+            launch(nodes, shm).start(MaskBody.class, MASKING, "0", "DISPATCH", "none")) {
       vanish(nodes, ranks, MaskBody.RUNNING, seed);
     }
   }
