@@ -417,6 +417,7 @@ struct LlCall {
   u64 topk_idx_pitch;
   u64 index_bytes;
   u64 topk;
+  u64 num_local;  // experts of a rank, since a division takes a kernel as long as a load
 };
 
 // What a dispatch sends. A row travels in pieces of some channels, a whole number of scales.

@@ -343,6 +343,7 @@ extern "C" __constant__ const u32 layout_LlCall[] = {
     CROSSDOCK_OFFSET(LlCall, topk_idx_pitch),
     CROSSDOCK_OFFSET(LlCall, index_bytes),
     CROSSDOCK_OFFSET(LlCall, topk),
+    CROSSDOCK_OFFSET(LlCall, num_local),
 };
 
 extern "C" __constant__ const u32 layout_LlRows[] = {

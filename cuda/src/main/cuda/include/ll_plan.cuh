@@ -309,7 +309,7 @@ __device__ inline void ll_count_marks(const LlCall& call, const LlPlan& plan, u6
 // Tokens of lower experts of the same rank than the one that comes `i` after the first of a chunk. `carried`
 // is what those before the chunk have.
 __device__ inline u32 ll_tokens_below(const LlCall& call, const LlPlan& plan, u32 first, u32 i, u32 carried) {
-  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 num_local = static_cast<u32>(call.num_local);
   const u32 low = (first + i) / num_local * num_local;
   u32 below = low < first ? carried : 0;
 #pragma unroll 8
@@ -417,7 +417,7 @@ __device__ inline bool ll_plan(const LlCall& call, const LlPlanning& planning, c
                                u64 epoch) {
   LlChunk chunk = {ll_plan_in(call, planning.memory), 0, 0};
   const LlPlan& plan = chunk.plan;
-  const u64 num_local = ll_num_local(call);
+  const u64 num_local = call.num_local;
   for (u64 first = 0; first < call.terms.num_experts; first += plan.num_chunk) {
     if (first != 0) {
       ll_clear_marks(plan);

@@ -315,7 +315,7 @@ struct LlRoute {
 // By one thread: where a selection of a piece goes through the lanes.
 __device__ inline LlTarget ll_lane_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
                                           u32 at) {
-  const u64 owner = static_cast<u32>(placed.expert) / static_cast<u32>(ll_num_local(call));
+  const u64 owner = static_cast<u32>(placed.expert) / static_cast<u32>(call.num_local);
   const u64 slot = placed.slot;
   if (is_masked(call, owner) || slot >= call.ll.num_slots) {
     return {0, 0};
@@ -335,7 +335,7 @@ __device__ __forceinline__ u64 ll_scale_columns(const LlCall& call) {
 __device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
                                             u32 at, u64 rows_before) {
   const u32 expert = static_cast<u32>(placed.expert);
-  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 num_local = static_cast<u32>(call.num_local);
   const u32 owner = expert / num_local;
   const u64 local = expert - owner * num_local;  // among those of the owner
   const u64 row = rows_before + placed.rank;

@@ -79,7 +79,7 @@ __device__ inline bool ll_move_runs(const LlCall& call, Count count, MayMove may
   __shared__ u32 begins[kRunsAtOnce + 1];
   __shared__ u32 taken;
   const u32 num_ranks = static_cast<u32>(call.geometry.num_ranks);
-  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 num_local = static_cast<u32>(call.num_local);
   const u32 at_once = kRunsAtOnce / num_ranks;
   for (u32 first = 0; first < num_local; first += at_once) {
     const LlRuns runs = {first, num_ranks, min(num_local - first, at_once) * num_ranks, begins, &taken};

@@ -65,7 +65,7 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
   if (expert < 0 || at < 0) {
     return {kNowhere, 0, weight, -1};
   }
-  const u32 num_local = static_cast<u32>(ll_num_local(call));
+  const u32 num_local = static_cast<u32>(call.num_local);
   const u32 owner = static_cast<u32>(expert) / num_local;
   const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 slot = pointer<const i32>(call.handle.slots)[at];
@@ -262,16 +262,23 @@ struct LlSumming {
   u32 tokens_at_once;
 };
 
-__device__ __forceinline__ LlSumming ll_summing_of(const LlCall& call) {
+__device__ __forceinline__ u32 ll_parts_per_token(const LlCall& call) {
   const u32 part_channels = is_encoded(call) ? kLogSumGroups * kLogChannels : kWarpThreads * kSumChannels;
-  const u32 parts_per_token = (static_cast<u32>(call.ll.hidden) + part_channels - 1) / part_channels;
-  return {ll_parts_of(call.num_tokens * parts_per_token), parts_per_token,
+  return (static_cast<u32>(call.ll.hidden) + part_channels - 1) / part_channels;
+}
+
+// The first block has `less` parts less than others, but for few parts.
+__device__ __forceinline__ LlSumming ll_summing_of(const LlCall& call, u32 less) {
+  const u32 parts_per_token = ll_parts_per_token(call);
+  const LlParts parts = ll_parts_of(call.num_tokens * parts_per_token + less);
+  return {{max(parts.begin, less) - less, max(parts.end, less) - less}, parts_per_token,
           kMaxSummands / static_cast<u32>(call.topk)};
 }
 
 // The tokens that a block sums at a time.
 struct LlTokens {
   u32 first;
+  u32 begin_part;
   u32 end_part;
   u32 num_summands;
 };
@@ -280,7 +287,7 @@ __device__ __forceinline__ LlTokens ll_tokens_from(const LlCall& call, const LlS
   const u32 first = begin / summing.parts_per_token;
   const u32 end = min(summing.parts.end, (first + summing.tokens_at_once) * summing.parts_per_token);
   const u32 num_tokens = begin < end ? (end - 1) / summing.parts_per_token - first + 1 : 0;
-  return {first, end, num_tokens * static_cast<u32>(call.topk)};
+  return {first, begin, end, num_tokens * static_cast<u32>(call.topk)};
 }
 
 // The turn of a thread in work that the upper half of a block begins, while the lower one does something
@@ -359,21 +366,55 @@ __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSumm
   }
 }
 
-// By a whole block, whose warps take parts in a row: some parts of tokens; the first summand is one of the
-// first part's token.
+// What a warp sums of some tokens: parts in a row.
+struct LlShareOfWarp {
+  u32 begin;
+  u32 end;
+  u32 token;  // that it begins with
+};
+
+__device__ __forceinline__ LlShareOfWarp ll_share_of_warp(const LlSumming& summing, const LlTokens& tokens) {
+  const u32 num_parts = tokens.end_part - tokens.begin_part;
+  const u32 begin = tokens.begin_part + num_parts * warp_idx() / kLlWarps;
+  return {begin, tokens.begin_part + num_parts * (warp_idx() + 1) / kLlWarps,
+          begin / summing.parts_per_token};
+}
+
+// What a block sums next, and a warp of it.
+struct LlFound {
+  LlSumming summing;
+  LlTokens tokens;
+  LlShareOfWarp share;
+};
+
+// By a whole block: the first step for the tokens that it sums next. The block must meet before it looks at
+// the summands.
+__device__ __forceinline__ LlFound ll_find_from(const LlCall& call, const LlSums& sums,
+                                                const LlSumming& summing, u32 begin, LlSummand* summands) {
+  const LlTokens tokens = ll_tokens_from(call, summing, begin);
+  ll_find_summands(call, sums, tokens, summands);
+  return {summing, tokens, ll_share_of_warp(summing, tokens)};
+}
+
+// By a whole block: the same for the first, which needs no flag. All that takes divisions is done here, since
+// they take as long as a look at memory.
+__device__ __forceinline__ LlFound ll_find_first(const LlCall& call, const LlSums& sums, u32 less,
+                                                 LlSummand* summands) {
+  const LlSumming summing = ll_summing_of(call, less);
+  return ll_find_from(call, sums, summing, summing.parts.begin, summands);
+}
+
+// By one warp: its share; the first summand is one of the first token's.
 template <bool kDiscards>
 __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
-                                                   const LlParts& parts, const LlSummand* summands) {
+                                                   const LlFound& found, const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
-  const u32 per_token = ll_summing_of(call).parts_per_token;
-  const u32 first = parts.begin / per_token;
-  const u32 num_parts = parts.end - parts.begin;
-  const u32 end = parts.begin + num_parts * (warp_idx() + 1) / kLlWarps;
-  for (u32 i = parts.begin + num_parts * warp_idx() / kLlWarps; i < end;) {
-    const u32 token = i / per_token;
+  const u32 per_token = found.summing.parts_per_token;
+  u32 token = found.share.token;
+  for (u32 i = found.share.begin; i < found.share.end; token++) {
     const u32 origin = token * per_token;
-    const LlParts own = {i - origin, min(end - origin, per_token)};
-    const LlSummand* terms = summands + (token - first) * call.topk;
+    const LlParts own = {i - origin, min(found.share.end - origin, per_token)};
+    const LlSummand* terms = summands + (token - found.tokens.first) * call.topk;
     const u64 to = sums.combined_x + token * sums.combined_x_pitch;
     if (aligned && call.topk <= kSumAhead) {
       ll_sum_in_a_row<kDiscards>(call, terms, own, to);
@@ -387,14 +428,13 @@ __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlS
 }
 
 // The same from encoded rows. A function of its own, since it would take registers of the other one.
-__device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSums& sums, LlParts parts,
+__device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSums& sums, LlTokens tokens,
                                                   const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint2));
-  const u32 per_token = ll_summing_of(call).parts_per_token;
-  const u32 first = parts.begin / per_token;
-  for (u32 i = parts.begin + warp_idx(); i < parts.end; i += kLlWarps) {
+  const u32 per_token = ll_parts_per_token(call);
+  for (u32 i = tokens.begin_part + warp_idx(); i < tokens.end_part; i += kLlWarps) {
     const u32 token = i / per_token;
-    ll_sum_encoded(call, summands + (token - first) * call.topk, i - token * per_token,
+    ll_sum_encoded(call, summands + (token - tokens.first) * call.topk, i - token * per_token,
                    sums.combined_x + token * sums.combined_x_pitch, aligned);
   }
 }
@@ -402,44 +442,37 @@ __device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSu
 // By a whole block: its part of the sums. The first tokens' summands were found.
 template <bool kDiscards>
 __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
-                                   LlSummand* summands) {
-  const LlSumming summing = ll_summing_of(call);
-  for (u32 begin = summing.parts.begin; begin < summing.parts.end;) {
-    const LlTokens tokens = ll_tokens_from(call, summing, begin);
-    if (begin != summing.parts.begin) {
-      ll_find_summands(call, sums, tokens, summands);
-    }
+                                   LlFound found, LlSummand* summands) {
+  for (u32 left = found.tokens.num_summands; left != 0; left = found.tokens.num_summands) {
     // By the threads that found them.
-    for (u32 i = ll_late_turn(); i < tokens.num_summands; i += kLlThreads) {
+    for (u32 i = ll_late_turn(); i < left; i += kLlThreads) {
       const i32 owner = summands[i].owner;
       summands[i].row = ll_reply_address(call, epoch, summands[i], owner < 0 ? 0 : places[owner]);
     }
     __syncthreads();
     if (is_encoded(call)) {
-      ll_sum_encoded_parts(call, sums, {begin, tokens.end_part}, summands);
+      ll_sum_encoded_parts(call, sums, found.tokens, summands);
     } else {
-      ll_sum_plain_parts<kDiscards>(call, sums, {begin, tokens.end_part}, summands);
+      ll_sum_plain_parts<kDiscards>(call, sums, found, summands);
+    }
+    if (found.tokens.end_part == found.summing.parts.end) {
+      return;
     }
     __syncthreads();
-    begin = tokens.end_part;
+    found = ll_find_from(call, sums, found.summing, found.tokens.end_part, summands);
   }
 }
 
-// By a whole block: the first step for the first tokens that it sums, which needs no flag.
-__device__ inline void ll_find_first(const LlCall& call, const LlSums& sums, LlSummand* summands) {
-  const LlSumming summing = ll_summing_of(call);
-  ll_find_summands(call, sums, ll_tokens_from(call, summing, summing.parts.begin), summands);
-}
-
-// By a whole block: awaits the flags, then sums. False if the call fails.
+// By a whole block: awaits the flags, then sums what was found before. False if the call fails.
 template <bool kDiscards>
-__device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, LlSummand* summands) {
+__device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, const LlFound& found,
+                                     LlSummand* summands) {
   __shared__ u32 places[kMaxLowLatencyRanks];
   const bool came = ll_await_flags(call, epoch, places);
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
   grid_launch_dependents();
   if (came) {
-    ll_sum_rows<kDiscards>(call, sums, epoch, places, summands);
+    ll_sum_rows<kDiscards>(call, sums, epoch, places, found, summands);
   }
   return came;
 }

@@ -68,10 +68,6 @@ __device__ __forceinline__ bool is_fp8(const LlTerms& terms) {
   return terms.format != kLlBf16;
 }
 
-__device__ __forceinline__ u64 ll_num_local(const LlCall& call) {
-  return static_cast<u32>(call.terms.num_experts) / static_cast<u32>(call.geometry.num_ranks);
-}
-
 __device__ __forceinline__ u64 ll_row_bytes(const LlCall& call) {
   return is_fp8(call.terms) ? call.ll.hidden : call.ll.hidden * 2;
 }
@@ -394,7 +390,7 @@ __device__ __forceinline__ void ll_write_terms(LlFlag* flag, const LlFlagBody& b
 // By one warp: writes what this rank's flag says to one receiver.
 __device__ inline void ll_write_flag(const LlCall& call, const LlFlagBody& body, u64 peer, u64 epoch) {
   LlFlag* flag = ll_flag(call, peer, call.geometry.rank, epoch);
-  const u64 num_local = ll_num_local(call);
+  const u64 num_local = call.num_local;
   const i32* counts = pointer<const i32>(call.ll.expert_counts) + peer * num_local;
   for (u64 i = lane_idx(); body.counted && i < num_local; i += kWarpThreads) {
     ll_flag_counts(flag)[i] = __ldcg(counts + i);

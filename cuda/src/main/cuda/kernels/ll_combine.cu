@@ -94,7 +94,7 @@ template <LlCopying kCopying>
 __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
   const i32* handle_counts = pointer<const i32>(call.handle.counts);
   const auto count = [&](u32 source, u32 expert) -> u32 {
-    return static_cast<u32>(handle_counts[source * ll_num_local(call) + expert]);
+    return static_cast<u32>(handle_counts[source * call.num_local + expert]);
   };
   return ll_move_runs(
       call, count, [&] { return beginning.ready != 0; },
@@ -167,8 +167,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     ll_skip(call);
     return;
   }
-  ll_find_first(call, args.sums, summands);
-  ll_await_sums<true>(call, args.sums, epoch, summands);
+  const LlFound found = ll_find_first(call, args.sums, 0, summands);
+  ll_await_sums<true>(call, args.sums, epoch, found, summands);
   if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
     ll_end(call, epoch, kLlComplete);
   }
@@ -242,7 +242,6 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   if (blockIdx.x == 0 && warp_idx() < kLlWarps / 2) {
     look = ll_look(call, epoch);
   }
-  ll_find_first(call, args.sums, summands);
   const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
   if (!in_place) {
     ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), args.y, epoch);
@@ -252,7 +251,10 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   } else if (blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }
-  const bool came = ll_await_sums<false>(call, args.sums, epoch, summands);
+  // Where outputs stay in place the first block comes late to its sums: it checked the call. It has a turn of
+  // its warps less.
+  const LlFound found = ll_find_first(call, args.sums, in_place ? kLlWarps : 0, summands);
+  const bool came = ll_await_sums<false>(call, args.sums, epoch, found, summands);
   const bool own_alone = in_place && !ll_reports(call);
   const bool well = ll_leave(call, came, own_alone ? LlLeft::kNothing : LlLeft::kRows, epoch);
   if (blockIdx.x == 0) {

@@ -80,7 +80,7 @@ __device__ __forceinline__ void ll_write_range(const LlCall& call, const LlPacke
   i32* range = pointer<i32>(packed.layout_range) + (expert * call.geometry.num_ranks + source) * 2;
   range[0] = row;
   range[1] = num_rows;
-  pointer<i32>(call.handle.counts)[source * ll_num_local(call) + expert] = num_rows;
+  pointer<i32>(call.handle.counts)[source * call.num_local + expert] = num_rows;
 }
 
 // By a whole block: what some runs say of themselves, of which each block describes a part.
@@ -297,7 +297,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
 // By a whole block: tells what this block's part of the local experts received, from announced counts. False
 // for a warp if the call fails.
 __device__ inline bool ll_write_announced(const LlCall& call, const LlPacked& packed, u64 epoch) {
-  const u64 num_local = ll_num_local(call);
+  const u64 num_local = call.num_local;
   const u64 own = call.geometry.rank * num_local;
   for (u64 expert = blockIdx.x + static_cast<u64>(gridDim.x) * warp_idx(); expert < num_local;
        expert += static_cast<u64>(gridDim.x) * kLlWarps) {

@@ -33,6 +33,7 @@ final class CudaLowLatency implements LowLatencySession {
   private static final long AREA = Structs.LL_CALL.offset("area");
   private static final long WAITS = Structs.LL_CALL.offset("waits");
   private static final long NUM_TOKENS = Structs.LL_CALL.offset("num_tokens");
+  private static final long NUM_LOCAL = Structs.LL_CALL.offset("num_local");
   private static final long SENT_ROWS = Structs.LL_SEND.offset("rows");
   private static final long Y = Structs.LL_REPLY.offset("y");
   private static final long ZERO_COPY = Structs.LL_COMBINE.offset("zero_copy");
@@ -265,6 +266,7 @@ final class CudaLowLatency implements LowLatencySession {
     launcher.put(HANDLE + 56, handle.topk);
     launcher.put(AREA, handle.area);
     launcher.put(NUM_TOKENS, handle.numTokens);
+    launcher.put(NUM_LOCAL, handle.numExperts / context.numRanks);
     return launcher;
   }
 

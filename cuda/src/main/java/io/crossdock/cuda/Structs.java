@@ -142,7 +142,7 @@ final class Structs {
           .nested("terms", LL_TERMS)
           .nested("handle", LL_HANDLE)
           .words("call_epoch", "area", "waits")
-          .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk");
+          .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk", "num_local");
 
   static final Struct LL_ROWS =
       Struct.named("LlRows")

@@ -26,10 +26,8 @@ class NodeDeathTest {
   /// Deaths are seen, not waited for.
   private static final String LONG = "25000";
 
-  private static final String SHORT = "2000";
-
-  /// A rank that takes a second to start beside other tests is not masked.
-  private static final String MASKING = "4000";
+  /// A rank that takes a second or two to start beside other tests is no loss.
+  private static final String SHORT = "4000";
 
   static Stream<Arguments> losses() {
     return Stories.each(
@@ -99,7 +97,7 @@ class NodeDeathTest {
     try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
         ShmFolder shm = ShmFolder.create();
         RankProcesses ranks =
-            launch(nodes, shm).start(MaskBody.class, MASKING, "0", "DISPATCH", "none")) {
+            launch(nodes, shm).start(MaskBody.class, SHORT, "0", "DISPATCH", "none")) {
       vanish(nodes, ranks, MaskBody.RUNNING, seed);
     }
   }
