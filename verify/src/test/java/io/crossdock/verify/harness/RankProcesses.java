@@ -1,6 +1,5 @@
 package io.crossdock.verify.harness;
 
-import io.crossdock.ffi.LibC;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -127,23 +126,22 @@ public final class RankProcesses implements AutoCloseable {
   public int await(int rank, Duration timeout) throws InterruptedException {
     Process process = processes.get(rank);
     if (!process.waitFor(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
-      askForThreads();
-      throw new AssertionError("rank hangs: rank=" + rank + allTails(DUMP_CHARS));
+      throw new AssertionError(whatHangs(rank));
     }
     logs.get(rank).join(LAST_LINES);
     return process.exitValue();
   }
 
-  /// Has every virtual machine that runs print what its threads do. One that is stopped does not.
-  private void askForThreads() throws InterruptedException {
-    for (Process process : processes) {
-      if (process.isAlive()) {
-        LibC.signal(process.pid(), LibC.SIGQUIT);
-      }
-    }
+  private String whatHangs(int rank) throws InterruptedException {
+    HangReport.askForThreads(processes);
     for (RankLog log : logs) {
       log.await(END_OF_DUMP, LAST_LINES);
     }
+    return "rank hangs: rank="
+        + rank
+        + "\n"
+        + HangReport.ofKernel(processes.get(rank).pid())
+        + allTails(DUMP_CHARS);
   }
 
   private String allTails() {
