@@ -477,7 +477,6 @@ struct LlSumArgs {
 struct LlCombineArgs {
   LlCall call;
   u64 y;
-  u64 zero_copy;  // 1: the rows lie in the area
   LlSums sums;
 };
 

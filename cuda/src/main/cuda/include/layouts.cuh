@@ -409,7 +409,6 @@ extern "C" __constant__ const u32 layout_LlCombineArgs[] = {
     sizeof(LlCombineArgs),
     CROSSDOCK_OFFSET(LlCombineArgs, call),
     CROSSDOCK_OFFSET(LlCombineArgs, y),
-    CROSSDOCK_OFFSET(LlCombineArgs, zero_copy),
     CROSSDOCK_OFFSET(LlCombineArgs, sums),
 };
 

@@ -4,7 +4,8 @@
 //                first block  flags, once the others left
 //   ll_sum       all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
 //                last block   completed
-//   ll_combine   the same in one kernel. Outputs that lie in the area of a direct dispatch do not move:
+//   ll_combine   the same in one kernel
+//   ll_combine_in_place   the same for outputs that lie in the area. Those of a direct dispatch do not move:
 //                the flags come first, and the homes read the rows where they are.
 //   ll_clean     flags, await them
 //   ll_refuse    this rank's call is invalid
@@ -174,6 +175,20 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   }
 }
 
+// By a whole block of a combine in one kernel: the outputs go through the lanes, then the flags.
+__device__ __forceinline__ void ll_reply_at_once(const LlCall& call, u64 y, u64 epoch) {
+  ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), y, epoch);
+  if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
+    ll_publish_replied(call, epoch);
+  }
+}
+
+// The same where they were to stay in place. A function of its own, since it would take registers of the
+// rest.
+__device__ __noinline__ void ll_reply_after_all(const LlCall& call, u64 y, u64 epoch) {
+  ll_reply_at_once(call, y, epoch);
+}
+
 // Flags that a warp lets homes have as soon as all choices were checked.
 struct LlGrant {
   LlLook look;
@@ -236,24 +251,33 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
-  // What both ways need comes at once.
-  const u64 direct = *pointer<const u64>(call.handle.direct);
+  const LlFound found = ll_find_first(call, args.sums, 0, summands);
+  ll_reply_at_once(call, args.y, epoch);
+  const bool came = ll_await_sums<false>(call, args.sums, epoch, found, summands);
+  const bool well = ll_leave(call, came, LlLeft::kRows, epoch);
+  if (blockIdx.x == 0) {
+    ll_end_combine(call, false, well, epoch, 0);
+  }
+}
+
+// The first block comes late to its sums, since it checks the call. It has a turn of its warps less.
+extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
+    ll_combine_in_place(const __grid_constant__ LlCombineArgs args) {
+  __shared__ LlSummand summands[kMaxSummands];
+  grid_dependency_wait();
+  const LlCall& call = args.call;
+  const u64 epoch = current_epoch(call.geometry);
+  const bool in_place = *pointer<const u64>(call.handle.direct) != 0;
   LlLook look = {true, false, true, 0};
   if (blockIdx.x == 0 && warp_idx() < kLlWarps / 2) {
     look = ll_look(call, epoch);
   }
-  const bool in_place = args.zero_copy != 0 && !is_encoded(call) && direct != 0;
+  const LlFound found = ll_find_first(call, args.sums, kLlWarps, summands);
   if (!in_place) {
-    ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), args.y, epoch);
-    if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
-      ll_publish_replied(call, epoch);
-    }
+    ll_reply_after_all(call, args.y, epoch);
   } else if (blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }
-  // Where outputs stay in place the first block comes late to its sums: it checked the call. It has a turn of
-  // its warps less.
-  const LlFound found = ll_find_first(call, args.sums, in_place ? kLlWarps : 0, summands);
   const bool came = ll_await_sums<false>(call, args.sums, epoch, found, summands);
   const bool own_alone = in_place && !ll_reports(call);
   const bool well = ll_leave(call, came, own_alone ? LlLeft::kNothing : LlLeft::kRows, epoch);

@@ -3,6 +3,7 @@ package io.crossdock.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.CombineConfig;
+import io.crossdock.core.CombineFormat;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.InvalidInputException;
@@ -22,7 +23,7 @@ import java.lang.foreign.MemorySegment;
 /// ```
 ///            with a hook            without
 /// dispatch   ll_send    ll_pack     ll_dispatch
-/// combine    ll_reply   ll_sum      ll_combine
+/// combine    ll_reply   ll_sum      ll_combine, zero-copy ll_combine_in_place
 /// ```
 ///
 /// Confined to one call at a time, as [LowLatencySession] says.
@@ -36,7 +37,6 @@ final class CudaLowLatency implements LowLatencySession {
   private static final long NUM_LOCAL = Structs.LL_CALL.offset("num_local");
   private static final long SENT_ROWS = Structs.LL_SEND.offset("rows");
   private static final long Y = Structs.LL_REPLY.offset("y");
-  private static final long ZERO_COPY = Structs.LL_COMBINE.offset("zero_copy");
   private static final long REASON = Structs.LL_REFUSE.offset("reason");
 
   /// Multiprocessors beyond these gain little for the few rows of a decode step.
@@ -49,6 +49,7 @@ final class CudaLowLatency implements LowLatencySession {
     Kernel.LL_REPLY,
     Kernel.LL_SUM,
     Kernel.LL_COMBINE,
+    Kernel.LL_COMBINE_IN_PLACE,
     Kernel.LL_AWAIT_PULLED,
     Kernel.LL_CLEAN,
     Kernel.LL_REFUSE
@@ -174,15 +175,23 @@ final class CudaLowLatency implements LowLatencySession {
     CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
     requireComplete(handle);
     call.epoch = handle.nextCombineEpoch();
-    Kernel kernel = call.hooked ? Kernel.LL_REPLY : Kernel.LL_COMBINE;
+    Kernel kernel = kernelOf(call);
     Launcher launcher = begin(kernel, call, handle);
     launcher.putMemory(Y, call.y.segment());
     if (!call.hooked) {
       handle.read |= call.zeroCopy;
-      launcher.put(ZERO_COPY, call.zeroCopy ? 1 : 0);
       putSums(kernel, launcher, call);
     }
     context.run(kernel, sms(call.config), 0);
+  }
+
+  /// Encoded rows are not those that the experts left.
+  private static Kernel kernelOf(LowLatencyCombineCall call) {
+    if (call.hooked) {
+      return Kernel.LL_REPLY;
+    }
+    boolean staysInPlace = call.zeroCopy && call.format == CombineFormat.BF16;
+    return staysInPlace ? Kernel.LL_COMBINE_IN_PLACE : Kernel.LL_COMBINE;
   }
 
   /// A call without a hook is over when its send half is.

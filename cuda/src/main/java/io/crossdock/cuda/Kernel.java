@@ -21,6 +21,7 @@ enum Kernel {
   LL_REPLY("ll_reply", Structs.LL_REPLY),
   LL_SUM("ll_sum", Structs.LL_SUM),
   LL_COMBINE("ll_combine", Structs.LL_COMBINE),
+  LL_COMBINE_IN_PLACE("ll_combine_in_place", Structs.LL_COMBINE),
   LL_AWAIT_PULLED("ll_await_pulled", Structs.LL_AWAIT_PULLED),
   LL_CLEAN("ll_clean", Structs.LL_CLEAN),
   LL_REFUSE("ll_refuse", Structs.LL_REFUSE);

@@ -166,8 +166,7 @@ final class Structs {
 
   static final Struct LL_SUM = lowLatency("LlSumArgs").nested("sums", LL_SUMS);
 
-  static final Struct LL_COMBINE =
-      lowLatency("LlCombineArgs").words("y", "zero_copy").nested("sums", LL_SUMS);
+  static final Struct LL_COMBINE = lowLatency("LlCombineArgs").words("y").nested("sums", LL_SUMS);
 
   static final Struct LL_AWAIT_PULLED = lowLatency("LlAwaitPulledArgs");
 
