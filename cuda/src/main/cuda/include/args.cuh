@@ -417,7 +417,9 @@ struct LlCall {
   u64 topk_idx_pitch;
   u64 index_bytes;
   u64 topk;
-  u64 num_local;  // experts of a rank, since a division takes a kernel as long as a load
+  u64 num_local;          // experts of a rank
+  u64 topk_inverse;       // for ll_divide
+  u64 num_local_inverse;  // for ll_divide
 };
 
 // What a dispatch sends. A row travels in pieces of some channels, a whole number of scales.

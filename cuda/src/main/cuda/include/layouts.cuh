@@ -344,6 +344,8 @@ extern "C" __constant__ const u32 layout_LlCall[] = {
     CROSSDOCK_OFFSET(LlCall, index_bytes),
     CROSSDOCK_OFFSET(LlCall, topk),
     CROSSDOCK_OFFSET(LlCall, num_local),
+    CROSSDOCK_OFFSET(LlCall, topk_inverse),
+    CROSSDOCK_OFFSET(LlCall, num_local_inverse),
 };
 
 extern "C" __constant__ const u32 layout_LlRows[] = {

@@ -198,7 +198,7 @@ __device__ __forceinline__ LlHeld ll_hold_choices(const LlCall& call) {
 #pragma unroll
   for (u32 i = 0; i < kHeldChoices; i++) {
     const u32 choice = threadIdx.x + i * kLlThreads;
-    const u32 token = choice / topk;
+    const u32 token = ll_token_at(call, choice);
     held.experts[i] = token < call.num_tokens ? ll_expert_at(call, token, choice - token * topk) : -1;
   }
   return held;
@@ -242,7 +242,7 @@ __device__ __noinline__ void ll_refuse_repeated(const LlCall& call, u64 token, i
 __device__ inline bool ll_mark_choice(const LlCall& call, const LlPlan& plan, i64 first, u32 choice,
                                       i64 expert) {
   const u32 topk = static_cast<u32>(call.topk);
-  const u32 token = choice / topk;
+  const u32 token = ll_token_at(call, choice);
   if (expert < -1 || expert >= static_cast<i64>(call.terms.num_experts)) {
     ll_refuse_choice(call, token, choice - token * topk, false);
     return false;
@@ -278,7 +278,7 @@ __device__ inline bool ll_mark_choices(const LlCall& call, const LlPlan& plan, c
     right = (choice >= num_choices || ll_mark_choice(call, plan, first, choice, held.experts[i])) && right;
   }
   for (u32 choice = threadIdx.x + kHeldChoices * kLlThreads; choice < num_choices; choice += kLlThreads) {
-    const u32 token = choice / topk;
+    const u32 token = ll_token_at(call, choice);
     right =
         ll_mark_choice(call, plan, first, choice, ll_expert_at(call, token, choice - token * topk)) && right;
   }
@@ -310,7 +310,7 @@ __device__ inline void ll_count_marks(const LlCall& call, const LlPlan& plan, u6
 // is what those before the chunk have.
 __device__ inline u32 ll_tokens_below(const LlCall& call, const LlPlan& plan, u32 first, u32 i, u32 carried) {
   const u32 num_local = static_cast<u32>(call.num_local);
-  const u32 low = (first + i) / num_local * num_local;
+  const u32 low = ll_owner_of(call, first + i) * num_local;
   u32 below = low < first ? carried : 0;
 #pragma unroll 8
   for (u32 other = low < first ? 0 : low - first; other < i; other++) {
@@ -354,7 +354,7 @@ struct LlChunk {
 __device__ inline void ll_place_choice(const LlCall& call, const LlChunk& chunk, u32 at, LlPlaced* placed) {
   const LlPlan& plan = chunk.plan;
   const i64 first = chunk.first;
-  const u32 token = at / static_cast<u32>(call.topk);
+  const u32 token = ll_token_at(call, at);
   const i64 expert = ll_expert_at(call, token, at - token * static_cast<u32>(call.topk));
   LlPlaced place = {-1, 0, 0};
   if (expert >= first && expert < first + plan.num_chunk) {
@@ -404,7 +404,7 @@ __device__ inline void ll_place_choices(const LlCall& call, const LlPlanning& pl
                                         const LlChunk& chunk) {
   const u32 topk = static_cast<u32>(call.topk);
   for (u32 i = kLlThreads - 1 - threadIdx.x; i < planning.share.num_pieces * topk; i += kLlThreads) {
-    const u32 piece = i / topk;
+    const u32 piece = ll_token_at(call, i);
     const u32 at = ll_token_of(planning.share, piece) * topk + (i - piece * topk);
     ll_place_choice(call, chunk, at, i < planning.num_placed ? planning.placed + i : nullptr);
   }

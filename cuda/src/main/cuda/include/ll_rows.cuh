@@ -315,14 +315,14 @@ struct LlRoute {
 // By one thread: where a selection of a piece goes through the lanes.
 __device__ inline LlTarget ll_lane_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
                                           u32 at) {
-  const u64 owner = static_cast<u32>(placed.expert) / static_cast<u32>(call.num_local);
+  const u64 owner = ll_owner_of(call, static_cast<u32>(placed.expert));
   const u64 slot = placed.slot;
   if (is_masked(call, owner) || slot >= call.ll.num_slots) {
     return {0, 0};
   }
   const u64 lane = ll_dispatch_lane(call, owner, call.geometry.rank, route.epoch);
   const u64 num_groups = call.ll.hidden / kGroupChannels;
-  pointer<i32>(lane + call.ll.lane_sources)[slot] = static_cast<i32>(at / static_cast<u32>(call.topk));
+  pointer<i32>(lane + call.ll.lane_sources)[slot] = static_cast<i32>(ll_token_at(call, at));
   return {lane + slot * ll_row_bytes(call), lane + call.ll.lane_scales + slot * num_groups * sizeof(float)};
 }
 
@@ -335,9 +335,8 @@ __device__ __forceinline__ u64 ll_scale_columns(const LlCall& call) {
 __device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& route, const LlPlaced& placed,
                                             u32 at, u64 rows_before) {
   const u32 expert = static_cast<u32>(placed.expert);
-  const u32 num_local = static_cast<u32>(call.num_local);
-  const u32 owner = expert / num_local;
-  const u64 local = expert - owner * num_local;  // among those of the owner
+  const u32 owner = ll_owner_of(call, expert);
+  const u64 local = expert - owner * call.num_local;  // among those of the owner
   const u64 row = rows_before + placed.rank;
   pointer<i32>(call.handle.rows)[at] = static_cast<i32>(row);
   if (row >= ll_result_rows(call)) {
@@ -345,7 +344,7 @@ __device__ inline LlTarget ll_direct_target(const LlCall& call, const LlRoute& r
   }
   const u64 area = route.areas[owner];
   const u64 index = local * ll_result_rows(call) + row;
-  pointer<i32>(area + call.ll.area_sources)[index] = static_cast<i32>(at / static_cast<u32>(call.topk));
+  pointer<i32>(area + call.ll.area_sources)[index] = static_cast<i32>(ll_token_at(call, at));
   const u64 column = local * ll_scale_columns(call) * ll_result_rows(call) + row;
   return {area + index * ll_row_bytes(call), area + call.ll.area_scales + column * sizeof(float)};
 }
@@ -380,7 +379,7 @@ __device__ inline bool ll_find_targets(const LlCall& call, const LlRoute& route,
   bool came = true;
   for (u32 first = 0; first < num_targets; first += kLlThreads / kSumLanes) {
     const u32 i = first + threadIdx.x / kSumLanes;
-    const u32 stage = i / topk;
+    const u32 stage = ll_token_at(call, i);
     LlPlaced placed = {-1, 0, 0};
     u32 at = 0;
     if (i < num_targets) {
@@ -416,7 +415,7 @@ __device__ inline void ll_send_scales(const LlCall& call, const LlRows& rows, co
     if (selections[i].target.row == 0) {
       continue;
     }
-    const u32 at = i / topk;
+    const u32 at = ll_token_at(call, i);
     const u32 num_groups = batch.pieces[at].num_channels / kGroupChannels;
     const u32 first_word = batch.pieces[at].first_channel / kGroupChannels / per_word;
     const float* scales =
@@ -438,7 +437,7 @@ __device__ inline void ll_send_slice(const LlCall& call, const LlRows& rows, con
   const u32 topk = static_cast<u32>(call.topk);
   const u32 channel_bytes = is_fp8(call.terms) ? 1 : sizeof(__nv_bfloat16);
   for (u32 i = threadIdx.x; i < slice.num_pieces * topk; i += kLlThreads) {
-    const u32 at = i / topk;
+    const u32 at = ll_token_at(call, i);
     const LlPiece& piece = slice.pieces[at];
     const u64 row = selections[i].target.row;
     if (row != 0) {

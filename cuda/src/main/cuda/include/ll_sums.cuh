@@ -65,9 +65,8 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
   if (expert < 0 || at < 0) {
     return {kNowhere, 0, weight, -1};
   }
-  const u32 num_local = static_cast<u32>(call.num_local);
-  const u32 owner = static_cast<u32>(expert) / num_local;
-  const u64 first = (expert - owner * num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
+  const u32 owner = ll_owner_of(call, static_cast<u32>(expert));
+  const u64 first = (expert - owner * call.num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 slot = pointer<const i32>(call.handle.slots)[at];
   const u64 row = first + pointer<const i32>(call.handle.rows)[at];
   return {row << kSlotBits | slot, peer_memory(call.geometry, owner), weight, static_cast<i32>(owner)};
@@ -301,7 +300,7 @@ __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, 
                                         LlSummand* summands) {
   const u32 topk = static_cast<u32>(call.topk);
   for (u32 i = ll_late_turn(); i < tokens.num_summands; i += kLlThreads) {
-    const u32 token = i / topk;
+    const u32 token = ll_token_at(call, i);
     summands[i] = ll_summand_of(call, sums, tokens.first + token, i - token * topk);
   }
 }

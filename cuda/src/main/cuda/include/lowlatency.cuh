@@ -9,6 +9,20 @@ namespace crossdock {
 constexpr u32 kLlThreads = 512;
 constexpr u32 kLlWarps = kLlThreads / kWarpThreads;
 
+// The quotient by a number whose inverse comes with the call: a division takes a kernel as long as a load.
+// Exact as long as the value times the number is less than 2^32: choices and experts are far fewer.
+__device__ __forceinline__ u32 ll_divide(u32 value, u64 inverse) {
+  return static_cast<u32>(value * inverse >> 32);
+}
+
+__device__ __forceinline__ u32 ll_token_at(const LlCall& call, u32 choice) {
+  return ll_divide(choice, call.topk_inverse);
+}
+
+__device__ __forceinline__ u32 ll_owner_of(const LlCall& call, u32 expert) {
+  return ll_divide(expert, call.num_local_inverse);
+}
+
 __device__ __forceinline__ u64 ll_lane(const LlCall& call, u64 epoch, u64 source) {
   return epoch % kSlotSets * call.geometry.num_ranks + source;
 }

@@ -21,7 +21,7 @@ __device__ inline bool ll_check_choices(const LlCall& call, u64 first, u64 strid
   const u64 num_choices = call.num_tokens * topk;
   bool right = true;
   for (u64 i = first; i < num_choices; i += stride) {
-    const u64 token = static_cast<u32>(i) / topk;
+    const u64 token = ll_token_at(call, static_cast<u32>(i));
     const u64 k = i - token * topk;
     const i64 expert = ll_combine_choice(call, token, k);
     const bool same = ll_dispatched_at(call, token, k) == expert;

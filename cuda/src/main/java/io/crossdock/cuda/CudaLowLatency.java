@@ -275,14 +275,22 @@ final class CudaLowLatency implements LowLatencySession {
     launcher.put(HANDLE + 56, handle.topk);
     launcher.put(AREA, handle.area);
     launcher.put(NUM_TOKENS, handle.numTokens);
-    launcher.put(NUM_LOCAL, handle.numExperts / context.numRanks);
+    int numLocal = handle.numExperts / context.numRanks;
+    launcher.put(NUM_LOCAL, numLocal);
+    launcher.put(NUM_LOCAL + 16, inverseOf(numLocal));
     return launcher;
+  }
+
+  /// What the kernels multiply by where they divide: 2^32 over the divisor, rounded up.
+  static long inverseOf(int divisor) {
+    return Math.ceilDiv(1L << 32, divisor);
   }
 
   private static void putChoices(Launcher launcher, Tensor topkIdx) {
     launcher.putRows(NUM_TOKENS + 8, topkIdx);
     launcher.put(NUM_TOKENS + 24, topkIdx.dtype().bytes());
     launcher.put(NUM_TOKENS + 32, topkIdx.size(1));
+    launcher.put(NUM_LOCAL + 8, inverseOf((int) topkIdx.size(1)));
   }
 
   private void putWaits(Launcher launcher, Tensor stats) {

@@ -142,7 +142,8 @@ final class Structs {
           .nested("terms", LL_TERMS)
           .nested("handle", LL_HANDLE)
           .words("call_epoch", "area", "waits")
-          .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk", "num_local");
+          .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk")
+          .words("num_local", "topk_inverse", "num_local_inverse");
 
   static final Struct LL_ROWS =
       Struct.named("LlRows")
