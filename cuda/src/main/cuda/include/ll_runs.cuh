@@ -132,6 +132,15 @@ __device__ __forceinline__ i64 ll_take_row(const LlRuns& runs) {
 constexpr u32 kLineBytes = 128;
 constexpr u32 kLineWords = kLineBytes / sizeof(uint4);
 
+// Of the lanes of a combine a quarter stays in the cache until it is read and given up: more would not fit,
+// and giving up takes time. Which one is told by the address.
+constexpr u32 kKeptShift = 9;
+constexpr u64 kKeptMask = 3;
+
+__device__ __forceinline__ bool ll_is_kept(u64 address) {
+  return (address >> kKeptShift & kKeptMask) == kKeptMask;
+}
+
 constexpr u32 kPieceLines = 128;  // that a warp takes at a time, at most
 
 // How a block shares its part of all words of rows among its warps, which take pieces in turn. All blocks
@@ -210,14 +219,26 @@ constexpr u32 kSpanAhead = 8;  // words of a lane that are under way
 constexpr u32 kSpanGroup = 4;  // of them, that are waited for together
 constexpr u32 kMaxSpanWords = kSpanAhead * kWarpThreads;
 
+// Between which places a stream of spans goes.
+enum class LlStream : u32 {
+  kOutOfLanes,  // what was copied is no longer needed where it was
+  kIntoLanes,   // some of it stays in the cache
+};
+
 // By one warp: stores a group of words of one span once they are there, and then loads the same of the next.
-__device__ __forceinline__ void ll_pass_words(const LlSpan& now, const LlSpan& ahead, u32 first,
+template <LlStream kStream>
+__device__ __forceinline__ void ll_pass_words(const LlSpan& now, const LlSpan& ahead, u32 first, u64 keeping,
                                               uint4 words[kSpanGroup]) {
 #pragma unroll
   for (u32 i = 0; i < kSpanGroup; i++) {
     const u32 at = (first + i) * kWarpThreads + lane_idx();
     if (at < now.num_words) {
-      st_no_allocate(pointer<uint4>(now.to) + at, words[i]);
+      uint4* to = pointer<uint4>(now.to) + at;
+      if (kStream == LlStream::kIntoLanes && ll_is_kept(reinterpret_cast<u64>(to))) {
+        st_no_allocate(to, words[i], keeping);
+      } else {
+        st_no_allocate(to, words[i]);
+      }
     }
   }
 #pragma unroll
@@ -238,9 +259,10 @@ __device__ __forceinline__ void ll_discard_span(const LlSpan& read) {
 }
 
 // By one warp: copies the aligned spans that `next()` tells of, the last of which is empty, so that some
-// loads are always under way. With `kDiscards` what was copied is no longer needed where it was.
-template <bool kDiscards, typename Next>
+// loads are always under way.
+template <LlStream kStream, typename Next>
 __device__ __forceinline__ void ll_stream_spans(Next next) {
+  const u64 keeping = createpolicy_evict_last();
   uint4 words[kSpanAhead] = {};
   LlSpan now = {0, 0, 0};
   LlSpan rest = {0, 0, 0};
@@ -253,9 +275,9 @@ __device__ __forceinline__ void ll_stream_spans(Next next) {
             rest.num_words - ahead.num_words};
 #pragma unroll
     for (u32 first = 0; first < kSpanAhead; first += kSpanGroup) {
-      ll_pass_words(now, ahead, first, words + first);
+      ll_pass_words<kStream>(now, ahead, first, keeping, words + first);
     }
-    if (kDiscards) {
+    if (kStream == LlStream::kOutOfLanes) {
       ll_discard_span(now);
     }
     now = ahead;

@@ -309,8 +309,8 @@ constexpr u32 kRowLines = kWarpThreads / kLineWords;  // of a row in a part
 static_assert(kRowLines * kSumAhead == kWarpThreads);
 
 // By one warp: of the lines that a part is read from, the one that this lane looks after, in the first part
-// of a token. Those in the lanes are not needed again; kNowhere for others.
-__device__ __forceinline__ u64 ll_line_read_once(const LlCall& call, const LlSummand* summands) {
+// of a token; kNowhere for lines that are not in the lanes.
+__device__ __forceinline__ u64 ll_line_in_lanes(const LlCall& call, const LlSummand* summands) {
   constexpr u64 kLineChannels = kLineBytes / sizeof(__nv_bfloat16);
   const u32 k = lane_idx() / kRowLines;
   const u64 row = k < call.topk ? summands[k].row : kNowhere;
@@ -321,8 +321,8 @@ __device__ __forceinline__ u64 ll_line_read_once(const LlCall& call, const LlSum
 }
 
 // By one warp: the same for parts in a row, from no more rows than a lane loads at a time. Where they lie
-// stays in registers. With `kDiscards` what lay in lanes is not needed again.
-template <bool kDiscards>
+// stays in registers. With `kGivesUp` so do lines of lanes that are kept in the cache, which are given up.
+template <bool kGivesUp>
 __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSummand* summands, LlParts parts,
                                                 u64 to) {
   const u32 topk = static_cast<u32>(call.topk);
@@ -335,7 +335,7 @@ __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSumm
     rows[k] = row == kNowhere ? kNowhere : row + lane_idx() * sizeof(uint4);
     weights[k] = k < topk ? summands[k].weight : 0.0f;
   }
-  const u64 read_once = kDiscards ? ll_line_read_once(call, summands) : kNowhere;
+  const u64 in_lanes = kGivesUp ? ll_line_in_lanes(call, summands) : kNowhere;
   for (u32 part = parts.begin; part < parts.end; part++) {
     const u32 word = part * kWarpThreads;
     if (word + lane_idx() >= row_words) {
@@ -356,10 +356,12 @@ __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSumm
       }
     }
     pointer<uint4>(to)[word + lane_idx()] = ll_round(sums);
-    if (kDiscards) {
+    if (kGivesUp) {
       __syncwarp(kAllLanes >> (kWarpThreads - min(row_words - word, kWarpThreads)));
-      if (read_once != kNowhere && word + lane_idx() % kRowLines * kLineWords < row_words) {
-        discard_l2(pointer<uint4>(read_once) + word);
+      const u64 line = in_lanes + word * sizeof(uint4);
+      const bool in_row = word + lane_idx() % kRowLines * kLineWords < row_words;
+      if (in_lanes != kNowhere && in_row && ll_is_kept(line)) {
+        discard_l2(pointer<void>(line));
       }
     }
   }
@@ -404,7 +406,7 @@ __device__ __forceinline__ LlFound ll_find_first(const LlCall& call, const LlSum
 }
 
 // By one warp: its share; the first summand is one of the first token's.
-template <bool kDiscards>
+template <bool kGivesUp>
 __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
                                                    const LlFound& found, const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
@@ -416,7 +418,7 @@ __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlS
     const LlSummand* terms = summands + (token - found.tokens.first) * call.topk;
     const u64 to = sums.combined_x + token * sums.combined_x_pitch;
     if (aligned && call.topk <= kSumAhead) {
-      ll_sum_in_a_row<kDiscards>(call, terms, own, to);
+      ll_sum_in_a_row<kGivesUp>(call, terms, own, to);
     } else {
       for (u32 part = own.begin; part < own.end; part++) {
         ll_sum_plain(call, terms, part, to, aligned);
@@ -439,7 +441,7 @@ __device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSu
 }
 
 // By a whole block: its part of the sums. The first tokens' summands were found.
-template <bool kDiscards>
+template <bool kGivesUp>
 __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
                                    LlFound found, LlSummand* summands) {
   for (u32 left = found.tokens.num_summands; left != 0; left = found.tokens.num_summands) {
@@ -452,7 +454,7 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
     if (is_encoded(call)) {
       ll_sum_encoded_parts(call, sums, found.tokens, summands);
     } else {
-      ll_sum_plain_parts<kDiscards>(call, sums, found, summands);
+      ll_sum_plain_parts<kGivesUp>(call, sums, found, summands);
     }
     if (found.tokens.end_part == found.summing.parts.end) {
       return;
@@ -463,7 +465,7 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
 }
 
 // By a whole block: awaits the flags, then sums what was found before. False if the call fails.
-template <bool kDiscards>
+template <bool kGivesUp>
 __device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, const LlFound& found,
                                      LlSummand* summands) {
   __shared__ u32 places[kMaxLowLatencyRanks];
@@ -471,7 +473,7 @@ __device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
   grid_launch_dependents();
   if (came) {
-    ll_sum_rows<kDiscards>(call, sums, epoch, places, found, summands);
+    ll_sum_rows<kGivesUp>(call, sums, epoch, places, found, summands);
   }
   return came;
 }

@@ -157,7 +157,7 @@ __device__ __forceinline__ void cp_async_bulk_store(void* global, const void* sh
                : "memory");
 }
 
-// How long a cache keeps what is stored with a policy: as long as anything, or shorter.
+// How long a cache keeps what is stored with a policy: as long as anything, shorter or longer.
 __device__ __forceinline__ u64 createpolicy_evict_normal() {
   u64 policy;
   asm volatile("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
@@ -167,6 +167,12 @@ __device__ __forceinline__ u64 createpolicy_evict_normal() {
 __device__ __forceinline__ u64 createpolicy_evict_first() {
   u64 policy;
   asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+__device__ __forceinline__ u64 createpolicy_evict_last() {
+  u64 policy;
+  asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
   return policy;
 }
 
@@ -212,6 +218,12 @@ __device__ __forceinline__ void discard_l2(void* line) {
 __device__ __forceinline__ void st_no_allocate(void* address, uint4 value) {
   asm volatile("st.global.L1::no_allocate.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(value.x),
                "r"(value.y), "r"(value.z), "r"(value.w)
+               : "memory");
+}
+
+__device__ __forceinline__ void st_no_allocate(void* address, uint4 value, u64 policy) {
+  asm volatile("st.global.L1::no_allocate.L2::cache_hint.v4.u32 [%0], {%1, %2, %3, %4}, %5;" ::"l"(address),
+               "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w), "l"(policy)
                : "memory");
 }
 

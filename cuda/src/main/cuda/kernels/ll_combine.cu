@@ -83,7 +83,7 @@ __device__ __forceinline__ void ll_reply_plain(const LlCall& call, const LlRuns&
     }
   };
   if (kCopying == LlCopying::kStreamed && is_aligned(y, sizeof(uint4))) {
-    ll_stream_spans<false>(next_span);
+    ll_stream_spans<LlStream::kIntoLanes>(next_span);
   } else {
     ll_copy_spans(next_span);
   }
@@ -159,6 +159,27 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
 }
 
+// By a whole block whose sums are done, which nobody but the host reads before the grid is over: leaves. Peers
+// write to the lanes of a receive half once lines were given up. The first block ends the call, whose `after`
+// holds if all blocks fared well.
+__device__ inline void ll_end_sums(const LlCall& call, bool well, u64 epoch, LlEnding ending,
+                                   const LlAfter& after) {
+  const bool own_alone = ending == kLlWhole && !ll_reports(call);
+  well = ll_leave(call, well, own_alone ? LlLeft::kNothing : LlLeft::kRows, epoch);
+  if (blockIdx.x != 0) {
+    return;
+  }
+  well = ll_await_others(call, well);
+  if (warp_idx() != 0) {
+    return;
+  }
+  if (well) {
+    ll_end_well(call, epoch, ending, after);
+  } else {
+    ll_end(call, epoch, ending);
+  }
+}
+
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_constant__ LlSumArgs args) {
   __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
@@ -168,25 +189,26 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
     ll_skip(call);
     return;
   }
+  const LlBeginning& beginning = ll_resume(call, epoch);
   const LlFound found = ll_find_first(call, args.sums, 0, summands);
-  ll_await_sums<true>(call, args.sums, epoch, found, summands);
-  if (is_last_arrival(&local_state(call.geometry)->arrivals) && warp_idx() == 0) {
-    ll_end(call, epoch, kLlComplete);
-  }
+  const bool well = ll_await_sums<true>(call, args.sums, epoch, found, summands);
+  ll_end_sums(call, well, epoch, kLlComplete, beginning.after);
 }
 
-// By a whole block of a combine in one kernel: the outputs go through the lanes, then the flags.
-__device__ __forceinline__ void ll_reply_at_once(const LlCall& call, u64 y, u64 epoch) {
-  ll_reply_through_lanes<LlCopying::kOneByOne>(call, ll_begin(call, epoch), y, epoch);
+// By a whole block of a combine in one kernel: the outputs go through the lanes, then the flags. Those of a
+// call that fails do not come, not even this rank's own.
+__device__ __forceinline__ void ll_reply_at_once(const LlCall& call, const LlBeginning& beginning, u64 y,
+                                                 u64 epoch) {
+  ll_reply_through_lanes<LlCopying::kOneByOne>(call, beginning, y, epoch);
   if (is_last_arrival(&local_state(call.geometry)->arrivals)) {
     ll_publish_replied(call, epoch);
   }
 }
 
-// The same where they were to stay in place. A function of its own, since it would take registers of the
-// rest.
+// The same for outputs that were to stay in place. A function of its own, since it would take registers of
+// the rest.
 __device__ __noinline__ void ll_reply_after_all(const LlCall& call, u64 y, u64 epoch) {
-  ll_reply_at_once(call, y, epoch);
+  ll_reply_at_once(call, ll_begin(call, epoch), y, epoch);
 }
 
 // Flags that a warp lets homes have as soon as all choices were checked.
@@ -229,35 +251,17 @@ __device__ inline void ll_reply_in_place(const LlCall& call, u64 epoch, const Ll
   __syncwarp();
 }
 
-// By the first block, once its own sums are done.
-__device__ inline void ll_end_combine(const LlCall& call, bool in_place, bool well, u64 epoch, u64 other) {
-  well = ll_await_others(call, well);
-  if (warp_idx() != 0) {
-    return;
-  }
-  if (well && in_place) {
-    if (lane_idx() == 0) {
-      pointer<u64>(call.ll.pulled)[call.area] = epoch;
-    }
-    ll_end_well(call, epoch, kLlWhole, {epoch, other});
-  } else {
-    ll_end(call, epoch, kLlWhole);
-  }
-}
-
 extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_combine(const __grid_constant__ LlCombineArgs args) {
   __shared__ LlSummand summands[kMaxSummands];
   grid_dependency_wait();
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
+  const LlBeginning& beginning = ll_begin(call, epoch);
   const LlFound found = ll_find_first(call, args.sums, 0, summands);
-  ll_reply_at_once(call, args.y, epoch);
-  const bool came = ll_await_sums<false>(call, args.sums, epoch, found, summands);
-  const bool well = ll_leave(call, came, LlLeft::kRows, epoch);
-  if (blockIdx.x == 0) {
-    ll_end_combine(call, false, well, epoch, 0);
-  }
+  ll_reply_at_once(call, beginning, args.y, epoch);
+  const bool well = ll_await_sums<false>(call, args.sums, epoch, found, summands);
+  ll_end_sums(call, well, epoch, kLlWhole, beginning.after);
 }
 
 // The first block comes late to its sums, since it checks the call. It has a turn of its warps less.
@@ -272,18 +276,19 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   if (blockIdx.x == 0 && warp_idx() < kLlWarps / 2) {
     look = ll_look(call, epoch);
   }
-  const LlFound found = ll_find_first(call, args.sums, kLlWarps, summands);
   if (!in_place) {
     ll_reply_after_all(call, args.y, epoch);
-  } else if (blockIdx.x == 0) {
+  }
+  const LlFound found = ll_find_first(call, args.sums, kLlWarps, summands);
+  if (in_place && blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }
-  const bool came = ll_await_sums<false>(call, args.sums, epoch, found, summands);
-  const bool own_alone = in_place && !ll_reports(call);
-  const bool well = ll_leave(call, came, own_alone ? LlLeft::kNothing : LlLeft::kRows, epoch);
-  if (blockIdx.x == 0) {
-    ll_end_combine(call, in_place, well, epoch, look.other);
+  const bool well = ll_await_sums<false>(call, args.sums, epoch, found, summands);
+  if (in_place && grid_thread_idx() == kLlThreads - 1) {
+    pointer<u64>(call.ll.pulled)[call.area] = epoch;
   }
+  // What follows after outputs that did not stay in place is looked up.
+  ll_end_sums(call, well && in_place, epoch, kLlWhole, {epoch, look.other});
 }
 
 // By one warp: a clean comes after all halves of this rank's calls, not only after those whose slots it

@@ -237,7 +237,7 @@ __device__ __forceinline__ void ll_pack_share(const LlCall& call, const LlPacked
                       packed.rows + (run.expert * ll_result_rows(call) + run.row) * row_bytes, part);
   };
   if (kCopying == LlCopying::kStreamed) {
-    ll_stream_spans<true>(next_span);
+    ll_stream_spans<LlStream::kOutOfLanes>(next_span);
   } else {
     ll_copy_spans(next_span);
   }
