@@ -420,6 +420,7 @@ struct LlCall {
   u64 num_local;          // experts of a rank
   u64 topk_inverse;       // for ll_divide
   u64 num_local_inverse;  // for ll_divide
+  u64 own_stay;           // 1: rows for this rank itself are summed where they lie, in the area
 };
 
 // What a dispatch sends. A row travels in pieces of some channels, a whole number of scales.

@@ -346,6 +346,7 @@ extern "C" __constant__ const u32 layout_LlCall[] = {
     CROSSDOCK_OFFSET(LlCall, num_local),
     CROSSDOCK_OFFSET(LlCall, topk_inverse),
     CROSSDOCK_OFFSET(LlCall, num_local_inverse),
+    CROSSDOCK_OFFSET(LlCall, own_stay),
 };
 
 extern "C" __constant__ const u32 layout_LlRows[] = {

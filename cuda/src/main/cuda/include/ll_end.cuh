@@ -104,8 +104,9 @@ __device__ inline void ll_end_well(const LlCall& call, u64 epoch, LlEnding endin
   ll_conclude(call, epoch, ending, after, {kProceed, 0, 0, epoch, 0, 0, 0, 0, 0});
 }
 
-// By a whole block: ends a receive half whose send half did not come to pass, which told the host why.
-__device__ inline void ll_skip(const LlCall& call) {
+// By a whole block: ends a grid that changes nothing in the state of calls, such as a receive half whose send
+// half did not come to pass, which told the host why.
+__device__ inline void ll_end_beside(const LlCall& call) {
   LocalState* local = local_state(call.geometry);
   if (is_last_arrival(&local->arrivals) && warp_idx() == 0) {
     if (lane_idx() == 0) {

@@ -51,12 +51,29 @@ __device__ __forceinline__ i64 ll_combine_choice(const LlCall& call, u64 token, 
 // What a choice of a token adds to its sum. It is found in two steps, the first of which needs no flag.
 struct LlSummand {
   u64 row;     // address, or kNowhere; before: place among the owner's rows, or kNowhere
-  u64 memory;  // of the owner
+  u64 memory;  // of the owner, or kNowhere if the address is known
   float weight;
   i32 owner;  // -1 for none
 };
 
-// By one thread: the first step.
+__device__ __forceinline__ u64 ll_output_in(const LlCall& call, u64 memory, u64 area, u64 row) {
+  const u64 outputs = memory + call.ll.areas + area * call.ll.area_pitch + call.ll.area_outputs;
+  return outputs + row * call.ll.hidden * sizeof(__nv_bfloat16);
+}
+
+// By one thread: where the output of an own expert for an own token lies.
+__device__ inline u64 ll_own_output(const LlCall& call, u64 expert, i64 at) {
+  const i32* counts = pointer<const i32>(call.handle.counts) + expert;
+  u64 row = expert * call.terms.num_max_tokens * call.geometry.num_ranks;
+  for (u64 source = 0; source < call.geometry.rank; source++) {
+    row += counts[source * call.num_local];
+  }
+  row += pointer<const i32>(call.handle.ranks)[at];
+  return ll_output_in(call, own_memory(call.geometry), call.area, row);
+}
+
+// By one thread: the first step. With `kHalf`, for a receive half, own rows may have stayed where they were.
+template <bool kHalf>
 __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums, u64 token, u64 k) {
   const float weight = pointer<const float>(sums.weights + token * sums.weights_pitch)[k];
   const i64 expert = ll_combine_choice(call, token, k);
@@ -66,7 +83,11 @@ __device__ inline LlSummand ll_summand_of(const LlCall& call, const LlSums& sums
     return {kNowhere, 0, weight, -1};
   }
   const u32 owner = ll_owner_of(call, static_cast<u32>(expert));
-  const u64 first = (expert - owner * call.num_local) * call.terms.num_max_tokens * call.geometry.num_ranks;
+  const u64 local = expert - owner * call.num_local;
+  if (kHalf && call.own_stay != 0 && owner == call.geometry.rank) {
+    return {ll_own_output(call, local, at), kNowhere, weight, static_cast<i32>(owner)};
+  }
+  const u64 first = local * call.terms.num_max_tokens * call.geometry.num_ranks;
   const u64 slot = pointer<const i32>(call.handle.slots)[at];
   const u64 row = first + pointer<const i32>(call.handle.rows)[at];
   return {row << kSlotBits | slot, peer_memory(call.geometry, owner), weight, static_cast<i32>(owner)};
@@ -77,14 +98,15 @@ __device__ inline u64 ll_reply_address(const LlCall& call, u64 epoch, const LlSu
   if (summand.owner < 0 || place == 0) {
     return kNowhere;
   }
+  if (summand.memory == kNowhere) {
+    return summand.row;
+  }
   const u64 owner = summand.owner;
   if (place - 1 == kInLanes) {
     const u64 slot = summand.row & ((1ull << kSlotBits) - 1);
     return ll_combine_lane(call, call.geometry.rank, owner, epoch) + slot * ll_reply_pitch(call);
   }
-  const u64 area = summand.memory + call.ll.areas + (place - 2) * call.ll.area_pitch;
-  const u64 row = summand.row >> kSlotBits;
-  return area + call.ll.area_outputs + row * call.ll.hidden * sizeof(__nv_bfloat16);
+  return ll_output_in(call, summand.memory, place - 2, summand.row >> kSlotBits);
 }
 
 __device__ __forceinline__ void ll_add(float* sums, uint4 word, float weight) {
@@ -296,12 +318,13 @@ __device__ __forceinline__ u32 ll_late_turn() {
 }
 
 // By a whole block: the first step for the summands of some tokens.
+template <bool kHalf>
 __device__ inline void ll_find_summands(const LlCall& call, const LlSums& sums, const LlTokens& tokens,
                                         LlSummand* summands) {
   const u32 topk = static_cast<u32>(call.topk);
   for (u32 i = ll_late_turn(); i < tokens.num_summands; i += kLlThreads) {
     const u32 token = ll_token_at(call, i);
-    summands[i] = ll_summand_of(call, sums, tokens.first + token, i - token * topk);
+    summands[i] = ll_summand_of<kHalf>(call, sums, tokens.first + token, i - token * topk);
   }
 }
 
@@ -321,8 +344,8 @@ __device__ __forceinline__ u64 ll_line_in_lanes(const LlCall& call, const LlSumm
 }
 
 // By one warp: the same for parts in a row, from no more rows than a lane loads at a time. Where they lie
-// stays in registers. With `kGivesUp` so do lines of lanes that are kept in the cache, which are given up.
-template <bool kGivesUp>
+// stays in registers. With `kHalf` so do lines of lanes that are kept in the cache, which are given up.
+template <bool kHalf>
 __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSummand* summands, LlParts parts,
                                                 u64 to) {
   const u32 topk = static_cast<u32>(call.topk);
@@ -335,7 +358,7 @@ __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSumm
     rows[k] = row == kNowhere ? kNowhere : row + lane_idx() * sizeof(uint4);
     weights[k] = k < topk ? summands[k].weight : 0.0f;
   }
-  const u64 in_lanes = kGivesUp ? ll_line_in_lanes(call, summands) : kNowhere;
+  const u64 in_lanes = kHalf ? ll_line_in_lanes(call, summands) : kNowhere;
   for (u32 part = parts.begin; part < parts.end; part++) {
     const u32 word = part * kWarpThreads;
     if (word + lane_idx() >= row_words) {
@@ -356,7 +379,7 @@ __device__ __forceinline__ void ll_sum_in_a_row(const LlCall& call, const LlSumm
       }
     }
     pointer<uint4>(to)[word + lane_idx()] = ll_round(sums);
-    if (kGivesUp) {
+    if (kHalf) {
       __syncwarp(kAllLanes >> (kWarpThreads - min(row_words - word, kWarpThreads)));
       const u64 line = in_lanes + word * sizeof(uint4);
       const bool in_row = word + lane_idx() % kRowLines * kLineWords < row_words;
@@ -390,23 +413,25 @@ struct LlFound {
 
 // By a whole block: the first step for the tokens that it sums next. The block must meet before it looks at
 // the summands.
+template <bool kHalf>
 __device__ __forceinline__ LlFound ll_find_from(const LlCall& call, const LlSums& sums,
                                                 const LlSumming& summing, u32 begin, LlSummand* summands) {
   const LlTokens tokens = ll_tokens_from(call, summing, begin);
-  ll_find_summands(call, sums, tokens, summands);
+  ll_find_summands<kHalf>(call, sums, tokens, summands);
   return {summing, tokens, ll_share_of_warp(summing, tokens)};
 }
 
 // By a whole block: the same for the first, which needs no flag. All that takes divisions is done here, since
 // they take as long as a look at memory.
+template <bool kHalf>
 __device__ __forceinline__ LlFound ll_find_first(const LlCall& call, const LlSums& sums, u32 less,
                                                  LlSummand* summands) {
   const LlSumming summing = ll_summing_of(call, less);
-  return ll_find_from(call, sums, summing, summing.parts.begin, summands);
+  return ll_find_from<kHalf>(call, sums, summing, summing.parts.begin, summands);
 }
 
 // By one warp: its share; the first summand is one of the first token's.
-template <bool kGivesUp>
+template <bool kHalf>
 __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlSums& sums,
                                                    const LlFound& found, const LlSummand* summands) {
   const bool aligned = is_aligned(sums.combined_x | sums.combined_x_pitch, sizeof(uint4));
@@ -418,7 +443,7 @@ __device__ __forceinline__ void ll_sum_plain_parts(const LlCall& call, const LlS
     const LlSummand* terms = summands + (token - found.tokens.first) * call.topk;
     const u64 to = sums.combined_x + token * sums.combined_x_pitch;
     if (aligned && call.topk <= kSumAhead) {
-      ll_sum_in_a_row<kGivesUp>(call, terms, own, to);
+      ll_sum_in_a_row<kHalf>(call, terms, own, to);
     } else {
       for (u32 part = own.begin; part < own.end; part++) {
         ll_sum_plain(call, terms, part, to, aligned);
@@ -441,7 +466,7 @@ __device__ __noinline__ void ll_sum_encoded_parts(const LlCall& call, const LlSu
 }
 
 // By a whole block: its part of the sums. The first tokens' summands were found.
-template <bool kGivesUp>
+template <bool kHalf>
 __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 epoch, const u32* places,
                                    LlFound found, LlSummand* summands) {
   for (u32 left = found.tokens.num_summands; left != 0; left = found.tokens.num_summands) {
@@ -454,18 +479,18 @@ __device__ inline void ll_sum_rows(const LlCall& call, const LlSums& sums, u64 e
     if (is_encoded(call)) {
       ll_sum_encoded_parts(call, sums, found.tokens, summands);
     } else {
-      ll_sum_plain_parts<kGivesUp>(call, sums, found, summands);
+      ll_sum_plain_parts<kHalf>(call, sums, found, summands);
     }
     if (found.tokens.end_part == found.summing.parts.end) {
       return;
     }
     __syncthreads();
-    found = ll_find_from(call, sums, found.summing, found.tokens.end_part, summands);
+    found = ll_find_from<kHalf>(call, sums, found.summing, found.tokens.end_part, summands);
   }
 }
 
 // By a whole block: awaits the flags, then sums what was found before. False if the call fails.
-template <bool kGivesUp>
+template <bool kHalf>
 __device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64 epoch, const LlFound& found,
                                      LlSummand* summands) {
   __shared__ u32 places[kMaxLowLatencyRanks];
@@ -473,7 +498,7 @@ __device__ inline bool ll_await_sums(const LlCall& call, const LlSums& sums, u64
   // From here on the kernel waits for no peer, so those that it makes room for hold up nobody.
   grid_launch_dependents();
   if (came) {
-    ll_sum_rows<kGivesUp>(call, sums, epoch, places, found, summands);
+    ll_sum_rows<kHalf>(call, sums, epoch, places, found, summands);
   }
   return came;
 }

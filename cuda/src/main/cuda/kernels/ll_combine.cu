@@ -1,9 +1,10 @@
 // Low-latency combine: in two halves, a kernel each, or as a whole; and the small calls.
 //
-//   ll_reply     all blocks   expert outputs into the lanes of their homes
+//   ll_reply     all blocks   expert outputs into the lanes of their homes; this rank's own may stay
 //                first block  flags, once the others left
 //   ll_sum       all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
-//                last block   completed
+//                first block  completed, once the others left
+//   ll_move_own  rows for this rank itself that ll_reply left where they were, if they cannot stay
 //   ll_combine   the same in one kernel
 //   ll_combine_in_place   the same for outputs that lie in the area. Those of a direct dispatch do not move:
 //                the flags come first, and the homes read the rows where they are.
@@ -40,8 +41,16 @@ struct LlReplyEnds {
   u64 to;
 };
 
+// The rows that a source had for a local expert.
+__device__ __forceinline__ u32 ll_received(const LlCall& call, u64 source, u64 expert) {
+  return static_cast<u32>(pointer<const i32>(call.handle.counts)[source * call.num_local + expert]);
+}
+
+// Runs leave out own rows that stay.
 __device__ __forceinline__ LlReplyEnds ll_reply_ends(const LlCall& call, const LlRun& run, u64 y, u64 epoch) {
-  const u64 first = run.expert * (call.terms.num_max_tokens * call.geometry.num_ranks) + run.row;
+  const u64 rank = call.geometry.rank;
+  const u64 left_out = call.own_stay != 0 && run.source > rank ? ll_received(call, rank, run.expert) : 0;
+  const u64 first = run.expert * (call.terms.num_max_tokens * call.geometry.num_ranks) + run.row + left_out;
   return {y + first * call.ll.hidden * sizeof(__nv_bfloat16),
           ll_combine_lane(call, run.source, call.geometry.rank, epoch) + run.slot * ll_reply_pitch(call)};
 }
@@ -93,9 +102,9 @@ __device__ __forceinline__ void ll_reply_plain(const LlCall& call, const LlRuns&
 // knows when it has met.
 template <LlCopying kCopying>
 __device__ inline bool ll_reply_rows(const LlCall& call, const LlBeginning& beginning, u64 y, u64 epoch) {
-  const i32* handle_counts = pointer<const i32>(call.handle.counts);
+  const u32 left_out = static_cast<u32>(call.own_stay != 0 ? call.geometry.rank : call.geometry.num_ranks);
   const auto count = [&](u32 source, u32 expert) -> u32 {
-    return static_cast<u32>(handle_counts[source * call.num_local + expert]);
+    return source == left_out ? 0 : ll_received(call, source, expert);
   };
   return ll_move_runs(
       call, count, [&] { return beginning.ready != 0; },
@@ -159,9 +168,9 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
 }
 
-// By a whole block whose sums are done, which nobody but the host reads before the grid is over: leaves. Peers
-// write to the lanes of a receive half once lines were given up. The first block ends the call, whose `after`
-// holds if all blocks fared well.
+// By a whole block whose sums are done, which only the host reads before the grid is over: leaves. Peers write
+// to the lanes of a receive half once lines were given up. The first block ends the call, whose `after` holds
+// if all blocks fared well.
 __device__ inline void ll_end_sums(const LlCall& call, bool well, u64 epoch, LlEnding ending,
                                    const LlAfter& after) {
   const bool own_alone = ending == kLlWhole && !ll_reports(call);
@@ -186,11 +195,11 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_sum(const __grid_
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
-    ll_skip(call);
+    ll_end_beside(call);
     return;
   }
   const LlBeginning& beginning = ll_resume(call, epoch);
-  const LlFound found = ll_find_first(call, args.sums, 0, summands);
+  const LlFound found = ll_find_first<true>(call, args.sums, 0, summands);
   const bool well = ll_await_sums<true>(call, args.sums, epoch, found, summands);
   ll_end_sums(call, well, epoch, kLlComplete, beginning.after);
 }
@@ -209,6 +218,24 @@ __device__ __forceinline__ void ll_reply_at_once(const LlCall& call, const LlBeg
 // the rest.
 __device__ __noinline__ void ll_reply_after_all(const LlCall& call, u64 y, u64 epoch) {
   ll_reply_at_once(call, ll_begin(call, epoch), y, epoch);
+}
+
+// Own rows that were to stay where they are do not, since others come there before they are summed.
+extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
+    ll_move_own(const __grid_constant__ LlReplyArgs args) {
+  grid_dependency_wait();
+  const LlCall& call = args.call;
+  const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
+  const auto count = [&](u32 source, u32 expert) { return ll_received(call, source, expert); };
+  const auto is_own = [&](const LlRun& run) { return run.source == call.geometry.rank; };
+  if (epoch != 0) {
+    ll_move_runs(
+        call, count, [] { return true; },
+        [&](const LlRuns& runs) {
+          ll_reply_plain<LlCopying::kOneByOne>(call, runs, args.y, epoch, count, is_own);
+        });
+  }
+  ll_end_beside(call);
 }
 
 // Flags that a warp lets homes have as soon as all choices were checked.
@@ -258,7 +285,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   const LlCall& call = args.call;
   const u64 epoch = current_epoch(call.geometry);
   const LlBeginning& beginning = ll_begin(call, epoch);
-  const LlFound found = ll_find_first(call, args.sums, 0, summands);
+  const LlFound found = ll_find_first<false>(call, args.sums, 0, summands);
   ll_reply_at_once(call, beginning, args.y, epoch);
   const bool well = ll_await_sums<false>(call, args.sums, epoch, found, summands);
   ll_end_sums(call, well, epoch, kLlWhole, beginning.after);
@@ -279,7 +306,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   if (!in_place) {
     ll_reply_after_all(call, args.y, epoch);
   }
-  const LlFound found = ll_find_first(call, args.sums, kLlWarps, summands);
+  const LlFound found = ll_find_first<false>(call, args.sums, kLlWarps, summands);
   if (in_place && blockIdx.x == 0) {
     ll_reply_in_place(call, epoch, look);
   }

@@ -283,7 +283,7 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1) ll_pack(const __grid
   const LlCall& call = args.call;
   const u64 epoch = ld_relaxed_gpu(pointer<const u64>(call.call_epoch));
   if (epoch == 0) {
-    ll_skip(call);
+    ll_end_beside(call);
     return;
   }
   const LlBeginning& beginning = ll_resume(call, epoch);

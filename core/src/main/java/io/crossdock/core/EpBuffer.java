@@ -425,7 +425,8 @@ public final class EpBuffer implements AutoCloseable {
   }
 
   /// Hands out the zero-copy place for the expert outputs of a live low-latency result; there is
-  /// one for each result area. Not collective.
+  /// one for each result area. Not collective. A combine may read the place until it is handed out
+  /// again, be its hook pending or not: ask for it each time before you write.
   ///
   /// @param handle of the dispatch
   /// @return BF16 [E/R, numMaxTokensPerRank * R, H], to be given to a combine with `zeroCopy`

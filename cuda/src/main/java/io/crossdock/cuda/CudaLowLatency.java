@@ -3,7 +3,6 @@ package io.crossdock.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.crossdock.core.CombineConfig;
-import io.crossdock.core.CombineFormat;
 import io.crossdock.core.CrossdockException;
 import io.crossdock.core.DispatchConfig;
 import io.crossdock.core.InvalidInputException;
@@ -16,6 +15,8 @@ import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /// Low-latency mode of one rank on a GPU. With a hook each half of a call is one kernel, without it
 /// the whole call is.
@@ -35,6 +36,7 @@ final class CudaLowLatency implements LowLatencySession {
   private static final long WAITS = Structs.LL_CALL.offset("waits");
   private static final long NUM_TOKENS = Structs.LL_CALL.offset("num_tokens");
   private static final long NUM_LOCAL = Structs.LL_CALL.offset("num_local");
+  private static final long OWN_STAY = Structs.LL_CALL.offset("own_stay");
   private static final long SENT_ROWS = Structs.LL_SEND.offset("rows");
   private static final long Y = Structs.LL_REPLY.offset("y");
   private static final long REASON = Structs.LL_REFUSE.offset("reason");
@@ -47,6 +49,7 @@ final class CudaLowLatency implements LowLatencySession {
     Kernel.LL_PACK,
     Kernel.LL_DISPATCH,
     Kernel.LL_REPLY,
+    Kernel.LL_MOVE_OWN,
     Kernel.LL_SUM,
     Kernel.LL_COMBINE,
     Kernel.LL_COMBINE_IN_PLACE,
@@ -60,6 +63,9 @@ final class CudaLowLatency implements LowLatencySession {
   private final CudaLowLatencyHandle.Blocks blocks;
   private final CudaResultAreas areas;
   private final CudaRejoin rejoin;
+
+  /// Combines whose hook did not run: this rank's own rows lie in the combine buffer until then.
+  private final List<LowLatencyCombineCall> staying = new ArrayList<>();
 
   CudaLowLatency(CudaContext context, Resources resources) {
     this.context = context;
@@ -178,20 +184,23 @@ final class CudaLowLatency implements LowLatencySession {
     Kernel kernel = kernelOf(call);
     Launcher launcher = begin(kernel, call, handle);
     launcher.putMemory(Y, call.y.segment());
-    if (!call.hooked) {
+    if (call.hooked) {
+      launcher.put(OWN_STAY, call.zeroCopy ? 1 : 0);
+    } else {
       handle.read |= call.zeroCopy;
       putSums(kernel, launcher, call);
     }
     context.run(kernel, sms(call.config), 0);
+    if (call.hooked && call.zeroCopy) {
+      staying.add(call);
+    }
   }
 
-  /// Encoded rows are not those that the experts left.
   private static Kernel kernelOf(LowLatencyCombineCall call) {
     if (call.hooked) {
       return Kernel.LL_REPLY;
     }
-    boolean staysInPlace = call.zeroCopy && call.format == CombineFormat.BF16;
-    return staysInPlace ? Kernel.LL_COMBINE_IN_PLACE : Kernel.LL_COMBINE;
+    return call.zeroCopy ? Kernel.LL_COMBINE_IN_PLACE : Kernel.LL_COMBINE;
   }
 
   /// A call without a hook is over when its send half is.
@@ -201,6 +210,7 @@ final class CudaLowLatency implements LowLatencySession {
       CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
       requireOpen(handle);
       Launcher launcher = begin(Kernel.LL_SUM, call, handle);
+      launcher.put(OWN_STAY, staying.remove(call) ? 1 : 0);
       putSums(Kernel.LL_SUM, launcher, call);
       context.run(Kernel.LL_SUM, sms(call.config), 0);
     }
@@ -321,16 +331,35 @@ final class CudaLowLatency implements LowLatencySession {
     context.wait.await(begun.number());
   }
 
-  /// Peers may still read what an earlier combine of this handle left there.
+  /// Peers may still read what an earlier combine of this handle left there, and the receive half
+  /// of one whose hook did not run what was this rank's own.
   @Override
   public MemorySegment combineBuffer(LowLatencyHandleData handle) {
     context.health.checkUsable();
     MemorySegment outputs = areas.outputs(handle);
-    if (((CudaLowLatencyHandle) handle).read) {
+    boolean read = ((CudaLowLatencyHandle) handle).read;
+    List<LowLatencyCombineCall> leaving =
+        staying.stream().filter(call -> call.handle.area == handle.area).toList();
+    if (read || !leaving.isEmpty()) {
       context.comm.follow();
-      context.comm.execute(() -> awaitPulled(handle.area));
+      context.comm.execute(() -> leave(handle.area, leaving, read));
+      staying.removeAll(leaving);
     }
     return outputs;
+  }
+
+  private void leave(int area, List<LowLatencyCombineCall> leaving, boolean read) {
+    leaving.forEach(this::moveOwn);
+    if (read) {
+      awaitPulled(area);
+    }
+  }
+
+  private void moveOwn(LowLatencyCombineCall call) {
+    Launcher launcher = begin(Kernel.LL_MOVE_OWN, call, (CudaLowLatencyHandle) call.handle);
+    launcher.putMemory(Y, call.y.segment());
+    launcher.put(OWN_STAY, 0);
+    context.run(Kernel.LL_MOVE_OWN, sms(call.config), 0);
   }
 
   private void awaitPulled(int area) {
@@ -392,6 +421,7 @@ final class CudaLowLatency implements LowLatencySession {
       absent[peer] &= !returning[peer];
     }
     rejoin.run(absent);
+    staying.clear();
   }
 
   /// {@return the generation to be known by all before [#reset]}
@@ -404,6 +434,7 @@ final class CudaLowLatency implements LowLatencySession {
   /// @param generation above all used, equal on all ranks
   void reset(long generation) {
     areas.clear();
+    staying.clear();
     rejoin.restart(generation, new boolean[context.numRanks]);
   }
 }

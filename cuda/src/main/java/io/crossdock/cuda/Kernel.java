@@ -19,6 +19,7 @@ enum Kernel {
   LL_PACK("ll_pack", Structs.LL_PACK),
   LL_DISPATCH("ll_dispatch", Structs.LL_DISPATCH),
   LL_REPLY("ll_reply", Structs.LL_REPLY),
+  LL_MOVE_OWN("ll_move_own", Structs.LL_REPLY),
   LL_SUM("ll_sum", Structs.LL_SUM),
   LL_COMBINE("ll_combine", Structs.LL_COMBINE),
   LL_COMBINE_IN_PLACE("ll_combine_in_place", Structs.LL_COMBINE),

@@ -143,7 +143,7 @@ final class Structs {
           .nested("handle", LL_HANDLE)
           .words("call_epoch", "area", "waits")
           .words("num_tokens", "topk_idx", "topk_idx_pitch", "index_bytes", "topk")
-          .words("num_local", "topk_inverse", "num_local_inverse");
+          .words("num_local", "topk_inverse", "num_local_inverse", "own_stay");
 
   static final Struct LL_ROWS =
       Struct.named("LlRows")

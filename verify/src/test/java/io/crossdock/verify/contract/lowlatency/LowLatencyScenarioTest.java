@@ -10,6 +10,7 @@ import io.crossdock.core.LowLatencyCompletion;
 import io.crossdock.core.LowLatencyFormat;
 import io.crossdock.core.RecvHook;
 import io.crossdock.core.RefusedException;
+import io.crossdock.core.Tensor;
 import io.crossdock.core.group.ProcessGroup;
 import io.crossdock.verify.contract.lowlatency.LowLatencyCase.CombineChoice;
 import io.crossdock.verify.contract.lowlatency.LowLatencyCase.DispatchChoice;
@@ -227,6 +228,33 @@ class LowLatencyScenarioTest {
       second.result().close();
       a.once();
     });
+  }
+
+  /// By the same result, or by the next one of the same area.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void thePlaceOfOutputsMayBeUsedAnewBeforeTheHookOfTheirCombineRuns(boolean closed)
+      throws Exception {
+    onAllRanks((buffer, arena) -> {
+      LowLatencyRun run = new LowLatencyRun(secondCase, buffer, arena);
+      for (int round = 0; round < ROUNDS; round++) {
+        Dispatched first = run.dispatch();
+        Combined sums = run.combine(first, run.finish(first), HOOK);
+        Dispatched user = closed ? closeAndDispatch(run, first) : first;
+        Tensor place = buffer.nextCombineBuffer(user.result().handle());
+        buffer.memory().copy(run.tensors().garbage(place.dtype(), place.shape()), place);
+        run.finish(sums);
+        run.finish(run.combine(user, run.check(user)));
+        user.result().close();
+      }
+    });
+  }
+
+  private static Dispatched closeAndDispatch(LowLatencyRun run, Dispatched closed) {
+    closed.result().close();
+    Dispatched next = run.dispatch();
+    run.finish(next);
+    return next;
   }
 
   @Test
