@@ -77,7 +77,9 @@ __device__ __forceinline__ void ll_conclude(const LlCall& call, u64 epoch, LlEnd
       local->epoch = after.last;
       *ll_open(call, epoch) = own;
     }
-    if (ending != kLlComplete) {
+    // A call that did not begin may share the word with the one whose hook it should have come after.
+    const bool is_taken = !over && *pointer<u64>(call.call_epoch) == *ll_open(call, epoch);
+    if (ending != kLlComplete && !is_taken) {
       *pointer<u64>(call.call_epoch) = outcome.code == kProceed ? epoch : 0;
     }
   }
@@ -135,7 +137,7 @@ __device__ inline bool ll_leave(const LlCall& call, bool well, LlLeft left, u64 
     return all_well;
   }
   const bool sent = left == LlLeft::kSent;
-  if (sent || (blockIdx.x != 0 && left == LlLeft::kRows)) {
+  if (sent || !all_well || (blockIdx.x != 0 && left == LlLeft::kRows)) {
     fence_for_peers(call.geometry);
   }
   for (u64 peer = lane_idx(); sent && all_well && peer < call.geometry.num_ranks; peer += kWarpThreads) {

@@ -5,7 +5,7 @@
 //   ll_sum       all blocks   await the flags; for k ascending acc = fma(weight, row, acc)
 //                first block  completed, once the others left
 //   ll_move_own  rows for this rank itself that ll_reply left where they were, if they cannot stay
-//   ll_combine   the same in one kernel
+//   ll_combine   both halves in one kernel
 //   ll_combine_in_place   the same for outputs that lie in the area. Those of a direct dispatch do not move:
 //                the flags come first, and the homes read the rows where they are.
 //   ll_clean     flags, await them
@@ -311,7 +311,8 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
     ll_reply_in_place(call, epoch, look);
   }
   const bool well = ll_await_sums<false>(call, args.sums, epoch, found, summands);
-  if (in_place && grid_thread_idx() == kLlThreads - 1) {
+  // A call that did not begin is never complete, so nobody must wait for that.
+  if (well && in_place && grid_thread_idx() == kLlThreads - 1) {
     pointer<u64>(call.ll.pulled)[call.area] = epoch;
   }
   // What follows after outputs that did not stay in place is looked up.

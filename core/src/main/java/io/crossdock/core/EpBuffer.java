@@ -426,11 +426,13 @@ public final class EpBuffer implements AutoCloseable {
 
   /// Hands out the zero-copy place for the expert outputs of a live low-latency result; there is
   /// one for each result area. Not collective. A combine may read the place until it is handed out
-  /// again, be its hook pending or not: ask for it each time before you write.
+  /// again, be its hook pending or not: ask for it each time before you write. Where graphs hold a
+  /// combine and its hook, nothing may be written there from the one to the other.
   ///
   /// @param handle of the dispatch
   /// @return BF16 [E/R, numMaxTokensPerRank * R, H], to be given to a combine with `zeroCopy`
-  /// @throws LeaseException if the result was closed
+  /// @throws LeaseException if the result was closed, or a combine reads the place whose hook did
+  ///   not run, and only one of that combine and this call is recorded in a graph
   public Tensor nextCombineBuffer(LowLatencyHandle handle) {
     use.claim();
     try {

@@ -134,7 +134,7 @@ final class LowLatencyCalls {
             events,
             after(options.previousEvent(), () -> session.send(call)),
             () -> session.receive(call),
-            () -> {});
+            () -> session.giveBack(call));
     Runnable send = () -> halves.send(() -> events.combine(Mode.LOW_LATENCY));
     Runnable receive = () -> halves.receive(() -> call.handle.numTokens);
     if (options.previousEvent().isEmpty()) {

@@ -15,7 +15,6 @@ import io.crossdock.core.spi.LowLatencyDispatchCall;
 import io.crossdock.core.spi.LowLatencySession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
 
 /// Low-latency mode of one rank on a GPU. With a hook each half of a call is one kernel, without it
@@ -26,6 +25,9 @@ import java.util.List;
 /// dispatch   ll_send    ll_pack     ll_dispatch
 /// combine    ll_reply   ll_sum      ll_combine, zero-copy ll_combine_in_place
 /// ```
+///
+/// A zero-copy `ll_reply` leaves this rank's own rows where they are; `ll_move_own` takes them
+/// away.
 ///
 /// Confined to one call at a time, as [LowLatencySession] says.
 final class CudaLowLatency implements LowLatencySession {
@@ -63,9 +65,7 @@ final class CudaLowLatency implements LowLatencySession {
   private final CudaLowLatencyHandle.Blocks blocks;
   private final CudaResultAreas areas;
   private final CudaRejoin rejoin;
-
-  /// Combines whose hook did not run: this rank's own rows lie in the combine buffer until then.
-  private final List<LowLatencyCombineCall> staying = new ArrayList<>();
+  private final StayingRows staying;
 
   CudaLowLatency(CudaContext context, Resources resources) {
     this.context = context;
@@ -80,6 +80,7 @@ final class CudaLowLatency implements LowLatencySession {
         resources.add(new WindowEvents(context.comm, LowLatencyState.MAX_LIVE_RESULTS));
     areas = new CudaResultAreas(context, released);
     rejoin = new CudaRejoin(context, memory);
+    staying = new StayingRows(context.rank);
     Arena arena = Arena.ofShared();
     resources.add(arena);
     for (Kernel kernel : KERNELS) {
@@ -192,7 +193,7 @@ final class CudaLowLatency implements LowLatencySession {
     }
     context.run(kernel, sms(call.config), 0);
     if (call.hooked && call.zeroCopy) {
-      staying.add(call);
+      staying.add(call, context.comm.isRecording());
     }
   }
 
@@ -210,10 +211,15 @@ final class CudaLowLatency implements LowLatencySession {
       CudaLowLatencyHandle handle = (CudaLowLatencyHandle) call.handle;
       requireOpen(handle);
       Launcher launcher = begin(Kernel.LL_SUM, call, handle);
-      launcher.put(OWN_STAY, staying.remove(call) ? 1 : 0);
+      launcher.put(OWN_STAY, staying.end(call) ? 1 : 0);
       putSums(Kernel.LL_SUM, launcher, call);
       context.run(Kernel.LL_SUM, sms(call.config), 0);
     }
+  }
+
+  @Override
+  public void giveBack(LowLatencyCombineCall call) {
+    staying.end(call);
   }
 
   private Launcher begin(Kernel kernel, LowLatencyCombineCall call, CudaLowLatencyHandle handle) {
@@ -338,13 +344,12 @@ final class CudaLowLatency implements LowLatencySession {
     context.health.checkUsable();
     MemorySegment outputs = areas.outputs(handle);
     boolean read = ((CudaLowLatencyHandle) handle).read;
-    List<LowLatencyCombineCall> leaving =
-        staying.stream().filter(call -> call.handle.area == handle.area).toList();
+    List<LowLatencyCombineCall> leaving = staying.leaving(handle, context.comm.isRecording());
     if (read || !leaving.isEmpty()) {
       context.comm.follow();
       context.comm.execute(() -> leave(handle.area, leaving, read));
-      staying.removeAll(leaving);
     }
+    staying.left(handle);
     return outputs;
   }
 

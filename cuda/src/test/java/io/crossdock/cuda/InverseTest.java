@@ -31,8 +31,13 @@ class InverseTest {
     for (long quotient = 0; quotient * divisor < end; quotient++) {
       long first = quotient * divisor;
       long last = first + divisor - 1;
-      wrong += (first * inverse >>> 32) == quotient && (last * inverse >>> 32) == quotient ? 0 : 1;
+      boolean isRight = divide(first, inverse) == quotient && divide(last, inverse) == quotient;
+      wrong += isRight ? 0 : 1;
     }
     assertThat(wrong).as("wrong quotients by %d", divisor).isZero();
+  }
+
+  private static long divide(long value, long inverse) {
+    return (value * inverse) >>> 32;
   }
 }

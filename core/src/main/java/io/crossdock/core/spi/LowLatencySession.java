@@ -43,6 +43,11 @@ public interface LowLatencySession {
   /// @param call a sent combine
   void receive(LowLatencyCombineCall call);
 
+  /// Forgets what is known of a combine one of whose halves failed.
+  ///
+  /// @param call a combine
+  default void giveBack(LowLatencyCombineCall call) {}
+
   /// Publishes that this rank's call was invalid: every rank throws, the buffer stays usable.
   ///
   /// @param reason the error message

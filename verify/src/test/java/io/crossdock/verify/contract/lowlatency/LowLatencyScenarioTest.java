@@ -250,6 +250,24 @@ class LowLatencyScenarioTest {
     });
   }
 
+  /// The one held back shares what the device knows of it with the one whose hook is to run.
+  @Test
+  void aZeroCopyCombineThatIsHeldBackLeavesNoTrace() throws Exception {
+    onAllRanks((buffer, arena) -> {
+      LowLatencyRun run = new LowLatencyRun(secondCase, buffer, arena);
+      for (int round = 0; round < ROUNDS; round++) {
+        Dispatched first = run.dispatch();
+        Combined pending = run.combine(first, run.finish(first), HOOK);
+        run.finish(run.combine(first, run.check(first)));
+        LowLatencyReceived ready = run.check(first);
+        assertThatThrownBy(() -> run.combine(first, ready)).isInstanceOf(LeaseException.class);
+        run.finish(pending);
+        run.finish(run.combine(first, run.check(first)));
+        first.result().close();
+      }
+    });
+  }
+
   private static Dispatched closeAndDispatch(LowLatencyRun run, Dispatched closed) {
     closed.result().close();
     Dispatched next = run.dispatch();
