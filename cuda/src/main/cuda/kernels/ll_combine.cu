@@ -168,9 +168,9 @@ extern "C" __global__ void __launch_bounds__(kLlThreads, 1)
   }
 }
 
-// By a whole block whose sums are done, which only the host reads before the grid is over: leaves. Peers write
-// to the lanes of a receive half once lines were given up. The first block ends the call, whose `after` holds
-// if all blocks fared well.
+// By a whole block whose sums are done, which only the host reads before the grid is over: leaves. Peers
+// write to the lanes of a receive half once lines were given up. The first block ends the call, whose `after`
+// holds if all blocks fared well.
 __device__ inline void ll_end_sums(const LlCall& call, bool well, u64 epoch, LlEnding ending,
                                    const LlAfter& after) {
   const bool own_alone = ending == kLlWhole && !ll_reports(call);
