@@ -126,6 +126,7 @@ final class Inbox implements Receiver {
   }
 
   private void note(Peer peer, int kind) {
+    peer.limitDue = true;
     switch (kind) {
       case Frame.HELLO -> {
         peer.heard = true;

@@ -1,5 +1,6 @@
 package io.crossdock.ucx;
 
+import io.crossdock.ffi.WatchedSockets;
 import io.crossdock.ucx.binding.Endpoint;
 import io.crossdock.ucx.binding.Operation;
 import io.crossdock.ucx.binding.Status;
@@ -29,8 +30,16 @@ final class Shutdown {
     this.arena = arena;
   }
 
+  /// Bounds how long a connection over TCP lasts whose peer takes nothing in. UCX tells such a peer
+  /// of the end of an endpoint in a loop that otherwise ends when the peer takes something in.
+  void limitSockets(Duration timeout) {
+    WatchedSockets.limitSilence(worker.file(), timeout);
+  }
+
   /// Begins to close the endpoints of failed peers: what is under way to them ends.
-  void giveUpFailed() {
+  void giveUpFailed(Duration timeout) {
+    // Some sockets may be younger than the peer's first message.
+    limitSockets(timeout);
     for (Peer peer : peers) {
       if (!peer.isAlive()) {
         beginClose(peer);
@@ -93,6 +102,8 @@ final class Shutdown {
   ///
   /// @return false if one did not end in time, so that UCX may still use memory
   boolean closeEndpoints(Duration timeout) {
+    // The bound of these would be waited for.
+    WatchedSockets.shutFull(worker.file());
     for (Peer peer : peers) {
       beginClose(peer);
     }

@@ -231,7 +231,7 @@ final class UcxTransport implements Transport, Room {
     moved |= step();
     if (failureIsNew) {
       failureIsNew = false;
-      shutdown.giveUpFailed();
+      shutdown.giveUpFailed(settings.timeout());
     }
     return moved;
   }
@@ -246,6 +246,10 @@ final class UcxTransport implements Transport, Room {
       if (peer.welcomeDue) {
         peer.welcomeDue = false;
         peer.messages.tell(Frame.WELCOME, 0, 0);
+      }
+      if (peer.limitDue) {
+        peer.limitDue = false;
+        shutdown.limitSockets(settings.timeout());
       }
     }
     return moved;
