@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +28,8 @@ public final class WatchedSockets {
   private static final int PROTOCOL = 38; // SO_PROTOCOL, int
   private static final int TCP = 6; // IPPROTO_TCP
   private static final int USER_TIMEOUT = 18; // TCP_USER_TIMEOUT, unsigned int of milliseconds
+  private static final int INFO = 11; // TCP_INFO, struct tcp_info
+  private static final int INFO_LAST_ACK = 56; // tcpi_last_ack_recv, milliseconds ago
   private static final int BOTH_WAYS = 2; // SHUT_RDWR
   private static final short POLLOUT = 4;
   private static final int ENTRY_BYTES = 8; // struct pollfd: int fd; short events, revents
@@ -47,16 +50,21 @@ public final class WatchedSockets {
 
   private WatchedSockets() {}
 
-  /// Has the system end connections whose other side took nothing in for some time.
+  /// Bounds how long nothing can be written to connections in which nothing can be written now.
+  /// Where the other system was silent for half of that they end at once, as by [#shutFull(int)].
   ///
   /// @param epoll descriptor of the file
-  /// @param silence at most so long; at least a millisecond
-  public static void limitSilence(int epoll, Duration silence) {
-    long millis = Math.clamp(silence.toMillis(), 1, Integer.MAX_VALUE);
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment value = arena.allocateFrom(JAVA_INT, (int) millis);
-      tcpSockets(epoll).forEach(file -> limit(file, value));
-    }
+  /// @param silence how long the other side may take nothing in; at least a millisecond
+  public static void limitFull(int epoll, Duration silence) {
+    int millis = Math.clamp(silence.toMillis(), 1, Integer.MAX_VALUE);
+    fullSockets(epoll)
+        .forEach(file -> {
+          if (silentMillis(file) > millis / 2) {
+            shut(file);
+          } else {
+            limit(file, millis);
+          }
+        });
   }
 
   /// Ends connections in which nothing can be written now: writing fails at once from now on. What
@@ -65,14 +73,13 @@ public final class WatchedSockets {
   /// @param epoll descriptor of the file
   /// @return how many
   public static int shutFull(int epoll) {
-    return (int)
-        tcpSockets(epoll).filter(WatchedSockets::isFull).filter(WatchedSockets::shut).count();
+    return (int) fullSockets(epoll).filter(WatchedSockets::shut).count();
   }
 
-  private static Stream<Integer> tcpSockets(int epoll) {
+  private static Stream<Integer> fullSockets(int epoll) {
     return watchedBy(epoll).stream()
         .flatMap(file -> Stream.concat(Stream.of(file), watchedBy(file).stream()))
-        .filter(WatchedSockets::isTcp);
+        .filter(file -> isTcp(file) && isFull(file));
   }
 
   /// Empty if the file is no `epoll` file.
@@ -83,26 +90,36 @@ public final class WatchedSockets {
           .map(line -> line.substring(WATCHED.length()).strip().split(" ", 2)[0])
           .map(Integer::valueOf)
           .toList();
-    } catch (IOException _) {
+    } catch (IOException | UncheckedIOException _) {
       return List.of();
     }
   }
 
   private static boolean isTcp(int file) {
+    return option(file, SOCKET, PROTOCOL, 0) == TCP;
+  }
+
+  /// Since the other system told last what it has.
+  private static int silentMillis(int file) {
+    return option(file, TCP, INFO, INFO_LAST_ACK);
+  }
+
+  /// A number of a socket's option; -1 if it has none.
+  private static int option(int file, int level, int name, long at) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment value = arena.allocate(JAVA_INT);
-      long size = arena.allocateFrom(JAVA_INT, Integer.BYTES).address();
-      int code = (int) GETSOCKOPT.invokeExact(file, SOCKET, PROTOCOL, value.address(), size);
-      return code == 0 && value.get(JAVA_INT, 0) == TCP;
+      MemorySegment value = arena.allocate(at + Integer.BYTES, Integer.BYTES);
+      long size = arena.allocateFrom(JAVA_INT, (int) value.byteSize()).address();
+      int code = (int) GETSOCKOPT.invokeExact(file, level, name, value.address(), size);
+      return code == 0 ? value.get(JAVA_INT, at) : -1;
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
   }
 
-  private static void limit(int file, MemorySegment value) {
-    try {
-      int code =
-          (int) SETSOCKOPT.invokeExact(file, TCP, USER_TIMEOUT, value.address(), Integer.BYTES);
+  private static void limit(int file, int millis) {
+    try (Arena arena = Arena.ofConfined()) {
+      long value = arena.allocateFrom(JAVA_INT, millis).address();
+      int code = (int) SETSOCKOPT.invokeExact(file, TCP, USER_TIMEOUT, value, Integer.BYTES);
       // It fails only where the library has closed the socket meanwhile.
       assert code == 0 || code == -1;
     } catch (Throwable e) {

@@ -126,7 +126,6 @@ final class Inbox implements Receiver {
   }
 
   private void note(Peer peer, int kind) {
-    peer.limitDue = true;
     switch (kind) {
       case Frame.HELLO -> {
         peer.heard = true;

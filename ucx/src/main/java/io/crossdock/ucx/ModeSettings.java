@@ -213,6 +213,8 @@ record ModeSettings(Mode mode, int numQpsPerRank, boolean isOnOneMachine) {
   /// What is chosen here where the user said nothing.
   Map<String, String> chosen(PutsKind kind) {
     Map<String, String> chosen = kind.isRma() ? chosenForPuts() : chosenForMessages();
+    // Else a thread is kept for minutes by each peer whose port is behind a firewall.
+    chosen.put("TCP_CONN_NB", "y");
     if (isOnOneMachine && (!kind.isRma() || !putsOfMachine().isRma())) {
       // UCX writes what anybody who reaches its port tells it to write, and so do puts that are
       // forced where no network has them: they come over TCP as well.

@@ -24,9 +24,6 @@ final class Peer {
   /// It waits to be told that its hello has come.
   boolean welcomeDue;
 
-  /// There may be a new socket for it, which would wait for ever.
-  boolean limitDue;
-
   /// What we prove ourselves with.
   long tokenForThere;
 

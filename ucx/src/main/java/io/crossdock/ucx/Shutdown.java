@@ -30,16 +30,11 @@ final class Shutdown {
     this.arena = arena;
   }
 
-  /// Bounds how long a connection over TCP lasts whose peer takes nothing in. UCX tells such a peer
-  /// of the end of an endpoint in a loop that otherwise ends when the peer takes something in.
-  void limitSockets(Duration timeout) {
-    WatchedSockets.limitSilence(worker.file(), timeout);
-  }
-
-  /// Begins to close the endpoints of failed peers: what is under way to them ends.
+  /// Begins to close the endpoints of failed peers: what is under way to them ends. Over TCP, UCX
+  /// says so to the peer in a loop that ends when the peer takes something in, or with the
+  /// connection.
   void giveUpFailed(Duration timeout) {
-    // Some sockets may be younger than the peer's first message.
-    limitSockets(timeout);
+    WatchedSockets.limitFull(worker.file(), timeout);
     for (Peer peer : peers) {
       if (!peer.isAlive()) {
         beginClose(peer);
@@ -102,7 +97,7 @@ final class Shutdown {
   ///
   /// @return false if one did not end in time, so that UCX may still use memory
   boolean closeEndpoints(Duration timeout) {
-    // The bound of these would be waited for.
+    // Nothing is waited for any more.
     WatchedSockets.shutFull(worker.file());
     for (Peer peer : peers) {
       beginClose(peer);

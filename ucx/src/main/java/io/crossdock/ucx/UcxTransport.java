@@ -247,10 +247,6 @@ final class UcxTransport implements Transport, Room {
         peer.welcomeDue = false;
         peer.messages.tell(Frame.WELCOME, 0, 0);
       }
-      if (peer.limitDue) {
-        peer.limitDue = false;
-        shutdown.limitSockets(settings.timeout());
-      }
     }
     return moved;
   }

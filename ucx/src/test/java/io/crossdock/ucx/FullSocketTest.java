@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 ///
 /// Confined to the thread of the test.
 final class FullSocketTest {
-  private static final Duration TIMEOUT = Duration.ofSeconds(2);
+  private static final Duration TIMEOUT = Duration.ofSeconds(4);
   private static final Duration SOON = Duration.ofSeconds(10);
   private static final Path OPEN_FILES = Path.of("/proc/self/fd");
   private static final int SIOCOUTQ = 0x5411;
@@ -159,7 +159,7 @@ final class FullSocketTest {
     }
   }
 
-  /// Others are served again after the time-out at the latest.
+  /// Others are served again soon after the time-out, at the latest.
   @Test
   void aPeerIsGivenUpInBoundedTime() throws Exception {
     try (PeerProcess peer = PeerProcess.start()) {

@@ -152,6 +152,21 @@ class BadLinkTest {
     }
   }
 
+  /// Their ports of the transport are closed to each other.
+  @ParameterizedTest(name = "seed {0}")
+  @MethodSource("io.crossdock.verify.network.Stories#seeds")
+  void tellsThatAFirewallIsBetweenNodes(long seed) throws Exception {
+    Stories.begin("tellsThatAFirewallIsBetweenNodes", seed);
+    try (TwoNodes nodes = TwoNodes.open(TwoNodes.Link.CABLE, seed);
+        ShmFolder shm = ShmFolder.create()) {
+      nodes.cable().passOnly(TwoNodes.PORT);
+      try (RankProcesses ranks = launch(nodes, 2, shm).start(FirewallBody.class)) {
+        awaitSuccess(ranks);
+      }
+      assertThat(shm.files()).isEmpty();
+    }
+  }
+
   static Stream<Arguments> allKinds() {
     return Stories.each(Stream.of(NodeRank.Kind.values()).map(Arguments::of).toList());
   }

@@ -42,6 +42,13 @@ final class Cable implements AutoCloseable {
     ends.get(fromNode).set(weather);
   }
 
+  /// Loses all that is not TCP over IPv4 from or to one port, as a firewall does.
+  ///
+  /// @param port that may be reached on both nodes
+  void passOnly(int port) {
+    ends.forEach(end -> end.passOnly(port));
+  }
+
   /// {@return packets of a node that arrived}
   ///
   /// @param fromNode 0 or 1

@@ -3,6 +3,8 @@ package io.crossdock.verify.network;
 import io.crossdock.ffi.NativeCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
@@ -17,6 +19,14 @@ final class CableEnd implements Runnable {
   private static final long MILLI = 1_000_000L;
   private static final int MAX_WAIT_MILLIS = 20;
 
+  private static final int ALL_PORTS = -1;
+
+  // IPv4: words of the header in the low half of the first byte; TCP: ports of both sides
+  private static final int BYTES_A_WORD = 4;
+  private static final int WORDS = 0xF;
+  private static final ValueLayout.OfShort PORT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
   /// What waits for a slow line at most.
   private static final long QUEUE_BYTES = 256 << 10;
 
@@ -28,6 +38,7 @@ final class CableEnd implements Runnable {
   private final AtomicLong passed = new AtomicLong();
   private final AtomicLong lost = new AtomicLong();
   private volatile LinkWeather weather = LinkWeather.FAIR;
+  private volatile int onlyPort = ALL_PORTS;
   private volatile boolean ended;
   private volatile String problem = "";
   private long lineFree;
@@ -48,6 +59,10 @@ final class CableEnd implements Runnable {
 
   void set(LinkWeather next) {
     weather = next;
+  }
+
+  void passOnly(int port) {
+    onlyPort = port;
   }
 
   long passed() {
@@ -87,6 +102,10 @@ final class CableEnd implements Runnable {
   }
 
   private void accept(MemorySegment packet, int bytes) {
+    if (!isAllowed(packet)) {
+      lost.incrementAndGet();
+      return;
+    }
     LinkWeather now = weather;
     if (now.isFair() && underWay.isEmpty()) {
       write(packet, bytes);
@@ -105,6 +124,17 @@ final class CableEnd implements Runnable {
     MemorySegment copy = MemorySegment.ofArray(new byte[bytes]);
     copy.copyFrom(packet.asSlice(0, bytes));
     underWay.add(new Packet(lineFree + now.delayNanos() + extra, numPackets++, copy));
+  }
+
+  private boolean isAllowed(MemorySegment packet) {
+    int port = onlyPort;
+    if (port == ALL_PORTS) {
+      return true;
+    }
+    long ports = (packet.get(ValueLayout.JAVA_BYTE, 0) & WORDS) * BYTES_A_WORD;
+    int source = Short.toUnsignedInt(packet.get(PORT, ports));
+    int target = Short.toUnsignedInt(packet.get(PORT, ports + Short.BYTES));
+    return source == port || target == port;
   }
 
   private void deliverDue(MemorySegment scratch) {

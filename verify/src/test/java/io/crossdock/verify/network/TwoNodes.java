@@ -31,8 +31,8 @@ final class TwoNodes implements AutoCloseable {
   /// Name of the link's interface on both nodes.
   static final String DEVICE = "wire0";
 
-  /// Nobody else is there, and the kernel gives it to nobody.
-  private static final String PORT = "29500";
+  /// Where ranks meet. Nobody else is there, and the kernel gives it to nobody.
+  static final int PORT = 29500;
 
   private static final String PREFIX = "crossdock-";
   private static final Duration LINK = Duration.ofSeconds(10);
@@ -219,7 +219,7 @@ final class TwoNodes implements AutoCloseable {
         RankLaunch.of(2 * ranksPerNode)
             .environment("LOCAL_WORLD_SIZE", Integer.toString(ranksPerNode))
             .environment("MASTER_ADDR", address(0))
-            .environment("MASTER_PORT", PORT)
+            .environment("MASTER_PORT", Integer.toString(PORT))
             .withoutWarmUp()
             .environment("UCX_TLS", "tcp")
             .environment("UCX_NET_DEVICES", DEVICE);
