@@ -22,7 +22,7 @@ final class CableEnd implements Runnable {
   private static final int ALL_PORTS = -1;
 
   // IPv4: words of the header in the low half of the first byte; TCP: ports of both sides
-  private static final int BYTES_A_WORD = 4;
+  private static final long BYTES_A_WORD = 4;
   private static final int WORDS = 0xF;
   private static final ValueLayout.OfShort PORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
