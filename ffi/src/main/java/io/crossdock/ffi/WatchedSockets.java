@@ -71,9 +71,8 @@ public final class WatchedSockets {
   /// was written before still leaves.
   ///
   /// @param epoll descriptor of the file
-  /// @return how many
-  public static int shutFull(int epoll) {
-    return (int) fullSockets(epoll).filter(WatchedSockets::shut).count();
+  public static void shutFull(int epoll) {
+    fullSockets(epoll).forEach(WatchedSockets::shut);
   }
 
   private static Stream<Integer> fullSockets(int epoll) {
@@ -138,9 +137,11 @@ public final class WatchedSockets {
     }
   }
 
-  private static boolean shut(int file) {
+  private static void shut(int file) {
     try {
-      return (int) SHUTDOWN.invokeExact(file, BOTH_WAYS) == 0;
+      int code = (int) SHUTDOWN.invokeExact(file, BOTH_WAYS);
+      // It fails only where the connection has ended meanwhile.
+      assert code == 0 || code == -1;
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
